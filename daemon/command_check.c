@@ -1,0 +1,24 @@
+// check: reads the configuration and says what is wrong with it, or with --print what it means.
+#include "daemon/commands.h"
+#include "daemon/exit_status.h"
+#include "daemon/load.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int command_check(const struct options *options)
+{
+    _cleanup_free_ char *file = load_file_name(options);
+    _cleanup_(config_freep) struct config *config = NULL;
+    if (file == NULL || load_config(options, file, &config) < 0) {
+        return EXIT_CONFIGURATION;
+    }
+    if (options->print) {
+        int r = config_print(config, stdout);
+        if (r < 0 || fflush(stdout) != 0) {
+            (void)fprintf(stderr, "hostk8s-registryd: cannot print: %s\n", strerror(-r));
+            return EXIT_FAILED;
+        }
+    }
+    return EXIT_OK;
+}

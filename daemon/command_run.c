@@ -1,0 +1,250 @@
+// run: the daemon. Stays until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR1
+// asks for a full pass.
+#include "daemon/commands.h"
+#include "daemon/exit_status.h"
+#include "daemon/instance.h"
+#include "daemon/journal.h"
+#include "daemon/load.h"
+#include "daemon/memory.h"
+#include "daemon/narrate.h"
+#include "daemon/notify.h"
+#include "daemon/session.h"
+#include "daemon/status_file.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STATUS_LINE_MAX 512
+
+enum {
+    SIGNAL_HANGUP,
+    SIGNAL_USER,
+    SIGNAL_TERMINATE,
+    SIGNAL_INTERRUPT,
+    SIGNAL_COUNT,
+};
+
+static const int signal_numbers[SIGNAL_COUNT] = {
+    [SIGNAL_HANGUP] = SIGHUP,
+    [SIGNAL_USER] = SIGUSR1,
+    [SIGNAL_TERMINATE] = SIGTERM,
+    [SIGNAL_INTERRUPT] = SIGINT,
+};
+
+struct daemon {
+    const struct options *options;
+    const char *config_file;
+    struct session *session;
+    struct instance instance;
+    uv_signal_t signals[SIGNAL_COUNT];
+    uv_timer_t watchdog;
+    struct narrator narrator;
+    bool publish;               // the status changed since it was last published
+    bool trimmed;               // memory that only the start needed was given back
+    char line[STATUS_LINE_MAX]; // last STATUS=
+};
+
+static void publish(struct daemon *daemon)
+{
+    const struct status *status = reconciler_status(session_reconciler(daemon->session));
+    char line[STATUS_LINE_MAX];
+    status_line(status, line, sizeof(line));
+    if (!str_equal(line, daemon->line)) {
+        (void)snprintf(daemon->line, sizeof(daemon->line), "%s", line);
+        notify_status(line);
+    }
+    int r = status_file_write(daemon->instance.status_file, status, daemon->config_file);
+    if (r < 0) {
+        log_text(LOG_LEVEL_WARNING, "cannot write %s: %s", daemon->instance.status_file,
+                 strerror(-r));
+    }
+}
+
+static void on_status(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    daemon->publish = true;
+}
+
+static void on_acted(void *ctx, const struct action *action, const struct error *err)
+{
+    struct daemon *daemon = ctx;
+    narrate_action(&daemon->narrator, action, err);
+}
+
+static void on_condition(void *ctx, const struct condition *condition,
+                         const struct condition *before)
+{
+    struct daemon *daemon = ctx;
+    narrate_condition(&daemon->narrator, condition, before);
+}
+
+static void on_progress(void *ctx, const char *line)
+{
+    struct daemon *daemon = ctx;
+    if (narrate_progress(&daemon->narrator, line)) {
+        notify_status(line);
+        daemon->line[0] = '\0';
+    }
+}
+
+// In each turn of the loop; never ends it by itself.
+static bool on_turn(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    if (daemon->publish) {
+        daemon->publish = false;
+        publish(daemon);
+    }
+    const struct status *status = reconciler_status(session_reconciler(daemon->session));
+    if (!daemon->trimmed && status->passes >= 2) {
+        daemon->trimmed = true;
+        memory_trim();
+    }
+    return false;
+}
+
+// Swaps a valid configuration in, keeps the old one otherwise. Both ways systemd is told READY.
+static void reload(struct daemon *daemon)
+{
+    struct config *config = NULL;
+    struct config_problems problems = {0};
+    notify_reloading();
+    int r = config_load(daemon->config_file, daemon->options->config_file != NULL,
+                        &config_process_environment, &config, &problems);
+    char line[STATUS_LINE_MAX];
+    if (r < 0) {
+        (void)snprintf(line, sizeof(line), "reload failed: %s", strerror(-r));
+        for (size_t i = 0; i < problems.count; i++) {
+            _cleanup_free_ char *text = load_problem_text(daemon->config_file, &problems.items[i]);
+            narrate_reload_problem(text == NULL ? daemon->config_file : text);
+            if (i == 0) {
+                (void)snprintf(line, sizeof(line), "reload failed: %s",
+                               text == NULL ? daemon->config_file : text);
+            }
+        }
+        config_problems_done(&problems);
+        (void)snprintf(daemon->line, sizeof(daemon->line), "%s", line);
+        notify_ready(line);
+        return;
+    }
+    if (daemon->options->has_level) {
+        config->log_level = daemon->options->level;
+    }
+    log_set_level(config->log_level);
+    r = reconciler_reload(session_reconciler(daemon->session), config);
+    if (r < 0) {
+        config_free(config);
+        narrate_reload_problem(strerror(-r));
+    } else {
+        narrate_reloaded(daemon->config_file);
+    }
+    status_line(reconciler_status(session_reconciler(daemon->session)), line, sizeof(line));
+    notify_ready(line);
+    daemon->publish = true;
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    switch (number) {
+    case SIGHUP:
+        if (!session_is_stopping(daemon->session)) {
+            reload(daemon);
+        }
+        break;
+    case SIGUSR1:
+        (void)reconciler_trigger(session_reconciler(daemon->session));
+        break;
+    default:
+        // A second one does not wait for what is in flight.
+        if (session_is_stopping(daemon->session)) {
+            uv_stop(session_loop(daemon->session));
+            break;
+        }
+        notify_stopping();
+        log_emit(&(struct log_record){.level = LOG_LEVEL_INFO,
+                                      .event = LOG_EVENT_STOPPED,
+                                      .message = "stopping; the registry keeps running"});
+        session_stop(daemon->session);
+        break;
+    }
+}
+
+static void on_watchdog(_unused_ uv_timer_t *timer)
+{
+    notify_watchdog();
+}
+
+static void open_handles(struct daemon *daemon)
+{
+    uv_loop_t *loop = session_loop(daemon->session);
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        (void)uv_signal_init(loop, &daemon->signals[i]);
+        daemon->signals[i].data = daemon;
+        (void)uv_signal_start(&daemon->signals[i], on_signal, signal_numbers[i]);
+    }
+    (void)uv_timer_init(loop, &daemon->watchdog);
+    uint64_t interval_ms = notify_watchdog_interval_ms();
+    if (interval_ms > 0) {
+        (void)uv_timer_start(&daemon->watchdog, on_watchdog, 0, interval_ms);
+    }
+}
+
+static void close_handles(struct daemon *daemon)
+{
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+    }
+    uv_close((uv_handle_t *)&daemon->watchdog, NULL);
+}
+
+int command_run(const struct options *options)
+{
+    _cleanup_free_ char *file = load_file_name(options);
+    _cleanup_(config_freep) struct config *config = NULL;
+    if (file == NULL || load_config(options, file, &config) < 0) {
+        notify_failed(EINVAL);
+        return EXIT_CONFIGURATION;
+    }
+    journal_open(config->log_level);
+
+    struct daemon daemon = {.options = options, .config_file = file, .publish = true};
+    struct error error = {0};
+    pid_t other = 0;
+    if (instance_claim(file, &daemon.instance, &other, &error) < 0) {
+        log_text(LOG_LEVEL_ERROR, "%s", error.text);
+        notify_failed(error.code);
+        return EXIT_FAILED;
+    }
+    const struct session_options session_options = {
+        .mode = RECONCILE_KEEP,
+        .events = {.acted = on_acted,
+                   .condition = on_condition,
+                   .status = on_status,
+                   .ctx = &daemon},
+        .progress = on_progress,
+        .finished = on_turn,
+    };
+    int r = session_new(config, &session_options, &daemon.session);
+    if (r < 0) {
+        notify_failed(-r);
+        instance_done(&daemon.instance);
+        return EXIT_FAILED;
+    }
+    TAKE_PTR(config);
+
+    open_handles(&daemon);
+    narrate_started(file);
+    notify_ready("starting");
+    (void)reconciler_trigger(session_reconciler(daemon.session));
+    session_run(daemon.session);
+    close_handles(&daemon);
+    session_free(daemon.session);
+    instance_done(&daemon.instance);
+    return EXIT_OK;
+}

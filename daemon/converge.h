@@ -1,0 +1,13 @@
+// apply and teardown: a session that works until nothing is left to do, telling what it did on
+// stdout.
+#pragma once
+
+#include "lib/config/config.h"
+#include "lib/reconcile/reconciler.h"
+
+#include <stdint.h>
+
+// Takes config over. timeout_ms 0: none. done_word is what the last line says of success, e.g.
+// "converged". Returns the exit status.
+int converge(struct config *config, enum reconcile_mode mode, uint64_t timeout_ms,
+             const char *done_word);

@@ -1,0 +1,81 @@
+#include "daemon/journal.h"
+
+#include "lib/base/str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+
+#define FIELD_MAX 2304 // a log line and its field's name
+#define FIELDS_MAX 8
+
+// `journalctl MESSAGE_ID=…` finds all lines of one kind of event, whatever their wording.
+static const char *const message_ids[_LOG_EVENT_COUNT] = {
+    [LOG_EVENT_STARTED] = "5f0d2f1b0a7c4f0e9b6de4a1c1d3a001",
+    [LOG_EVENT_STOPPED] = "5f0d2f1b0a7c4f0e9b6de4a1c1d3a002",
+    [LOG_EVENT_CHANGED] = "5f0d2f1b0a7c4f0e9b6de4a1c1d3a003",
+    [LOG_EVENT_CONDITION] = "5f0d2f1b0a7c4f0e9b6de4a1c1d3a004",
+    [LOG_EVENT_RELOADED] = "5f0d2f1b0a7c4f0e9b6de4a1c1d3a005",
+    [LOG_EVENT_RELOAD_FAILED] = "5f0d2f1b0a7c4f0e9b6de4a1c1d3a006",
+    [LOG_EVENT_PROGRESS] = "5f0d2f1b0a7c4f0e9b6de4a1c1d3a007",
+};
+
+static void to_stderr(_unused_ void *ctx, const struct log_record *record)
+{
+    (void)fprintf(stderr, "%s: %s\n", log_level_name(record->level), record->message);
+}
+
+// A field is "NAME=value" in a buffer of its own; sd_journal_sendv takes them as they are, where
+// sd_journal_print would cut a long line.
+static void to_journal(_unused_ void *ctx, const struct log_record *record)
+{
+    char level[2] = {(char)('0' + record->level), '\0'};
+    const struct {
+        const char *name;
+        const char *value;
+    } fields[FIELDS_MAX] = {
+        {"MESSAGE", record->message},
+        {"PRIORITY", level},
+        {"SYSLOG_IDENTIFIER", "hostk8s-registryd"},
+        {"MESSAGE_ID", message_ids[record->event]},
+        {"HOSTK8S_RESOURCE", record->resource},
+        {"HOSTK8S_ACTION", record->action},
+        {"HOSTK8S_REASON", record->reason},
+        {"HOSTK8S_CLUSTER", record->cluster},
+    };
+    char text[FIELDS_MAX][FIELD_MAX];
+    struct iovec vectors[FIELDS_MAX];
+    int count = 0;
+    for (size_t i = 0; i < FIELDS_MAX; i++) {
+        if (fields[i].value == NULL) {
+            continue;
+        }
+        int n = snprintf(text[count], FIELD_MAX, "%s=%s", fields[i].name, fields[i].value);
+        size_t length = n < FIELD_MAX ? (size_t)n : FIELD_MAX - 1;
+        vectors[count] = (struct iovec){.iov_base = text[count], .iov_len = length};
+        count++;
+    }
+    if (sd_journal_sendv(vectors, count) < 0) {
+        to_stderr(NULL, record);
+    }
+}
+
+// Without journald sd_journal_sendv succeeds and nothing is written, so compare what
+// $JOURNAL_STREAM names with what stderr is: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device = 0;
+    unsigned long long inode = 0;
+    struct stat st;
+    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void journal_open(enum log_level level)
+{
+    log_set_sink(stderr_is_journal() ? to_journal : to_stderr, NULL);
+    log_set_level(level);
+}

@@ -1,0 +1,50 @@
+#include "daemon/load.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+char *load_file_name(const struct options *options)
+{
+    if (options->config_file == NULL) {
+        char *file = config_default_file(&config_process_environment);
+        if (file == NULL) {
+            (void)fputs("hostk8s-registryd: neither XDG_CONFIG_HOME nor HOME is set; "
+                        "name the configuration with --config\n",
+                        stderr);
+        }
+        return file;
+    }
+    // The file may be missing: then that is the error to print, with the name as it was given.
+    char *file = realpath(options->config_file, NULL);
+    return file != NULL ? file : str_dup(options->config_file);
+}
+
+char *load_problem_text(const char *file, const struct config_problem *problem)
+{
+    return str_empty(problem->path)
+               ? str_printf("%s:%u:%u: %s", file, problem->line, problem->column, problem->text)
+               : str_printf("%s:%u:%u: %s: %s", file, problem->line, problem->column, problem->path,
+                            problem->text);
+}
+
+int load_config(const struct options *options, const char *file, struct config **ret)
+{
+    struct config_problems problems = {0};
+    int r = config_load(file, options->config_file != NULL, &config_process_environment, ret,
+                        &problems);
+    if (r < 0 && problems.count == 0) {
+        (void)fprintf(stderr, "hostk8s-registryd: %s: %s\n", file, strerror(-r));
+    }
+    for (size_t i = 0; i < problems.count; i++) {
+        _cleanup_free_ char *text = load_problem_text(file, &problems.items[i]);
+        (void)fprintf(stderr, "%s\n", text == NULL ? file : text);
+    }
+    config_problems_done(&problems);
+    if (r >= 0 && options->has_level) {
+        (*ret)->log_level = options->level;
+    }
+    return r;
+}

@@ -1,0 +1,87 @@
+// Shared by the files of lib/backend alone.
+#pragma once
+
+#include "lib/backend/backend.h"
+#include "lib/docker/docker.h"
+#include "lib/kube/kube.h"
+#include "lib/world/cluster.h"
+#include "lib/world/engine.h"
+#include "lib/world/node_files.h"
+
+// A path in a node as it was when its content was read.
+struct path_stamp {
+    char *path;
+    struct docker_stat stat;
+};
+
+// What is known of a node's files, good as long as every stamp still holds.
+struct node_cache {
+    char *node; // key
+    char *container_id;
+    struct path_stamp *stamps;
+    size_t stamp_count;
+    struct world_node_files *files;
+    struct node_cache *next;
+};
+
+// The way to one cluster's API.
+struct cluster_client {
+    char *cluster; // key
+    char *source;  // where the credentials came from; NULL: expired
+    struct kube *kube;
+    bool discovered;
+    struct world_apis apis;
+    struct cluster_client *next;
+};
+
+struct real_backend {
+    struct backend base;
+    struct http_transport *transport;
+    backend_progress_fn progress;
+    void *progress_ctx;
+    struct docker *docker;
+    struct http_client *probe; // of http://LISTEN
+    struct node_cache *nodes;
+    struct cluster_client *clusters;
+};
+
+// The engine's client of the configuration, made when there is none.
+int backend_docker(struct real_backend *backend, const struct config *config, struct docker **ret,
+                   struct error *err);
+
+int observe_engine(struct real_backend *backend, const struct plan_input *input,
+                   observe_done_fn done, void *ctx, struct error *err);
+int observe_node(struct real_backend *backend, const char *node, const struct plan_input *input,
+                 observe_done_fn done, void *ctx, struct error *err);
+int observe_cluster(struct real_backend *backend, const char *cluster,
+                    const struct plan_input *input, observe_done_fn done, void *ctx,
+                    struct error *err);
+
+int act_on_engine(struct real_backend *backend, const struct action *action,
+                  const struct plan_input *input, act_done_fn done, void *ctx, struct error *err);
+int act_on_node(struct real_backend *backend, const struct action *action,
+                const struct plan_input *input, act_done_fn done, void *ctx, struct error *err);
+int act_on_cluster(struct real_backend *backend, const struct action *action,
+                   const struct plan_input *input, act_done_fn done, void *ctx, struct error *err);
+
+// The client of a cluster (borrowed until it is forgotten) with its APIs discovered, or an error.
+typedef void (*cluster_client_fn)(void *ctx, struct cluster_client *client,
+                                  const struct error *err);
+int cluster_client_get(struct real_backend *backend, const char *cluster,
+                       const struct plan_input *input, cluster_client_fn done, void *ctx,
+                       struct error *err);
+// The client made earlier, NULL when there is none.
+struct cluster_client *cluster_client_find(struct real_backend *backend, const char *cluster);
+// The same if it is discovered and its credentials still come from where the input says.
+int cluster_client_current(struct real_backend *backend, const char *cluster,
+                           const struct plan_input *input, struct cluster_client **ret,
+                           struct error *err);
+// The next cluster_client_get makes a new one.
+void cluster_client_expire(struct cluster_client *client);
+// The host to reach a port that the engine has published at address: loopback for every-address
+// bindings, the engine's own host for a remote engine. Written to host (brackets around IPv6).
+void backend_published_host(const struct config *config, const char *address, char *host,
+                            size_t size);
+
+void cluster_client_free(struct cluster_client *client);
+void node_cache_free(struct node_cache *cache);

@@ -1,0 +1,359 @@
+// One look at a cluster: a list by label of each managed kind and the ingress class side by side,
+// then a GET of each desired object that no list had (absent, or not ours), then, only where they
+// tell why something is not ready, the UI's pods, and before the namespace is deleted what else
+// lives in it.
+#include "lib/backend/backend_internal.h"
+
+#include "lib/base/str.h"
+#include "lib/desired/desired.h"
+#include "lib/doc/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OWN_SELECTOR WORLD_LABEL_MANAGED_BY "=" WORLD_MANAGED_BY
+
+struct cluster_look {
+    struct real_backend *backend;
+    const struct plan_input *input;
+    struct cluster_client *client;
+    char *cluster;
+    observe_done_fn done;
+    void *ctx;
+    struct world_cluster *world;
+    struct desired_object *desired;
+    size_t desired_count;
+    unsigned pending;
+    struct error error;
+    void (*next)(struct cluster_look *look); // after the requests under way
+};
+
+// One request of a step: each kind has its own way to take the answer in.
+struct look_request {
+    struct cluster_look *look;
+    enum kube_kind kind;
+};
+
+static void cluster_look_free(struct cluster_look *look)
+{
+    if (look == NULL) {
+        return;
+    }
+    desired_objects_free(look->desired, look->desired_count);
+    world_cluster_free(look->world);
+    free(look->cluster);
+    free(look);
+}
+DEFINE_CLEANUP(struct cluster_look *, cluster_look_free)
+
+static void look_end(struct cluster_look *look, const struct error *err)
+{
+    // Credentials that no longer fit, or a collection that is no longer served: start over from
+    // the admin.conf next time.
+    if (err != NULL && look->client != NULL &&
+        (err->status == 401 || err->status == 404 || err->code == EKEYREJECTED)) {
+        cluster_client_expire(look->client);
+    }
+    struct observation observation = {.cluster = err == NULL ? TAKE_PTR(look->world) : NULL};
+    look->done(look->ctx, &observation, err);
+    world_cluster_free(observation.cluster);
+    cluster_look_free(look);
+}
+
+static void look_note(struct cluster_look *look, const struct error *err)
+{
+    if (look->error.kind == ERROR_NONE) {
+        look->error = *err;
+    }
+}
+
+// Goes on when nothing (more) is under way.
+static void look_joined(struct cluster_look *look)
+{
+    if (look->pending > 0) {
+        return;
+    }
+    if (look->error.kind != ERROR_NONE) {
+        look_end(look, &look->error);
+    } else {
+        look->next(look);
+    }
+}
+
+static void request_end(struct look_request *request, const struct error *err)
+{
+    struct cluster_look *look = request->look;
+    if (err != NULL) {
+        look_note(look, err);
+    }
+    free(request);
+    look->pending--;
+    look_joined(look);
+}
+
+// Starts a list (selector given) or a get; what refuses to start is noted like what fails later.
+static void ask(struct cluster_look *look, enum kube_kind kind, const char *path,
+                const char *selector, kube_done_fn done)
+{
+    struct error error = {0};
+    struct look_request *request = malloc(sizeof(*request));
+    if (request == NULL || path == NULL) {
+        free(request);
+        (void)error_oom(&error);
+        look_note(look, &error);
+        return;
+    }
+    *request = (struct look_request){look, kind};
+    struct kube *kube = look->client->kube;
+    int r = selector != NULL ? kube_list(kube, path, selector, done, request, &error)
+                             : kube_get(kube, path, done, request, &error);
+    if (r < 0) {
+        free(request);
+        look_note(look, &error);
+    } else {
+        look->pending++;
+    }
+}
+
+static const struct world_object *own_namespace(const struct cluster_look *look)
+{
+    const char *name = look->input->config->ui.name_space;
+    const struct world_object *object =
+        world_cluster_object(look->world, KUBE_NAMESPACE, NULL, name);
+    return object != NULL && object->owned ? object : NULL;
+}
+
+// What the controllers put into every namespace, and what the program made, is not foreign.
+static bool is_foreign(enum kube_kind kind, json_t *item)
+{
+    const char *managed_by =
+        json_get_string(item, "metadata", "labels", WORLD_LABEL_MANAGED_BY, NULL);
+    if (str_equal(managed_by, WORLD_MANAGED_BY)) {
+        return false;
+    }
+    return kind != KUBE_CONFIG_MAP ||
+           !str_equal(json_get_string(item, "metadata", "name", NULL), "kube-root-ca.crt");
+}
+
+static void on_residents(void *ctx, json_t *answer, const struct error *err)
+{
+    struct look_request *request = ctx;
+    size_t i = 0;
+    json_t *item = NULL;
+    json_array_foreach (json_object_get(answer, "items"), i, item) {
+        request->look->world->namespace_foreign |= is_foreign(request->kind, item);
+    }
+    request_end(request, err);
+}
+
+static void look_finish(struct cluster_look *look)
+{
+    look_end(look, NULL);
+}
+
+// A namespace takes with it all that lives in it.
+static void look_for_residents(struct cluster_look *look)
+{
+    static const struct {
+        enum kube_kind kind;
+        const char *path;
+    } collections[] = {
+        {KUBE_CONFIG_MAP, "/api/v1/namespaces/%s/configmaps"},
+        {KUBE_SERVICE, "/api/v1/namespaces/%s/services"},
+        {_KUBE_KIND_COUNT, "/api/v1/namespaces/%s/pods"},
+        {_KUBE_KIND_COUNT, "/api/v1/namespaces/%s/persistentvolumeclaims"},
+        {KUBE_DEPLOYMENT, "/apis/apps/v1/namespaces/%s/deployments"},
+        {_KUBE_KIND_COUNT, "/apis/apps/v1/namespaces/%s/statefulsets"},
+        {_KUBE_KIND_COUNT, "/apis/apps/v1/namespaces/%s/daemonsets"},
+    };
+    look->next = look_finish;
+    bool wanted = look->input->wanted && look->input->config->ui.enabled;
+    if (!wanted && own_namespace(look) != NULL) {
+        for (size_t i = 0; i < ELEMENTS(collections); i++) {
+            const char *end = strstr(collections[i].path, "%s");
+            _cleanup_free_ char *path =
+                str_printf("%.*s%s%s", (int)(end - collections[i].path), collections[i].path,
+                           look->input->config->ui.name_space, end + strlen("%s"));
+            ask(look, collections[i].kind, path, "", on_residents);
+        }
+    }
+    look_joined(look);
+}
+
+static void on_pods(void *ctx, json_t *answer, const struct error *err)
+{
+    struct look_request *request = ctx;
+    struct error error = {0};
+    if (err == NULL && world_pod_reason(answer, &request->look->world->pod_reason) < 0) {
+        (void)error_oom(&error);
+        err = &error;
+    }
+    request_end(request, err);
+}
+
+static bool is_deployment_waiting(const struct cluster_look *look, const char **ret_namespace)
+{
+    for (size_t i = 0; i < look->desired_count; i++) {
+        const struct desired_object *desired = &look->desired[i];
+        if (desired->kind != KUBE_DEPLOYMENT) {
+            continue;
+        }
+        const struct world_object *object =
+            world_cluster_object(look->world, desired->kind, desired->name_space, desired->name);
+        if (object != NULL && object->owned &&
+            json_get_int(object->object, 0, "status", "readyReplicas", NULL) <
+                (int64_t)look->input->config->ui.replicas) {
+            *ret_namespace = desired->name_space;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void look_at_pods(struct cluster_look *look)
+{
+    const char *name_space = NULL;
+    look->next = look_for_residents;
+    if (is_deployment_waiting(look, &name_space)) {
+        _cleanup_free_ char *path = str_printf("/api/v1/namespaces/%s/pods", name_space);
+        ask(look, _KUBE_KIND_COUNT, path, OWN_SELECTOR, on_pods);
+    }
+    look_joined(look);
+}
+
+static void on_object(void *ctx, json_t *answer, const struct error *err)
+{
+    struct look_request *request = ctx;
+    struct error error = {0};
+    if (err != NULL && err->status == 404) {
+        err = NULL;
+    } else if (err == NULL &&
+               world_cluster_add(request->look->world, request->kind, answer, &error) < 0) {
+        err = &error;
+    }
+    request_end(request, err);
+}
+
+static void look_at_unlisted(struct cluster_look *look)
+{
+    look->next = look_at_pods;
+    for (size_t i = 0; i < look->desired_count; i++) {
+        const struct desired_object *desired = &look->desired[i];
+        if (world_cluster_object(look->world, desired->kind, desired->name_space, desired->name) ==
+            NULL) {
+            _cleanup_free_ char *path = NULL;
+            (void)kube_kind_path(desired->kind, desired->name_space, desired->name, &path);
+            ask(look, desired->kind, path, NULL, on_object);
+        }
+    }
+    look_joined(look);
+}
+
+static void on_list(void *ctx, json_t *answer, const struct error *err)
+{
+    struct look_request *request = ctx;
+    struct error error = {0};
+    if (err == NULL &&
+        world_cluster_add_list(request->look->world, request->kind, answer, &error) < 0) {
+        err = &error;
+    }
+    request_end(request, err);
+}
+
+static void on_ingress_class(void *ctx, _unused_ json_t *answer, const struct error *err)
+{
+    struct look_request *request = ctx;
+    request->look->world->ingress_class_present = err == NULL;
+    request_end(request, err != NULL && err->status == 404 ? NULL : err);
+}
+
+static bool is_served(const struct world_apis *apis, enum kube_kind kind)
+{
+    return (kind != KUBE_ENDPOINT_SLICE || apis->endpoint_slice_v1) &&
+           (kind != KUBE_INGRESS || apis->ingress_v1);
+}
+
+static void look_at_lists(struct cluster_look *look)
+{
+    const struct world_apis *apis = &look->world->apis;
+    look->next = look_at_unlisted;
+    for (enum kube_kind kind = 0; kind < _KUBE_KIND_COUNT; kind++) {
+        if (is_served(apis, kind)) {
+            _cleanup_free_ char *path = NULL;
+            (void)kube_kind_path(kind, NULL, NULL, &path);
+            ask(look, kind, path, OWN_SELECTOR, on_list);
+        }
+    }
+    if (apis->ingress_v1) {
+        _cleanup_free_ char *path = str_printf("/apis/networking.k8s.io/v1/ingressclasses/%s",
+                                               look->input->config->ui.ingress_class);
+        ask(look, _KUBE_KIND_COUNT, path, NULL, on_ingress_class);
+    }
+}
+
+// Fills in what the client's APIs decide and sends the lists. Returns < 0 when none was sent.
+static int look_start(struct cluster_look *look, struct cluster_client *client, struct error *err)
+{
+    const struct config *config = look->input->config;
+    const struct world_engine *engine = look->input->engine;
+    look->client = client;
+    look->world->apis = client->apis;
+
+    const struct world_container *main =
+        engine == NULL ? NULL : world_engine_container(engine, config->registry.name);
+    const struct world_endpoint *endpoint =
+        main == NULL ? NULL : world_container_endpoint(main, config->network);
+    int r = desired_objects(config, &client->apis, endpoint == NULL ? NULL : endpoint->ipv4,
+                            endpoint == NULL ? NULL : endpoint->ipv6, &look->desired,
+                            &look->desired_count, err);
+    if (r < 0) {
+        return r;
+    }
+    look_at_lists(look);
+    if (look->pending == 0) {
+        if (err != NULL) {
+            *err = look->error;
+        }
+        return -look->error.code;
+    }
+    return 0;
+}
+
+static void on_client(void *ctx, struct cluster_client *client, const struct error *err)
+{
+    struct cluster_look *look = ctx;
+    struct error error = {0};
+    if (err == NULL && look_start(look, client, &error) < 0) {
+        err = &error;
+    }
+    if (err != NULL) {
+        look_end(look, err);
+    }
+}
+
+int observe_cluster(struct real_backend *backend, const char *cluster,
+                    const struct plan_input *input, observe_done_fn done, void *ctx,
+                    struct error *err)
+{
+    _cleanup_(cluster_look_freep) struct cluster_look *look = calloc(1, sizeof(*look));
+    if (look == NULL) {
+        return error_oom(err);
+    }
+    *look = (struct cluster_look){
+        .backend = backend, .input = input, .done = done, .ctx = ctx, .cluster = str_dup(cluster)};
+    look->world = calloc(1, sizeof(*look->world));
+    if (look->cluster == NULL || look->world == NULL) {
+        return error_oom(err);
+    }
+    struct cluster_client *client = NULL;
+    int r = cluster_client_current(backend, cluster, input, &client, err);
+    if (r >= 0) {
+        r = client != NULL ? look_start(look, client, err)
+                           : cluster_client_get(backend, cluster, input, on_client, look, err);
+    }
+    if (r < 0) {
+        return r;
+    }
+    TAKE_PTR(look);
+    return 0;
+}

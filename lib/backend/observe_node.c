@@ -1,0 +1,396 @@
+// One look at a node's files. A HEAD of each file of interest costs the engine a millisecond, a GET
+// of an archive forty times as much, so content is read only when a stamp (size and modification
+// time) differs from the one it was read at. The stamps are taken before the content: a change in
+// between shows at the next look.
+#include "lib/backend/backend_internal.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CERTS_PATH WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR
+
+struct node_look {
+    struct real_backend *backend;
+    struct docker *docker;
+    observe_done_fn done;
+    void *ctx;
+    char *node;
+    char *container_id;
+    struct path_stamp *stamps; // certs.d, containerd's config, then one of each alias
+    size_t stamp_count;
+    unsigned pending;
+    struct error error;
+    struct world_node_files *files;
+    char *config_toml;
+};
+
+// Where in stamps the two fixed paths are.
+enum {
+    STAMP_CERTS,
+    STAMP_CONFIG,
+    STAMP_FIRST_ALIAS,
+};
+
+static void stamps_free(struct path_stamp *stamps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(stamps[i].path);
+    }
+    free(stamps);
+}
+
+void node_cache_free(struct node_cache *cache)
+{
+    if (cache == NULL) {
+        return;
+    }
+    stamps_free(cache->stamps, cache->stamp_count);
+    world_node_files_free(cache->files);
+    free(cache->container_id);
+    free(cache->node);
+    free(cache);
+}
+
+static void node_look_free(struct node_look *look)
+{
+    if (look == NULL) {
+        return;
+    }
+    stamps_free(look->stamps, look->stamp_count);
+    world_node_files_free(look->files);
+    free(look->config_toml);
+    free(look->container_id);
+    free(look->node);
+    free(look);
+}
+DEFINE_CLEANUP(struct node_look *, node_look_free)
+
+static struct node_cache *cache_find(struct real_backend *backend, const char *node)
+{
+    struct node_cache *cache = backend->nodes;
+    while (cache != NULL && !str_equal(cache->node, node)) {
+        cache = cache->next;
+    }
+    return cache;
+}
+
+static void look_end(struct node_look *look, const struct error *err)
+{
+    struct observation observation = {.node = err == NULL ? TAKE_PTR(look->files) : NULL};
+    look->done(look->ctx, &observation, err);
+    world_node_files_free(observation.node);
+    node_look_free(look);
+}
+
+static struct world_node_files *files_copy(const struct world_node_files *files)
+{
+    _cleanup_(world_node_files_freep) struct world_node_files *copy = calloc(1, sizeof(*copy));
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->config_path = files->config_path;
+    copy->dirs = calloc(files->dir_count + 1, sizeof(*copy->dirs));
+    if (copy->dirs == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < files->dir_count; i++) {
+        struct world_hosts_dir *dir = &copy->dirs[copy->dir_count++];
+        if (str_replace(&dir->name, files->dirs[i].name) < 0 ||
+            str_replace(&dir->content, files->dirs[i].content) < 0) {
+            return NULL;
+        }
+    }
+    return TAKE_PTR(copy);
+}
+
+// Keeps what was just read, for the next look, and ends.
+static void look_store(struct node_look *look)
+{
+    struct real_backend *backend = look->backend;
+    struct error error;
+    struct node_cache *cache = cache_find(backend, look->node);
+    struct world_node_files *files = files_copy(look->files);
+    if (files == NULL) {
+        (void)error_oom(&error);
+        look_end(look, &error);
+        return;
+    }
+    if (cache == NULL) {
+        cache = calloc(1, sizeof(*cache));
+        if (cache == NULL) {
+            world_node_files_free(files);
+            (void)error_oom(&error);
+            look_end(look, &error);
+            return;
+        }
+        cache->node = TAKE_PTR(look->node);
+        cache->next = backend->nodes;
+        backend->nodes = cache;
+    }
+    stamps_free(cache->stamps, cache->stamp_count);
+    world_node_files_free(cache->files);
+    free(cache->container_id);
+    cache->container_id = TAKE_PTR(look->container_id);
+    cache->stamps = TAKE_PTR(look->stamps);
+    cache->stamp_count = look->stamp_count;
+    cache->files = files;
+    look->stamp_count = 0;
+    look_end(look, NULL);
+}
+
+static void on_version(void *ctx, int exit_code, const char *output, const struct error *err)
+{
+    struct node_look *look = ctx;
+    if (err != NULL && err->kind != ERROR_PERMANENT) {
+        look_end(look, err);
+        return;
+    }
+    const char *version = err == NULL && exit_code == 0 ? output : NULL;
+    look->files->config_path = world_config_path(look->config_toml, version);
+    look_store(look);
+}
+
+static void read_version(struct node_look *look)
+{
+    static const char *const argv[] = {"containerd", "--version", NULL};
+    struct error error = {0};
+    if (!world_config_path_needs_version(look->config_toml)) {
+        look->files->config_path = world_config_path(look->config_toml, NULL);
+        look_store(look);
+        return;
+    }
+    if (docker_exec(look->docker, look->container_id, argv, on_version, look, &error) < 0) {
+        look_end(look, &error);
+    }
+}
+
+static void on_config(void *ctx, const struct docker_file *files, size_t count,
+                      const struct error *err)
+{
+    struct node_look *look = ctx;
+    struct error error = {0};
+    if (err != NULL && err->status != 404) {
+        look_end(look, err);
+        return;
+    }
+    const char *content = err == NULL && count > 0 ? files[0].content : NULL;
+    if (str_replace(&look->config_toml, content == NULL ? "" : content) < 0) {
+        (void)error_oom(&error);
+        look_end(look, &error);
+        return;
+    }
+    read_version(look);
+}
+
+// From "certs.d/NAME" and "certs.d/NAME/hosts.toml" to directories with their hosts.toml.
+static int add_entry(struct world_node_files *files, const struct docker_file *entry)
+{
+    if (!str_starts_with(entry->path, WORLD_CERTS_DIR "/")) {
+        return 0;
+    }
+    const char *name = entry->path + strlen(WORLD_CERTS_DIR "/");
+    const char *slash = strchr(name, '/');
+    bool is_hosts = slash != NULL && str_equal(slash + 1, WORLD_HOSTS_FILE);
+    size_t length = slash == NULL ? strlen(name) : (size_t)(slash - name);
+    if (length == 0 || (slash != NULL && !is_hosts) || (slash == NULL && entry->content != NULL)) {
+        return 0;
+    }
+
+    struct world_hosts_dir *dir = NULL;
+    for (size_t i = 0; i < files->dir_count; i++) {
+        if (strncmp(files->dirs[i].name, name, length) == 0 &&
+            files->dirs[i].name[length] == '\0') {
+            dir = &files->dirs[i];
+        }
+    }
+    if (dir == NULL) {
+        struct world_hosts_dir *dirs =
+            reallocarray(files->dirs, files->dir_count + 1, sizeof(*dirs));
+        if (dirs == NULL) {
+            return -ENOMEM;
+        }
+        files->dirs = dirs;
+        dirs[files->dir_count] = (struct world_hosts_dir){.name = str_dup_n(name, length)};
+        if (dirs[files->dir_count].name == NULL) {
+            return -ENOMEM;
+        }
+        dir = &dirs[files->dir_count++];
+    }
+    return is_hosts && entry->content != NULL ? str_replace(&dir->content, entry->content) : 0;
+}
+
+static void read_config(struct node_look *look)
+{
+    struct error error = {0};
+    if (!look->stamps[STAMP_CONFIG].stat.exists) {
+        on_config(look, NULL, 0, NULL);
+    } else if (docker_archive_get(look->docker, look->container_id, WORLD_CONTAINERD_CONFIG,
+                                  on_config, look, &error) < 0) {
+        look_end(look, &error);
+    }
+}
+
+static void on_certs(void *ctx, const struct docker_file *files, size_t count,
+                     const struct error *err)
+{
+    struct node_look *look = ctx;
+    struct error error = {0};
+    if (err != NULL && err->status != 404) {
+        look_end(look, err);
+        return;
+    }
+    for (size_t i = 0; err == NULL && i < count; i++) {
+        if (add_entry(look->files, &files[i]) < 0) {
+            (void)error_oom(&error);
+            look_end(look, &error);
+            return;
+        }
+    }
+    read_config(look);
+}
+
+static void read_certs(struct node_look *look)
+{
+    struct error error = {0};
+    if (!look->stamps[STAMP_CERTS].stat.exists) {
+        read_config(look);
+    } else if (docker_archive_get(look->docker, look->container_id, CERTS_PATH, on_certs, look,
+                                  &error) < 0) {
+        look_end(look, &error);
+    }
+}
+
+static bool stamps_hold(const struct node_look *look, const struct node_cache *cache)
+{
+    if (cache == NULL || !str_equal(cache->container_id, look->container_id) ||
+        cache->stamp_count != look->stamp_count) {
+        return false;
+    }
+    for (size_t i = 0; i < look->stamp_count; i++) {
+        const struct path_stamp *now = &look->stamps[i];
+        const struct path_stamp *then = &cache->stamps[i];
+        if (!str_equal(now->path, then->path) || now->stat.exists != then->stat.exists ||
+            now->stat.is_directory != then->stat.is_directory ||
+            now->stat.size != then->stat.size || !str_equal(now->stat.mtime, then->stat.mtime)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_stamped(struct node_look *look)
+{
+    struct error error = {0};
+    if (look->error.kind != ERROR_NONE) {
+        look_end(look, &look->error);
+        return;
+    }
+    const struct node_cache *cache = cache_find(look->backend, look->node);
+    bool hold = stamps_hold(look, cache);
+    look->files = hold ? files_copy(cache->files) : calloc(1, sizeof(*look->files));
+    if (look->files == NULL) {
+        (void)error_oom(&error);
+        look_end(look, &error);
+    } else if (hold) {
+        look_end(look, NULL);
+    } else {
+        read_certs(look);
+    }
+}
+
+// Answers come in the order of the requests or not: each has its own stamp to fill.
+struct stamp_request {
+    struct node_look *look;
+    size_t index;
+};
+
+static void on_stat(void *ctx, const struct docker_stat *stat, const struct error *err)
+{
+    struct stamp_request *request = ctx;
+    struct node_look *look = request->look;
+    if (err == NULL) {
+        look->stamps[request->index].stat = *stat;
+    } else if (look->error.kind == ERROR_NONE) {
+        look->error = *err;
+    }
+    free(request);
+    if (--look->pending == 0) {
+        on_stamped(look);
+    }
+}
+
+static int stat_path(struct node_look *look, size_t index, struct error *err)
+{
+    _cleanup_free_ struct stamp_request *request = malloc(sizeof(*request));
+    if (request == NULL) {
+        return error_oom(err);
+    }
+    *request = (struct stamp_request){look, index};
+    int r = docker_path_stat(look->docker, look->container_id, look->stamps[index].path, on_stat,
+                             request, err);
+    if (r < 0) {
+        return r;
+    }
+    TAKE_PTR(request);
+    look->pending++;
+    return 0;
+}
+
+static int add_stamp(struct node_look *look, char *path)
+{
+    if (path == NULL) {
+        return -ENOMEM;
+    }
+    look->stamps[look->stamp_count++] = (struct path_stamp){.path = path};
+    return 0;
+}
+
+static int name_stamps(struct node_look *look, const struct strv *aliases)
+{
+    look->stamps = calloc(STAMP_FIRST_ALIAS + aliases->count, sizeof(*look->stamps));
+    if (look->stamps == NULL || add_stamp(look, str_dup(CERTS_PATH)) < 0 ||
+        add_stamp(look, str_dup(WORLD_CONTAINERD_CONFIG)) < 0) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < aliases->count; i++) {
+        if (add_stamp(look, str_printf(CERTS_PATH "/%s/" WORLD_HOSTS_FILE, aliases->items[i])) <
+            0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+int observe_node(struct real_backend *backend, const char *name, const struct plan_input *input,
+                 observe_done_fn done, void *ctx, struct error *err)
+{
+    const struct world_node *node = world_engine_node(input->engine, name);
+    if (node == NULL) {
+        return error_set(err, ERROR_CONFLICT, ENOENT, "no such node on the engine");
+    }
+    _cleanup_(node_look_freep) struct node_look *look = malloc(sizeof(*look));
+    if (look == NULL) {
+        return error_oom(err);
+    }
+    *look = (struct node_look){.backend = backend, .done = done, .ctx = ctx};
+    look->node = str_dup(name);
+    look->container_id = str_dup(node->id);
+    if (look->node == NULL || look->container_id == NULL ||
+        name_stamps(look, &input->config->nodes.aliases) < 0) {
+        return error_oom(err);
+    }
+    int r = backend_docker(backend, input->config, &look->docker, err);
+    for (size_t i = 0; r >= 0 && i < look->stamp_count; i++) {
+        r = stat_path(look, i, &look->error);
+    }
+    if (look->pending == 0) {
+        if (look->error.kind != ERROR_NONE && err != NULL) {
+            *err = look->error;
+        }
+        return r;
+    }
+    TAKE_PTR(look);
+    return 0;
+}

@@ -1,0 +1,63 @@
+#include "lib/base/error.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int error_set(struct error *err, enum error_kind kind, int code, const char *format, ...)
+{
+    if (err != NULL) {
+        *err = (struct error){.kind = kind, .code = code};
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(err->text, sizeof(err->text), format, args);
+        va_end(args);
+        str_make_printable(err->text);
+    }
+    return -code;
+}
+
+int error_wrap(struct error *err, const char *format, ...)
+{
+    if (err == NULL) {
+        return -EIO;
+    }
+    char inner[ERROR_TEXT_MAX];
+    memcpy(inner, err->text, sizeof(inner));
+
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(err->text, sizeof(err->text), format, args);
+    va_end(args);
+    if (n >= 0 && (size_t)n < sizeof(err->text)) {
+        (void)snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %.*s",
+                       (int)(sizeof(err->text) - (size_t)n), inner);
+    }
+    str_make_printable(err->text);
+    return -err->code;
+}
+
+int error_oom(struct error *err)
+{
+    return error_set(err, ERROR_FATAL, ENOMEM, "out of memory");
+}
+
+const char *error_kind_name(enum error_kind kind)
+{
+    switch (kind) {
+    case ERROR_NONE:
+        return "none";
+    case ERROR_TRANSIENT:
+        return "transient";
+    case ERROR_CONFLICT:
+        return "conflict";
+    case ERROR_PERMANENT:
+        return "permanent";
+    case ERROR_FATAL:
+        return "fatal";
+    }
+    return "unknown";
+}

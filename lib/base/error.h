@@ -1,0 +1,41 @@
+// What went wrong, in words a user can act on, and of which kind, so that code can decide.
+//
+// A function that can fail returns 0 or -errno and explains itself in its last parameter,
+// `struct error *err` (may be NULL). The struct owns nothing, so it can be copied, dropped and
+// filled when memory has run out. Decide by kind, code or status, never by text.
+#pragma once
+
+#include "lib/base/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum error_kind {
+    ERROR_NONE,
+    ERROR_TRANSIENT, // may pass by itself: refused, timeout, 5xx, 429
+    ERROR_CONFLICT,  // the world is not as observed: 404, 409, 410, 412; observe again
+    ERROR_PERMANENT, // will fail again until somebody changes something: 400, 401, 403, 422
+    ERROR_FATAL,     // out of memory or a broken invariant
+};
+
+#define ERROR_TEXT_MAX 512
+
+struct error {
+    enum error_kind kind;
+    int code;           // positive errno
+    int status;         // HTTP status of the answer, 0 when there was none
+    unsigned retry_ms;  // what a Retry-After header asked for, 0 when none
+    char text[ERROR_TEXT_MAX]; // one line, control characters replaced
+};
+
+// Fills err and returns -code.
+int error_set(struct error *err, enum error_kind kind, int code, const char *format, ...)
+    _printf_(4, 5);
+
+// Prefixes the text with "outer: ". Returns -err->code, so that `return error_wrap(...)` works.
+int error_wrap(struct error *err, const char *format, ...) _printf_(2, 3);
+
+// ENOMEM as ERROR_FATAL; returns -ENOMEM.
+int error_oom(struct error *err);
+
+const char *error_kind_name(enum error_kind kind);

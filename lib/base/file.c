@@ -1,0 +1,51 @@
+#include "lib/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static int read_all(int fd, char *data, size_t size, size_t *ret_length)
+{
+    size_t length = 0;
+    while (length < size) {
+        ssize_t n = read(fd, data + length, size - length);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return -errno;
+        }
+        if (n == 0) {
+            break;
+        }
+        length += (size_t)n;
+    }
+    *ret_length = length;
+    return 0;
+}
+
+int file_read(const char *path, size_t max, char **ret, size_t *ret_length)
+{
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    // One byte more than max tells a file that is too long; grown buffers would leave copies.
+    _cleanup_free_ char *data = malloc(max + 1);
+    if (data == NULL) {
+        return -ENOMEM;
+    }
+    size_t length = 0;
+    int r = read_all(fd, data, max + 1, &length);
+    if (r == 0 && length > max) {
+        r = -EFBIG;
+    }
+    if (r < 0) {
+        explicit_bzero(data, max + 1);
+        return r;
+    }
+    data[length] = '\0';
+    *ret = TAKE_PTR(data);
+    *ret_length = length;
+    return 0;
+}

@@ -1,0 +1,83 @@
+#include "lib/base/log.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define LOG_LINE_MAX 2048
+
+static struct {
+    log_sink_fn sink;
+    void *ctx;
+    enum log_level level;
+} log_state = {.level = LOG_LEVEL_INFO};
+
+static const struct {
+    const char *name;
+    enum log_level level;
+} level_names[] = {
+    {"debug", LOG_LEVEL_DEBUG},     {"info", LOG_LEVEL_INFO},   {"notice", LOG_LEVEL_NOTICE},
+    {"warning", LOG_LEVEL_WARNING}, {"error", LOG_LEVEL_ERROR},
+};
+
+void log_set_sink(log_sink_fn sink, void *ctx)
+{
+    log_state.sink = sink;
+    log_state.ctx = ctx;
+}
+
+void log_set_level(enum log_level level)
+{
+    log_state.level = level;
+}
+
+enum log_level log_get_level(void)
+{
+    return log_state.level;
+}
+
+bool log_is_enabled(enum log_level level)
+{
+    return log_state.sink != NULL && level <= log_state.level;
+}
+
+void log_emit(const struct log_record *record)
+{
+    if (log_is_enabled(record->level)) {
+        log_state.sink(log_state.ctx, record);
+    }
+}
+
+void log_text(enum log_level level, const char *format, ...)
+{
+    char line[LOG_LINE_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    str_make_printable(line);
+    log_emit(&(struct log_record){.level = level, .message = line});
+}
+
+int log_level_from_name(const char *name, enum log_level *ret)
+{
+    for (size_t i = 0; i < ELEMENTS(level_names); i++) {
+        if (str_equal(name, level_names[i].name)) {
+            *ret = level_names[i].level;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    for (size_t i = 0; i < ELEMENTS(level_names); i++) {
+        if (level_names[i].level == level) {
+            return level_names[i].name;
+        }
+    }
+    return "unknown";
+}

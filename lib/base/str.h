@@ -1,0 +1,42 @@
+// Strings: allocation that reports failure, and the few tests that <string.h> lacks.
+#pragma once
+
+#include "lib/base/cleanup.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Each returns a string that the caller frees, NULL when out of memory. str_dup(NULL) is NULL.
+char *str_dup(const char *s);
+char *str_dup_n(const char *s, size_t n);
+char *str_printf(const char *format, ...) _printf_(1, 2);
+char *str_vprintf(const char *format, va_list args) _printf_(1, 0);
+
+// Replaces *target by a copy of s (which may be NULL). Returns 0 or -ENOMEM with *target kept.
+int str_replace(char **target, const char *s);
+
+bool str_equal(const char *a, const char *b); // NULL equals NULL alone
+bool str_empty(const char *s);                // NULL is empty
+bool str_starts_with(const char *s, const char *prefix);
+bool str_ends_with(const char *s, const char *suffix);
+
+// Replaces control characters and bytes that are no UTF-8 by '?' in place (line ends and tabs by a
+// space), so that text from outside, cut anywhere, fits a line of a log or a status and JSON.
+void str_make_printable(char *s);
+
+// Copies the beginning of text from outside (a proxy's page, a program's output) onto one line:
+// white space and control characters become single spaces, what is cut ends with "..." and never
+// within an UTF-8 character. size is at least 8.
+void str_excerpt(const char *s, char *out, size_t size);
+
+// Base-10 digits alone, no sign, no space. Returns 0, -EINVAL or -ERANGE.
+int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
+
+// Levenshtein distance, for "did you mean"; strings longer than 63 bytes count as unlike
+// (UINT_MAX).
+unsigned str_distance(const char *a, const char *b);
+
+// Whether s is well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+bool str_is_utf8(const char *s);

@@ -1,0 +1,95 @@
+#include "lib/base/strmap.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <string.h>
+
+// The index of key, or the place where it belongs with *ret_found false.
+static size_t strmap_find(const struct strmap *map, const char *key, bool *ret_found)
+{
+    size_t low = 0;
+    size_t high = map->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(map->entries[middle].key, key);
+        if (order == 0) {
+            *ret_found = true;
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *ret_found = false;
+    return low;
+}
+
+int strmap_set(struct strmap *map, const char *key, const char *value)
+{
+    bool found = false;
+    size_t index = strmap_find(map, key, &found);
+    if (found) {
+        return str_replace(&map->entries[index].value, value);
+    }
+
+    _cleanup_free_ char *new_key = str_dup(key);
+    _cleanup_free_ char *new_value = str_dup(value);
+    if (new_key == NULL || new_value == NULL) {
+        return -ENOMEM;
+    }
+    struct strmap_entry *entries =
+        reallocarray(map->entries, map->count + 1, sizeof(*map->entries));
+    if (entries == NULL) {
+        return -ENOMEM;
+    }
+    map->entries = entries;
+    memmove(entries + index + 1, entries + index, (map->count - index) * sizeof(*entries));
+    entries[index] = (struct strmap_entry){TAKE_PTR(new_key), TAKE_PTR(new_value)};
+    map->count++;
+    return 0;
+}
+
+const char *strmap_get(const struct strmap *map, const char *key)
+{
+    bool found = false;
+    size_t index = strmap_find(map, key, &found);
+    return found ? map->entries[index].value : NULL;
+}
+
+int strmap_merge(struct strmap *map, const struct strmap *source)
+{
+    strmap_foreach (source, entry) {
+        int r = strmap_set(map, entry->key, entry->value);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return 0;
+}
+
+bool strmap_equal(const struct strmap *a, const struct strmap *b)
+{
+    if (a->count != b->count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->count; i++) {
+        if (!str_equal(a->entries[i].key, b->entries[i].key) ||
+            !str_equal(a->entries[i].value, b->entries[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void strmap_done(struct strmap *map)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        free(map->entries[i].key);
+        free(map->entries[i].value);
+    }
+    free(map->entries);
+    *map = (struct strmap){0};
+}

@@ -1,0 +1,23 @@
+// A list of strings that it owns.
+#pragma once
+
+#include "lib/base/cleanup.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// All zero is an empty list.
+struct strv {
+    char **items;
+    size_t count;
+};
+
+// Appends a copy. Returns 0 or -ENOMEM (list unchanged).
+int strv_add(struct strv *list, const char *s);
+
+// As strv_add, unless the list holds it already.
+int strv_add_unique(struct strv *list, const char *s);
+
+bool strv_contains(const struct strv *list, const char *s);
+bool strv_equal(const struct strv *a, const struct strv *b); // same strings, same order
+void strv_done(struct strv *list);

@@ -1,0 +1,129 @@
+// From a file to the effective configuration.
+
+#include "lib/base/buf.h"
+#include "lib/base/str.h"
+#include "lib/config/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#define READ_CHUNK 16384
+
+// Reads at most one byte more than the reader accepts, so that it can say so. Returns 0 or -errno.
+static int read_file(const char *file, struct buf *out)
+{
+    _cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0) {
+        return -errno;
+    }
+    char chunk[READ_CHUNK];
+    for (;;) {
+        size_t room = out->max - out->length;
+        ssize_t n = read(fd, chunk, room < sizeof(chunk) ? room : sizeof(chunk));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? -errno : 0;
+        }
+        int r = buf_append(out, chunk, (size_t)n);
+        if (r < 0) {
+            return r;
+        }
+    }
+}
+
+// Hands the problems over. Returns -EINVAL or -ENOMEM.
+static int give_problems(struct problems *problems, struct config_problems *ret)
+{
+    problems_sort(problems);
+    struct config_problem *items = calloc(problems->count, sizeof(*items));
+    if (items == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < problems->count; i++) {
+        struct problem *problem = &problems->items[i];
+        items[i] = (struct config_problem){
+            .line = problem->line,
+            .column = problem->column,
+            .path = TAKE_PTR(problem->path),
+            .text = TAKE_PTR(problem->text),
+        };
+    }
+    *ret = (struct config_problems){.items = items, .count = problems->count};
+    return -EINVAL;
+}
+
+// The absolute directory of the file; the caller frees it. NULL when out of memory or without one.
+static char *directory_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - file) + 1;
+    if (file[0] == '/') {
+        return str_dup_n(file, length);
+    }
+    char current[PATH_MAX];
+    if (getcwd(current, sizeof(current)) == NULL) {
+        return NULL;
+    }
+    return str_printf("%s/%.*s", current, (int)length, file);
+}
+
+static int decode(const char *text, size_t length, const struct schema_source *source,
+                  struct config *config, struct problems *problems)
+{
+    _cleanup_(yaml_node_freep) struct yaml_node *root = NULL;
+    int r = yaml_read_all(text, length, &root, problems);
+    if (r < 0) {
+        return r == -EINVAL ? 0 : r;
+    }
+    r = schema_decode(config_schema, root, source, config, problems);
+    return r < 0 ? r : config_complete(config, root, source, problems);
+}
+
+int config_parse(const char *text, size_t length, const char *file,
+                 const struct config_environment *environment, struct config **ret,
+                 struct config_problems *ret_problems)
+{
+    _cleanup_free_ char *directory = directory_of(file);
+    _cleanup_(config_freep) struct config *config = calloc(1, sizeof(*config));
+    if (directory == NULL || config == NULL) {
+        return -ENOMEM;
+    }
+    const struct schema_source source = {
+        .directory = directory,
+        .get = environment->get,
+        .ctx = environment->ctx,
+    };
+    _cleanup_(problems_done) struct problems problems = {0};
+    int r = decode(text, length, &source, config, &problems);
+    if (r < 0) {
+        return r;
+    }
+    if (problems.count > 0) {
+        return give_problems(&problems, ret_problems);
+    }
+    *ret = TAKE_PTR(config);
+    return 0;
+}
+
+int config_load(const char *file, bool must_exist, const struct config_environment *environment,
+                struct config **ret, struct config_problems *ret_problems)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT(YAML_BYTES_MAX + 1);
+    int r = read_file(file, &text);
+    if (r == -ENOENT && !must_exist) {
+        r = 0;
+    }
+    if (r == -ENOMEM) {
+        return r;
+    }
+    if (r < 0) {
+        _cleanup_(problems_done) struct problems problems = {0};
+        r = problems_add(&problems, 1, 1, "", "cannot be read: %s", strerror(-r));
+        return r < 0 ? r : give_problems(&problems, ret_problems);
+    }
+    return config_parse(buf_str(&text), text.length, file, environment, ret, ret_problems);
+}

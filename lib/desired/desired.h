@@ -1,0 +1,64 @@
+// What should be: pure functions of the configuration and the world.
+#pragma once
+
+#include "lib/base/buf.h"
+#include "lib/base/error.h"
+#include "lib/config/config.h"
+#include "lib/world/cluster.h"
+#include "lib/world/engine.h"
+
+#include <jansson.h>
+
+// The registry container's declared fields, in the terms of struct world_container.
+struct desired_container {
+    struct strmap environment;
+    struct strmap labels;
+    const char *restart_policy; // borrowed from config, as are image and storage
+    const char *image;
+    const char *storage;
+    const char *host_address;
+    char host_port[6];
+};
+
+int desired_container(const struct config *config, struct desired_container *ret);
+void desired_container_done(struct desired_container *container);
+
+// The body of POST /containers/create for it; the caller owns the reference. NULL: out of memory.
+json_t *desired_container_spec(const struct desired_container *container);
+
+// A digest (hex) of the spec, to recognise in memory a spec that did not come up. Not a secret, not
+// reversible. Caller frees *ret.
+int desired_container_digest(const struct desired_container *container, char **ret);
+
+// The text of hosts.toml for every alias. https://github.com/containerd/containerd/blob/main/docs/hosts.md
+int desired_hosts_toml(const struct config *config, struct buf *ret);
+
+// The first line of every hosts.toml that the program writes.
+#define DESIRED_HOSTS_MARK "# managed by hostk8s-registryd"
+
+// Whether hosts.toml text is what HostK8s' or kind's script writes for a local registry
+// (`[host."http://…:5000"]` alone, with at most `server`, `capabilities`, `skip_verify`), so that it
+// may be replaced.
+bool desired_hosts_is_script(const char *content);
+
+#define DESIRED_UI_NAME "registry-ui"   // Deployment, Service, Ingress, and label of the pods
+#define DESIRED_API_NAME "registry-api" // Service, Ingress, EndpointSlice or Endpoints
+#define DESIRED_API_NAME_IPV6 DESIRED_API_NAME "-ipv6" // EndpointSlice: addressType is immutable
+#define DESIRED_LABEL_NAME "app.kubernetes.io/name"
+
+// The Kubernetes objects of one cluster in order of creation. ipv4 and ipv6 are the registry
+// container's addresses on the network (both NULL while it has none: the endpoints are left out).
+// Only the endpoints kind that apis says is there: an EndpointSlice for each address, or Endpoints
+// with the first. With ui.enabled false only what tells tools about the registry. *ret is an array
+// the caller frees with desired_objects_free.
+struct desired_object {
+    enum kube_kind kind;
+    const char *name_space; // borrowed from object; NULL for a cluster-scoped kind
+    const char *name;
+    json_t *object;
+};
+
+int desired_objects(const struct config *config, const struct world_apis *apis,
+                    const char *ipv4, const char *ipv6, struct desired_object **ret,
+                    size_t *ret_count, struct error *err);
+void desired_objects_free(struct desired_object *objects, size_t count);

@@ -1,0 +1,144 @@
+// The Docker Engine API: one function per request the program needs. All are asynchronous with the
+// contract of lib/http/http.h: 0 and `done` later exactly once, or -errno and no `done`.
+// Answers of status 2xx (and 304 for start and stop: already so) are success, 404 is success for a
+// remove. Any other status is an error with the engine's own message, its status and the kind of
+// http_status_kind(). Paths and fields: https://docs.docker.com/reference/api/engine/version/v1.41/
+#pragma once
+
+#include "lib/base/error.h"
+#include "lib/base/strv.h"
+#include "lib/http/http.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+// The newest API version asked for; an older engine's own maximum is used instead.
+#define DOCKER_API_MAX_MINOR 44
+// The oldest version whose answers the decoders know.
+#define DOCKER_API_MIN_MINOR 24
+
+struct docker;
+
+struct docker_options {
+    const char *host; // unix://PATH or tcp://HOST:PORT
+    bool tls;
+    const char *ca_file; // PEM files, NULL when unset; read here once
+    const char *cert_file;
+    const char *key_file;
+    uint64_t timeout_ms; // of one request; stop, pull and exec have their own bounds above it
+};
+
+// Connects nothing yet. Copies options. The transport must outlive it.
+int docker_new(struct http_transport *transport, const struct docker_options *options,
+               struct docker **ret, struct error *err);
+
+// Ends all calls early; each still runs its `done` with code ECANCELED.
+void docker_cancel_all(struct docker *docker);
+
+// No call may be under way. NULL is fine.
+void docker_free(struct docker *docker);
+DEFINE_CLEANUP(struct docker *, docker_free)
+
+// The decoded answer, borrowed until return (NULL when the answer has no body), or an error.
+typedef void (*docker_done_fn)(void *ctx, json_t *answer, const struct error *err);
+
+// Agrees on an API version through /_ping (header Api-Version). Must have succeeded before any
+// other request; a request before that is -ENOTCONN. docker_is_negotiated turns false again when a
+// request finds no engine or the engine refuses the version (400 with "client version").
+int docker_negotiate(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
+bool docker_is_negotiated(const struct docker *docker);
+
+// GET /containers/json?all=1; filters is the API's JSON text or NULL.
+int docker_container_list(struct docker *docker, const char *filters, docker_done_fn done,
+                          void *ctx, struct error *err);
+int docker_container_inspect(struct docker *docker, const char *container, docker_done_fn done,
+                             void *ctx, struct error *err);
+// Borrows spec, the body of POST /containers/create.
+int docker_container_create(struct docker *docker, const char *name, const json_t *spec,
+                            docker_done_fn done, void *ctx, struct error *err);
+int docker_container_start(struct docker *docker, const char *container, docker_done_fn done,
+                           void *ctx, struct error *err);
+// SIGTERM, and SIGKILL after seconds.
+int docker_container_stop(struct docker *docker, const char *container, unsigned seconds,
+                          docker_done_fn done, void *ctx, struct error *err);
+int docker_container_unpause(struct docker *docker, const char *container, docker_done_fn done,
+                             void *ctx, struct error *err);
+int docker_container_rename(struct docker *docker, const char *container, const char *name,
+                            docker_done_fn done, void *ctx, struct error *err);
+// Removes by force; never its volumes (v=0).
+int docker_container_remove(struct docker *docker, const char *container, docker_done_fn done,
+                            void *ctx, struct error *err);
+// Borrows changes, the body of POST /containers/ID/update.
+int docker_container_update(struct docker *docker, const char *container, const json_t *changes,
+                            docker_done_fn done, void *ctx, struct error *err);
+
+int docker_network_inspect(struct docker *docker, const char *network, docker_done_fn done,
+                           void *ctx, struct error *err);
+// alias is the extra name of the container on that network. Already connected (403 "already
+// exists") is success.
+int docker_network_connect(struct docker *docker, const char *network, const char *container,
+                           const char *alias, docker_done_fn done, void *ctx, struct error *err);
+// By force; not connected is success.
+int docker_network_disconnect(struct docker *docker, const char *network, const char *container,
+                              docker_done_fn done, void *ctx, struct error *err);
+
+int docker_image_inspect(struct docker *docker, const char *image, docker_done_fn done, void *ctx,
+                         struct error *err);
+// One line of progress for people, borrowed until return: "registry:2: 3 of 5 layers, 12.3 MB".
+typedef void (*docker_progress_fn)(void *ctx, const char *line);
+// Pulls NAME[:TAG][@DIGEST] (no tag: latest). Bounded by DOCKER_PULL_TIMEOUT_MS; an error in the
+// stream (the engine answers 200 and reports it there) is an error with ERROR_PERMANENT.
+int docker_image_pull(struct docker *docker, const char *image, docker_progress_fn progress,
+                      docker_done_fn done, void *ctx, struct error *err);
+#define DOCKER_PULL_TIMEOUT_MS (15u * 60u * 1000u)
+
+// What HEAD …/archive says of a path in a container, from the header X-Docker-Container-Path-Stat.
+struct docker_stat {
+    bool exists; // false for 404 on the path
+    bool is_directory;
+    uint64_t size;
+    char mtime[40]; // as the engine writes it; compare only for equality
+};
+typedef void (*docker_stat_fn)(void *ctx, const struct docker_stat *stat, const struct error *err);
+int docker_path_stat(struct docker *docker, const char *container, const char *path,
+                     docker_stat_fn done, void *ctx, struct error *err);
+
+// A regular file in a tar body. Directories, links and devices are not followed and not listed,
+// except that directories appear with content NULL.
+struct docker_file {
+    char *path;    // relative, no "." or ".." component, no leading '/'
+    char *content; // NUL-terminated, NULL for a directory
+    size_t length;
+};
+#define DOCKER_FILES_MAX 1024
+#define DOCKER_FILE_BYTES_MAX (1024u * 1024u)
+
+// The entries below path (a file or a directory), paths beginning with its last component.
+// Borrowed until return. A missing path is an error with status 404.
+typedef void (*docker_files_fn)(void *ctx, const struct docker_file *files, size_t count,
+                                const struct error *err);
+int docker_archive_get(struct docker *docker, const char *container, const char *path,
+                       docker_files_fn done, void *ctx, struct error *err);
+// Writes files (mode 0644, root) and the directories (0755) on their way below the existing
+// directory `path`. Borrows files.
+int docker_archive_put(struct docker *docker, const char *container, const char *path,
+                       const struct docker_file *files, size_t count, docker_done_fn done,
+                       void *ctx, struct error *err);
+
+// The tar bodies, for the two functions above, their tests and the fuzzer. docker_tar_read gives
+// *ret_files owned by the caller (docker_files_free); a path with "..", an absolute path, more than
+// DOCKER_FILES_MAX entries or a file above DOCKER_FILE_BYTES_MAX is an error.
+int docker_tar_read(const void *data, size_t length, struct docker_file **ret_files,
+                    size_t *ret_count, struct error *err);
+int docker_tar_write(const struct docker_file *files, size_t count, struct buf *ret,
+                     struct error *err);
+void docker_files_free(struct docker_file *files, size_t count);
+
+// Runs argv (ended by NULL) in a running container without a shell and waits for its end. Output
+// is what it wrote (a tty's stream, at most DOCKER_EXEC_OUTPUT_MAX bytes), borrowed until return.
+#define DOCKER_EXEC_OUTPUT_MAX (256u * 1024u)
+typedef void (*docker_exec_fn)(void *ctx, int exit_code, const char *output,
+                               const struct error *err);
+int docker_exec(struct docker *docker, const char *container, const char *const *argv,
+                docker_exec_fn done, void *ctx, struct error *err);

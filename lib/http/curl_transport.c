@@ -1,0 +1,308 @@
+// The multi handle on the loop: curl says which sockets and which timer it wants watched, the loop
+// says when they are ready. curl's contract is in CURLMOPT_SOCKETFUNCTION(3),
+// CURLMOPT_TIMERFUNCTION(3) and curl_multi_socket_action(3).
+//
+// Host names are looked up by a thread of curl's, and taking a transfer away while that runs may
+// block (curl #8515): endpoints should have addresses.
+#include "lib/http/curl_internal.h"
+
+#include "lib/base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#define CONNECTIONS_KEPT_MAX 64L
+// What is above it waits in curl's own queue, where the request's timeouts count already. A stream
+// holds its connection for as long as it lasts.
+#define CONNECTIONS_PER_HOST_MAX 8L
+
+struct curl_socket {
+    uv_poll_t poll;
+    struct curl_transport *transport;
+    LIST_ENTRY(curl_socket) link;
+};
+
+static void handle_closed(struct curl_transport *transport)
+{
+    transport->handles--;
+    if (transport->handles == 0) {
+        free(transport);
+    }
+}
+
+static void on_socket_closed(uv_handle_t *handle)
+{
+    struct curl_socket *sock = handle->data;
+    handle_closed(sock->transport);
+    free(sock);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    handle_closed(handle->data);
+}
+
+static void socket_close(struct curl_socket *sock)
+{
+    LIST_REMOVE(sock, link);
+    // curl closes the descriptor on return: it must be out of the poll set before.
+    (void)uv_poll_stop(&sock->poll);
+    uv_close((uv_handle_t *)&sock->poll, on_socket_closed);
+}
+
+static void drop_multi(struct curl_transport *transport)
+{
+    if (transport->multi == NULL) {
+        return;
+    }
+    (void)curl_multi_cleanup(transport->multi); // calls on_curl_socket
+    transport->multi = NULL;
+    struct curl_socket *sock;
+    while ((sock = LIST_FIRST(&transport->sockets)) != NULL) {
+        socket_close(sock);
+    }
+    (void)uv_timer_stop(&transport->timer);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct curl_transport *transport = idle->data;
+    // One batch a turn, so that calls which end at once cannot starve the loop.
+    struct call_list batch = TAILQ_HEAD_INITIALIZER(batch);
+    TAILQ_CONCAT(&batch, &transport->ready, ready_link);
+    struct http_call *call;
+    while ((call = TAILQ_FIRST(&batch)) != NULL) {
+        TAILQ_REMOVE(&batch, call, ready_link);
+        call->ready = false;
+        curl_call_deliver(call);
+    }
+    if (TAILQ_EMPTY(&transport->ready)) {
+        (void)uv_idle_stop(idle);
+    }
+}
+
+void curl_transport_deliver_later(struct curl_transport *transport, struct http_call *call)
+{
+    if (!call->ready) {
+        call->ready = true;
+        TAILQ_INSERT_TAIL(&transport->ready, call, ready_link);
+        (void)uv_idle_start(&transport->idle, on_idle); // neither allocates nor fails
+    }
+}
+
+void curl_transport_end(struct curl_transport *transport, struct http_call *call)
+{
+    if (call->active) {
+        call->active = false;
+        TAILQ_REMOVE(&transport->active, call, active_link);
+        (void)curl_multi_remove_handle(transport->multi, call->easy);
+    }
+    curl_transport_deliver_later(transport, call);
+}
+
+static void reap(struct curl_transport *transport)
+{
+    int left;
+    const CURLMsg *message;
+    while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE) {
+            continue;
+        }
+        // The message dies with the handle's removal.
+        CURLcode result = message->data.result;
+        char *owner = NULL;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
+        struct http_call *call = (struct http_call *)(void *)owner;
+        curl_call_finished(call, result);
+        curl_transport_end(transport, call);
+    }
+}
+
+// Tells curl of a socket or of the timer. Finished transfers show up after either.
+static void perform(struct curl_transport *transport, curl_socket_t fd, int events)
+{
+    int running;
+    CURLMcode code = curl_multi_socket_action(transport->multi, fd, events, &running);
+    if (code == CURLM_OK) {
+        reap(transport);
+        return;
+    }
+    // No transfer's state is certain now: all end, and the next request has a new multi handle.
+    log_debug("http: giving up all connections: %s", curl_multi_strerror(code));
+    struct http_call *call;
+    while ((call = TAILQ_FIRST(&transport->active)) != NULL) {
+        (void)error_set(&call->err, ERROR_TRANSIENT, EIO, "%s: all connections were given up: %s",
+                        call->label, curl_multi_strerror(code));
+        curl_transport_end(transport, call);
+    }
+    drop_multi(transport);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    perform(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_curl_timer(_unused_ CURLM *multi, long timeout_ms, void *ctx)
+{
+    struct curl_transport *transport = ctx;
+    if (timeout_ms < 0) {
+        return uv_timer_stop(&transport->timer);
+    }
+    return uv_timer_start(&transport->timer, on_timer, (uint64_t)timeout_ms, 0);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    const struct curl_socket *sock = poll->data;
+    // With "in" beside the error curl reads, and so learns what the error is.
+    int flags = status < 0 ? CURL_CSELECT_ERR | CURL_CSELECT_IN : 0;
+    if ((events & UV_READABLE) != 0) {
+        flags |= CURL_CSELECT_IN;
+    }
+    if ((events & UV_WRITABLE) != 0) {
+        flags |= CURL_CSELECT_OUT;
+    }
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)poll, &fd) == 0) {
+        perform(sock->transport, fd, flags);
+    }
+}
+
+static struct curl_socket *socket_open(struct curl_transport *transport, curl_socket_t fd)
+{
+    struct curl_socket *sock = calloc(1, sizeof(*sock));
+    if (sock == NULL) {
+        return NULL;
+    }
+    // Refused also while another handle watches a descriptor of this number.
+    if (uv_poll_init_socket(transport->loop, &sock->poll, fd) < 0) {
+        free(sock);
+        return NULL;
+    }
+    sock->poll.data = sock;
+    sock->transport = transport;
+    transport->handles++;
+    LIST_INSERT_HEAD(&transport->sockets, sock, link);
+    return sock;
+}
+
+// -1 fails every transfer, by way of curl_multi_socket_action's return value.
+static int on_curl_socket(_unused_ CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+    struct curl_transport *transport = ctx;
+    struct curl_socket *sock = known;
+    if (what == CURL_POLL_REMOVE) {
+        // Also comes for sockets that were never announced (curl #17949).
+        if (sock != NULL) {
+            socket_close(sock);
+        }
+        return 0;
+    }
+    if (sock == NULL) {
+        sock = socket_open(transport, fd);
+        if (sock == NULL) {
+            return -1;
+        }
+        if (curl_multi_assign(transport->multi, fd, sock) != CURLM_OK) {
+            socket_close(sock);
+            return -1;
+        }
+    }
+    int events = 0;
+    if (what != CURL_POLL_OUT) {
+        events |= UV_READABLE;
+    }
+    if (what != CURL_POLL_IN) {
+        events |= UV_WRITABLE;
+    }
+    return uv_poll_start(&sock->poll, events, on_poll) < 0 ? -1 : 0;
+}
+
+static CURLMcode configure_multi(CURLM *multi, struct curl_transport *transport)
+{
+    CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    if (code == CURLM_OK) {
+        code = curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport);
+    }
+    if (code == CURLM_OK) {
+        code = curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    }
+    if (code == CURLM_OK) {
+        code = curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport);
+    }
+    if (code == CURLM_OK) {
+        code = curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT_MAX);
+    }
+    if (code == CURLM_OK) {
+        code = curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_PER_HOST_MAX);
+    }
+    return code;
+}
+
+static int explain_multi(CURLMcode code, const struct http_call *call, struct error *err)
+{
+    if (code == CURLM_OUT_OF_MEMORY) {
+        return error_oom(err);
+    }
+    return error_set(err, ERROR_TRANSIENT, EIO, "%s: %s", call->label, curl_multi_strerror(code));
+}
+
+int curl_transport_add(struct curl_transport *transport, struct http_call *call, struct error *err)
+{
+    if (transport->multi == NULL) {
+        CURLM *multi = curl_multi_init();
+        if (multi == NULL) {
+            return error_oom(err);
+        }
+        CURLMcode code = configure_multi(multi, transport);
+        if (code != CURLM_OK) {
+            (void)curl_multi_cleanup(multi);
+            return explain_multi(code, call, err);
+        }
+        transport->multi = multi;
+    }
+    CURLMcode code = curl_multi_add_handle(transport->multi, call->easy);
+    if (code != CURLM_OK) {
+        return explain_multi(code, call, err);
+    }
+    call->active = true;
+    TAILQ_INSERT_TAIL(&transport->active, call, active_link);
+    return 0;
+}
+
+int curl_transport_new(uv_loop_t *loop, struct http_transport **ret, struct error *err)
+{
+    _cleanup_free_ struct curl_transport *transport = calloc(1, sizeof(*transport));
+    if (transport == NULL) {
+        return error_oom(err);
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return error_set(err, ERROR_FATAL, ENOMEM, "libcurl cannot be initialised");
+    }
+    transport->transport = (struct http_transport){.client_new = curl_client_new};
+    transport->loop = loop;
+    TAILQ_INIT(&transport->active);
+    TAILQ_INIT(&transport->ready);
+    (void)uv_timer_init(loop, &transport->timer); // these two do not fail
+    (void)uv_idle_init(loop, &transport->idle);
+    transport->timer.data = transport;
+    transport->idle.data = transport;
+    transport->handles = 2;
+    *ret = &TAKE_PTR(transport)->transport;
+    return 0;
+}
+
+void curl_transport_close(struct http_transport *transport)
+{
+    if (transport == NULL) {
+        return;
+    }
+    struct curl_transport *self = (struct curl_transport *)transport;
+    assert(self->clients == 0);
+    assert(TAILQ_EMPTY(&self->active) && TAILQ_EMPTY(&self->ready));
+    drop_multi(self);
+    curl_global_cleanup();
+    uv_close((uv_handle_t *)&self->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&self->idle, on_handle_closed);
+}

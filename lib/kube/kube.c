@@ -1,0 +1,360 @@
+#include "lib/kube/kube.h"
+
+#include "lib/base/str.h"
+#include "lib/doc/json.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define PATH_BYTES_MAX 4096
+#define REQUEST_BYTES_MAX (1024u * 1024u) // above etcd's own bound of an object
+#define MESSAGE_LENGTH_MAX 320            // of an API server's message in an error text
+#define EXCERPT_BYTES_MAX 128
+#define RETRY_AFTER_MAX_S 3600
+
+struct kube_call {
+    struct kube *kube;
+    struct kube_call *previous;
+    struct kube_call *next;
+    struct http_call *http; // NULL once cancelled
+    const char *method;
+    char *path;           // without the query, for error texts
+    bool missing_is_fine; // 404 is success
+    kube_done_fn done;
+    void *ctx;
+};
+
+struct kube {
+    struct http_client *client;
+    uint64_t timeout_ms;
+    struct kube_call *calls; // under way
+};
+
+static void call_free(struct kube_call *call)
+{
+    if (call != NULL) {
+        free(call->path);
+        free(call);
+    }
+}
+DEFINE_CLEANUP(struct kube_call *, call_free)
+
+static void call_link(struct kube_call *call)
+{
+    call->next = call->kube->calls;
+    if (call->next != NULL) {
+        call->next->previous = call;
+    }
+    call->kube->calls = call;
+}
+
+static void call_unlink(struct kube_call *call)
+{
+    if (call->next != NULL) {
+        call->next->previous = call->previous;
+    }
+    if (call->previous != NULL) {
+        call->previous->next = call->next;
+    } else {
+        call->kube->calls = call->next;
+    }
+}
+
+int kube_new(struct http_transport *transport, const struct kube_credentials *credentials,
+             uint64_t timeout_ms, struct kube **ret, struct error *err)
+{
+    _cleanup_free_ struct kube *kube = malloc(sizeof(*kube));
+    if (kube == NULL) {
+        return error_oom(err);
+    }
+    const struct http_endpoint endpoint = {
+        .base = credentials->server,
+        .ca_pem = credentials->ca_pem,
+        .cert_pem = credentials->cert_pem,
+        .key_pem = credentials->key_pem,
+        .bearer_token = credentials->token,
+        .tls_server_name = credentials->tls_server_name,
+    };
+    *kube = (struct kube){.timeout_ms = timeout_ms};
+    int r = transport->client_new(transport, &endpoint, &kube->client, err);
+    if (r < 0) {
+        (void)error_wrap(err, "kube");
+        return r;
+    }
+    *ret = TAKE_PTR(kube);
+    return 0;
+}
+
+void kube_cancel_all(struct kube *kube)
+{
+    for (struct kube_call *call = kube->calls; call != NULL; call = call->next) {
+        http_cancel(kube->client, TAKE_PTR(call->http));
+    }
+}
+
+void kube_free(struct kube *kube)
+{
+    if (kube != NULL) {
+        assert(kube->calls == NULL);
+        http_client_free(kube->client);
+        free(kube);
+    }
+}
+
+// Parses the answer's body. Returns 0 with *ret owned by the caller, NULL when it is no JSON
+// object, or -ENOMEM.
+static int parse_body(const struct http_response *response, json_t **ret)
+{
+    json_error_t problem = {0};
+    json_t *body = json_loadb(buf_str(&response->body), response->body.length, 0, &problem);
+    // jansson explains what is wrong with a text, and says nothing when memory has run out.
+    if (body == NULL && problem.text[0] == '\0') {
+        return -ENOMEM;
+    }
+    if (!json_is_object(body)) {
+        json_decref(body);
+        body = NULL;
+    }
+    *ret = body;
+    return 0;
+}
+
+// https://www.rfc-editor.org/rfc/rfc9110#field.retry-after, the form in seconds.
+static unsigned retry_after_ms(const struct http_response *response)
+{
+    char value[16];
+    uint64_t seconds = 0;
+    if (!http_response_header(response, "Retry-After", value, sizeof(value)) ||
+        str_to_u64(value, RETRY_AFTER_MAX_S, &seconds) < 0) {
+        return 0;
+    }
+    return (unsigned)seconds * 1000;
+}
+
+// Explains an answer that is not 2xx. body is a Status object, or NULL for what is no JSON: the
+// page of a proxy. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+static void explain_status(const struct kube_call *call, const struct http_response *response,
+                           const json_t *body, struct error *err)
+{
+    char excerpt[EXCERPT_BYTES_MAX];
+    str_excerpt(buf_str(&response->body), excerpt, sizeof(excerpt));
+    const char *message = json_get_string(body, "message", NULL);
+    if (str_empty(message)) {
+        message = excerpt[0] == '\0' ? "no message" : excerpt;
+    }
+    const char *reason = json_get_string(body, "reason", NULL);
+    (void)error_set(err, http_status_kind(response->status), EREMOTEIO,
+                    "kube: %s %s: %.*s (HTTP %d%s%.64s)", call->method, call->path,
+                    MESSAGE_LENGTH_MAX, message, response->status, reason == NULL ? "" : " ",
+                    reason == NULL ? "" : reason);
+    err->status = response->status;
+    err->retry_ms = retry_after_ms(response);
+}
+
+// Decodes the answer. Returns 0 with *ret owned by the caller (NULL for a missing object that is
+// fine), or -errno.
+static int decode_answer(const struct kube_call *call, const struct http_response *response,
+                         json_t **ret, struct error *err)
+{
+    if (response->status == 404 && call->missing_is_fine) {
+        *ret = NULL;
+        return 0;
+    }
+    json_auto_t *body = NULL;
+    if (parse_body(response, &body) < 0) {
+        return error_oom(err);
+    }
+    if (response->status < 200 || response->status > 299) {
+        explain_status(call, response, body, err);
+        return -err->code;
+    }
+    if (body == NULL) {
+        (void)error_set(err, ERROR_TRANSIENT, EBADMSG, "kube: %s %s: the answer is no JSON object",
+                        call->method, call->path);
+        err->status = response->status;
+        return -EBADMSG;
+    }
+    *ret = TAKE_PTR(body);
+    return 0;
+}
+
+static void call_done(void *ctx, struct http_response *response, const struct error *err)
+{
+    _cleanup_(call_freep) struct kube_call *call = ctx;
+    call_unlink(call);
+
+    json_auto_t *answer = NULL;
+    struct error own = {0};
+    if (response == NULL) {
+        own = *err;
+        (void)error_wrap(&own, "kube");
+    } else {
+        (void)decode_answer(call, response, &answer, &own);
+    }
+    call->done(call->ctx, answer, own.kind == ERROR_NONE ? NULL : &own);
+}
+
+struct kube_request {
+    enum http_method method;
+    const char *name; // of the method
+    const char *content_type;
+    const json_t *body; // NULL for none
+    bool missing_is_fine;
+};
+
+struct dump {
+    struct buf *to;
+    int r; // of the append that failed
+};
+
+static int dump_append(const char *data, size_t length, void *ctx)
+{
+    struct dump *dump = ctx;
+    dump->r = buf_append(dump->to, data, length);
+    return dump->r;
+}
+
+static int dump_body(const json_t *body, struct buf *to, struct error *err)
+{
+    struct dump dump = {.to = to};
+    if (body == NULL || json_dump_callback(body, dump_append, &dump, JSON_COMPACT) == 0) {
+        return 0;
+    }
+    if (dump.r == -EFBIG) {
+        return error_set(err, ERROR_PERMANENT, EFBIG, "kube: an object of more than %u bytes",
+                         REQUEST_BYTES_MAX);
+    }
+    return error_oom(err);
+}
+
+// Sends a request to path, with the query that follows the '?' already in target.
+static int kube_send(struct kube *kube, const struct kube_request *request, const char *target,
+                     kube_done_fn done, void *ctx, struct error *err)
+{
+    static const struct http_header accept = {"Accept", "application/json"};
+    _cleanup_(call_freep) struct kube_call *call = malloc(sizeof(*call));
+    if (call == NULL) {
+        return error_oom(err);
+    }
+    *call = (struct kube_call){
+        .kube = kube,
+        .method = request->name,
+        .path = str_dup_n(target, strcspn(target, "?")),
+        .missing_is_fine = request->missing_is_fine,
+        .done = done,
+        .ctx = ctx,
+    };
+    _cleanup_buf_ struct buf body = BUF_INIT(REQUEST_BYTES_MAX);
+    if (call->path == NULL) {
+        return error_oom(err);
+    }
+    int r = dump_body(request->body, &body, err);
+    if (r < 0) {
+        return r;
+    }
+    const struct http_request http = {
+        .method = request->method,
+        .path = target,
+        .headers = &accept,
+        .header_count = 1,
+        .content_type = request->content_type,
+        .body = body.data,
+        .body_length = body.length,
+        .timeout_ms = kube->timeout_ms,
+        .done = call_done,
+        .ctx = call,
+    };
+    r = http_send(kube->client, &http, &call->http, err);
+    if (r < 0) {
+        (void)error_wrap(err, "kube");
+        return r;
+    }
+    call_link(call);
+    (void)TAKE_PTR(call);
+    return 0;
+}
+
+int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err)
+{
+    static const struct kube_request request = {.method = HTTP_GET, .name = "GET"};
+    return kube_send(kube, &request, path, done, ctx, err);
+}
+
+int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
+              void *ctx, struct error *err)
+{
+    if (label_selector == NULL) {
+        return kube_get(kube, path, done, ctx, err);
+    }
+    _cleanup_buf_ struct buf target = BUF_INIT(PATH_BYTES_MAX);
+    int r = buf_printf(&target, "%s?labelSelector=", path);
+    if (r == 0) {
+        r = http_append_escaped(&target, label_selector);
+    }
+    if (r == -ENOMEM) {
+        return error_oom(err);
+    }
+    if (r < 0) {
+        return error_set(err, ERROR_PERMANENT, -r, "kube: GET %s: the label selector is too long",
+                         path);
+    }
+    return kube_get(kube, buf_str(&target), done, ctx, err);
+}
+
+int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,
+               void *ctx, struct error *err)
+{
+    _cleanup_free_ char *target =
+        str_printf("%s?fieldManager=" KUBE_FIELD_MANAGER "&force=true", path);
+    if (target == NULL) {
+        return error_oom(err);
+    }
+    const struct kube_request request = {
+        .method = HTTP_PATCH,
+        .name = "PATCH",
+        // A JSON document is a YAML document; the API server knows no apply-patch+json here.
+        .content_type = "application/apply-patch+yaml",
+        .body = object,
+    };
+    return kube_send(kube, &request, target, done, ctx, err);
+}
+
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
+int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_fn done, void *ctx,
+                struct error *err)
+{
+    json_auto_t *options = json_pack("{s:s, s:s, s:s}", "apiVersion", "v1", "kind", "DeleteOptions",
+                                     "propagationPolicy", "Background");
+    if (options == NULL) {
+        return error_oom(err);
+    }
+    if (uid != NULL &&
+        json_object_set_new(options, "preconditions", json_pack("{s:s}", "uid", uid)) < 0) {
+        return error_oom(err);
+    }
+    const struct kube_request request = {
+        .method = HTTP_DELETE,
+        .name = "DELETE",
+        .content_type = "application/json",
+        .body = options,
+        .missing_is_fine = true,
+    };
+    return kube_send(kube, &request, path, done, ctx, err);
+}
+
+bool kube_api_groups_serve(const json_t *groups, const char *group_version)
+{
+    size_t i;
+    const json_t *group;
+    json_array_foreach (json_get_array(groups, "groups", NULL), i, group) {
+        size_t j;
+        const json_t *version;
+        json_array_foreach (json_get_array(group, "versions", NULL), j, version) {
+            if (str_equal(json_get_string(version, "groupVersion", NULL), group_version)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

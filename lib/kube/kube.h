@@ -1,0 +1,51 @@
+// The Kubernetes API: the requests that the program needs, asynchronous with the contract of
+// lib/http/http.h. An answer that is not 2xx is an error with the Status object's message, its
+// status and the kind of http_status_kind().
+#pragma once
+
+#include "lib/base/error.h"
+#include "lib/http/http.h"
+#include "lib/kube/kubeconfig.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KUBE_FIELD_MANAGER "hostk8s-registryd"
+
+struct kube;
+
+// Connects nothing yet; borrows credentials until return. The transport must outlive it.
+int kube_new(struct http_transport *transport, const struct kube_credentials *credentials,
+             uint64_t timeout_ms, struct kube **ret, struct error *err);
+
+// Ends all calls early; each still runs its `done` with code ECANCELED.
+void kube_cancel_all(struct kube *kube);
+
+// No call may be under way. NULL is fine.
+void kube_free(struct kube *kube);
+DEFINE_CLEANUP(struct kube *, kube_free)
+
+// The decoded answer, borrowed until return, or an error.
+typedef void (*kube_done_fn)(void *ctx, json_t *answer, const struct error *err);
+
+// path is the collection or object path, e.g. "/apis/apps/v1/namespaces/hostk8s/deployments/x".
+// A missing object is an error with status 404.
+int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err);
+
+// GET of a collection with a label selector (NULL: all).
+int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
+              void *ctx, struct error *err);
+
+// Server-side apply of object (borrowed), forced, as KUBE_FIELD_MANAGER.
+// https://kubernetes.io/docs/reference/using-api/server-side-apply/
+int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,
+               void *ctx, struct error *err);
+
+// Deletes in the background, only the object with this uid when uid is not NULL. 404 is success.
+int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_fn done, void *ctx,
+                struct error *err);
+
+// Whether /apis lists GROUP/VERSION, e.g. "discovery.k8s.io/v1". Decodes the answer of
+// kube_get("/apis"), an APIGroupList.
+bool kube_api_groups_serve(const json_t *groups, const char *group_version);

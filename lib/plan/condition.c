@@ -1,0 +1,69 @@
+#include "lib/plan/condition.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+
+static const struct {
+    const char *name;
+    bool settling;
+} reasons[_REASON_COUNT] = {
+    [REASON_CONVERGED] = {"Converged", false},
+    [REASON_CONVERGING] = {"Converging", true},
+    [REASON_ENGINE_UNREACHABLE] = {"EngineUnreachable", true},
+    [REASON_PERMISSION_DENIED] = {"PermissionDenied", false},
+    [REASON_IMAGE_PULL_FAILED] = {"ImagePullFailed", false},
+    [REASON_PORT_IN_USE] = {"PortInUse", true},
+    [REASON_NAME_CONFLICT] = {"NameConflict", false},
+    [REASON_STORAGE_NOT_WRITABLE] = {"StorageNotWritable", false},
+    [REASON_NETWORK_MISSING] = {"NetworkMissing", false},
+    [REASON_NODE_NOT_RUNNING] = {"NodeNotRunning", true},
+    [REASON_FOREIGN_FILE] = {"ForeignFile", false},
+    [REASON_CONFIG_PATH_DISABLED] = {"ConfigPathDisabled", false},
+    [REASON_API_UNREACHABLE] = {"ApiUnreachable", true},
+    [REASON_FORBIDDEN] = {"Forbidden", false},
+    [REASON_CLUSTER_NOT_FOUND] = {"ClusterNotFound", false},
+    [REASON_INGRESS_CLASS_MISSING] = {"IngressClassMissing", false},
+    [REASON_UNAVAILABLE] = {"Unavailable", true},
+    [REASON_ERROR] = {"Error", false},
+};
+
+static const char *const ready_names[] = {
+    [READY_UNKNOWN] = "Unknown",
+    [READY_FALSE] = "False",
+    [READY_TRUE] = "True",
+};
+
+const char *ready_name(enum ready ready)
+{
+    return ready_names[ready];
+}
+
+const char *reason_name(enum reason reason)
+{
+    return reasons[reason].name;
+}
+
+int reason_from_name(const char *name, enum reason *ret)
+{
+    for (enum reason reason = 0; reason < _REASON_COUNT; reason++) {
+        if (str_equal(reasons[reason].name, name)) {
+            *ret = reason;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+bool reason_is_settling(enum reason reason)
+{
+    return reasons[reason].settling;
+}
+
+void condition_done(struct condition *condition)
+{
+    free(condition->resource);
+    free(condition->cluster);
+    free(condition->message);
+    *condition = (struct condition){0};
+}

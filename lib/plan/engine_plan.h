@@ -1,0 +1,106 @@
+// The parts of plan_engine.c by topic. A part that runs out of memory sets oom and goes on; nothing
+// is handed out then.
+#pragma once
+
+#include "lib/desired/desired.h"
+#include "lib/plan/plan_internal.h"
+
+// The verb of the actions that give the registry back its old container. The reconciler takes it as
+// the sign that the declared one did not come up.
+#define VERB_PUT_BACK "put back"
+
+struct engine_plan {
+    const struct plan_input *input;
+    const struct config *config;
+    const struct world_engine *engine;
+    struct plan plan;
+    bool oom;
+
+    struct desired_container desired;
+    bool rejected; // the desired container was tried and did not come up
+    char *container_resource;
+    char *network_resource;
+    char *previous_name;
+
+    const struct world_container *main;     // of the declared name, ours or not
+    const struct world_container *previous; // of the name that a recreate gives the old one, ours
+    const struct world_container *blocker;  // of that name, but not ours
+
+    // What the container's condition is to be; of several the first that is said stands.
+    bool judged;
+    enum ready ready;
+    enum reason reason;
+    char *message;
+
+    // For the network: the container that will have the name, none, or one made by this plan.
+    const struct world_container *holder;
+    bool fresh;
+    bool disconnected; // the holder's endpoint, by this plan
+};
+
+// plan_engine.c
+
+// The first action of the container's resource, NULL when there is none.
+const struct action *engine_pending(const struct engine_plan *p);
+
+// Appends the action. The resource is the container's unless it is given; what nothing stands
+// before is no step.
+struct action *engine_act(struct engine_plan *p, struct action_template template);
+
+// Says the condition of the container, False unless it says Converged.
+void engine_judge(struct engine_plan *p, enum reason reason, const char *format, ...)
+    _printf_(3, 4);
+
+// Whether the label is there, and whether it or the storage says that it is this configuration's.
+bool engine_is_labelled(const struct world_container *container);
+bool engine_is_own(const struct engine_plan *p, const struct world_container *container);
+
+// Whether it may be taken over without a label: a registry over the same storage.
+bool engine_is_adoptable(const struct engine_plan *p, const struct world_container *container);
+
+// Own, but neither main nor previous.
+bool engine_is_stray(const struct engine_plan *p, const struct world_container *container);
+
+// Whether its processes are there, so that it is to be stopped and cannot be started.
+bool engine_is_up(const struct world_container *container);
+
+// Whether a start would fail for the network: the one it was attached to is gone, or is another of
+// the same name. The engine keeps attachments by id (https://github.com/moby/moby/issues/17160).
+bool engine_endpoint_is_stale(const struct engine_plan *p, const struct world_container *container);
+
+// engine_fields.c: appends what differs and needs another container; labels are compared where
+// there are some. Values of environment variables stay out.
+void engine_compare(struct engine_plan *p, const struct world_container *container,
+                    struct field_diffs *diffs);
+
+// engine_steps.c ------------------------------------------------------------------------------
+
+// Makes the storage directory if it is missing; with the image: what has to be there before
+// anything is taken away.
+void engine_make_storage(struct engine_plan *p);
+void engine_prepare(struct engine_plan *p);
+
+// Stops what is ours beside `started`: no two over one port and one storage.
+void engine_stop_others(struct engine_plan *p, const struct world_container *started,
+                        const char *verb);
+
+// Starts what has the declared name by then; container is what was observed of it, NULL when it is
+// new.
+void engine_start(struct engine_plan *p, const struct world_container *container, const char *verb);
+void engine_unpause(struct engine_plan *p, const char *name);
+
+// Gives the declared name to an own container that has another one, and sees that it runs.
+void engine_take_name(struct engine_plan *p, const struct world_container *container,
+                      const char *verb);
+
+// Creates the declared container; takes the list out of diffs.
+void engine_create(struct engine_plan *p, const char *verb, struct field_diffs *diffs, bool step);
+
+// By id: whoever has the name by then may not be ours.
+void engine_remove(struct engine_plan *p, const struct world_container *container, const char *verb,
+                   bool step);
+
+// engine_container.c, engine_network.c, engine_removal.c -----------------------------------------
+void engine_plan_container(struct engine_plan *p);
+void engine_plan_network(struct engine_plan *p);
+void engine_plan_removal(struct engine_plan *p);

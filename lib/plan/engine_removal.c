@@ -1,0 +1,57 @@
+// Nothing is wanted any more: own containers go, what was adopted or is another's stays. The
+// storage stays in any case.
+#include "lib/plan/engine_plan.h"
+
+#include "lib/base/str.h"
+
+static void remove_one(struct engine_plan *p, const struct world_container *container)
+{
+    if (world_container_endpoint(container, p->config->network) != NULL) {
+        engine_act(p, (struct action_template){.type = ACTION_NETWORK_DISCONNECT,
+                                               .verb = "detach",
+                                               .resource = p->network_resource,
+                                               .destructive = true,
+                                               .target = container->name,
+                                               .argument = p->config->network});
+    }
+    bool up = engine_is_up(container);
+    if (up) {
+        engine_act(p, (struct action_template){.type = ACTION_CONTAINER_STOP,
+                                               .verb = "remove",
+                                               .destructive = true,
+                                               .target = container->name});
+    }
+    engine_remove(p, container, "remove", up);
+}
+
+static int judge_network(struct engine_plan *p)
+{
+    return plan_touches(&p->plan, p->network_resource)
+               ? plan_add_condition(&p->plan, p->network_resource, NULL, READY_FALSE,
+                                    REASON_CONVERGING, "detach is pending")
+               : plan_add_converged(&p->plan, p->network_resource, NULL);
+}
+
+void engine_plan_removal(struct engine_plan *p)
+{
+    for (size_t i = 0; i < p->engine->container_count; i++) {
+        const struct world_container *container = &p->engine->containers[i];
+        if (container == p->blocker || !engine_is_own(p, container)) {
+            continue;
+        }
+        if (container->state == CONTAINER_REMOVING) {
+            engine_judge(p, REASON_CONVERGING, "%s is being removed", container->name);
+        } else {
+            remove_one(p, container);
+        }
+    }
+    if (engine_pending(p) != NULL) {
+        engine_judge(p, REASON_CONVERGING, "remove is pending");
+    } else if (p->main != NULL && !engine_is_own(p, p->main)) {
+        engine_judge(p, REASON_CONVERGED, "%s is left alone: it was not made by this program",
+                     p->main->name);
+    }
+    if (judge_network(p) < 0) {
+        p->oom = true;
+    }
+}

@@ -1,0 +1,369 @@
+// One cluster: the objects that should be there, and owned ones that should not.
+#include "lib/plan/plan.h"
+
+#include "lib/base/str.h"
+#include "lib/desired/desired.h"
+#include "lib/doc/json.h"
+#include "lib/plan/plan_internal.h"
+#include "lib/plan/subset.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct cluster_plan {
+    const struct plan_input *input;
+    const char *cluster;
+    const struct world_cluster *world;
+    struct plan *plan;
+    const struct desired_object *desired;
+    size_t desired_count;
+    bool has_address; // of the registry container on the network
+};
+
+static const struct config_ui *ui_of(const struct cluster_plan *c)
+{
+    return &c->input->config->ui;
+}
+
+static const struct world_object *observed(const struct cluster_plan *c,
+                                           const struct desired_object *desired)
+{
+    return world_cluster_object(c->world, desired->kind, desired->name_space, desired->name);
+}
+
+static char *resource_of(const struct cluster_plan *c, enum kube_kind kind, const char *name_space,
+                         const char *name)
+{
+    return resource_object(c->cluster, kind, name_space, name);
+}
+
+static int converging(const struct cluster_plan *c, const char *resource, const char *sentence)
+{
+    return plan_add_condition(c->plan, resource, c->cluster, READY_FALSE, REASON_CONVERGING, "%s",
+                              sentence);
+}
+
+// Whether the cluster's Services have IPv6 addresses; unknown before the first is there.
+static bool wants_ipv6(const struct cluster_plan *c)
+{
+    const struct world_object *service =
+        world_cluster_object(c->world, KUBE_SERVICE, ui_of(c)->name_space, DESIRED_API_NAME);
+    const char *address =
+        service == NULL ? NULL : json_get_string(service->object, "spec", "clusterIP", NULL);
+    return address != NULL && strchr(address, ':') != NULL;
+}
+
+// The one address that the cluster's pods can reach: a container on a network of both families has
+// two, but a cluster of one family has no route to the other, and an ingress controller would
+// send every second request there.
+static void registry_address(const struct cluster_plan *c, const char **ret_ipv4,
+                             const char **ret_ipv6)
+{
+    const struct config *config = c->input->config;
+    const struct world_container *container =
+        c->input->engine == NULL ? NULL
+                                 : world_engine_container(c->input->engine, config->registry.name);
+    const struct world_endpoint *endpoint =
+        container == NULL ? NULL : world_container_endpoint(container, config->network);
+    if (endpoint == NULL) {
+        return;
+    }
+    if (wants_ipv6(c) || endpoint->ipv4 == NULL) {
+        *ret_ipv6 = endpoint->ipv6;
+    } else {
+        *ret_ipv4 = endpoint->ipv4;
+    }
+}
+
+// --- one desired object ---
+
+static int add_apply(const struct cluster_plan *c, const struct desired_object *desired,
+                     const char *resource, const char *verb, bool step, struct field_diffs *fields)
+{
+    struct action *action = plan_add_action(c->plan, &(struct action_template){
+                                                         .type = ACTION_OBJECT_APPLY,
+                                                         .verb = verb,
+                                                         .resource = resource,
+                                                         .step = step,
+                                                         .body = desired->object,
+                                                         .cluster = c->cluster,
+                                                         .kind = desired->kind,
+                                                         .name_space = desired->name_space,
+                                                         .name = desired->name,
+                                                     });
+    if (action == NULL) {
+        return -ENOMEM;
+    }
+    action_take_diffs(action, fields);
+    return 0;
+}
+
+static int add_delete(const struct cluster_plan *c, const struct world_object *object,
+                      const char *resource, const char *verb, struct field_diffs *fields)
+{
+    struct action *action = plan_add_action(c->plan, &(struct action_template){
+                                                         .type = ACTION_OBJECT_DELETE,
+                                                         .verb = verb,
+                                                         .resource = resource,
+                                                         .destructive = true,
+                                                         .cluster = c->cluster,
+                                                         .kind = object->kind,
+                                                         .name_space = object->name_space,
+                                                         .name = object->name,
+                                                         .uid = object->uid,
+                                                     });
+    if (action == NULL) {
+        return -ENOMEM;
+    }
+    action_take_diffs(action, fields);
+    return 0;
+}
+
+static int plan_conflict(const struct cluster_plan *c, const struct desired_object *desired,
+                         const char *resource)
+{
+    const char *kind = kube_kinds[desired->kind].kind;
+    return plan_add_condition(
+        c->plan, resource, c->cluster, READY_FALSE, REASON_NAME_CONFLICT,
+        "%s %s in namespace %s is not managed by " WORLD_MANAGED_BY
+        "; delete it, or hand it over with `kubectl --context kind-%s -n %s label --overwrite "
+        "%s %s " WORLD_LABEL_MANAGED_BY "=" WORLD_MANAGED_BY "`",
+        kind, desired->name, desired->name_space, c->cluster, desired->name_space, kind,
+        desired->name);
+}
+
+// As `kubectl rollout status` sees it: every pod is of the present template and available.
+static int plan_rollout(const struct cluster_plan *c, const struct world_object *deployment,
+                        const char *resource)
+{
+    const json_t *object = deployment->object;
+    int64_t wanted = ui_of(c)->replicas;
+    int64_t generation = json_get_int(object, 0, "metadata", "generation", NULL);
+    int64_t observed_generation = json_get_int(object, 0, "status", "observedGeneration", NULL);
+    int64_t all = json_get_int(object, 0, "status", "replicas", NULL);
+    int64_t updated = json_get_int(object, 0, "status", "updatedReplicas", NULL);
+    int64_t available = json_get_int(object, 0, "status", "availableReplicas", NULL);
+    if (observed_generation >= generation && updated >= wanted && all == updated &&
+        available >= updated) {
+        return plan_add_converged(c->plan, resource, c->cluster);
+    }
+    // While an update is stuck the pods of the former template serve on.
+    bool serving = available >= wanted;
+    const char *why = c->world->pod_reason;
+    return plan_add_condition(
+        c->plan, resource, c->cluster, READY_FALSE, REASON_UNAVAILABLE,
+        "%lld of %lld pods ready%s%s%s; see `kubectl --context kind-%s -n %s describe pods "
+        "-l " DESIRED_LABEL_NAME "=" DESIRED_UI_NAME "`",
+        (long long)available, (long long)wanted, serving ? ", but not of the latest change" : "",
+        why == NULL ? "" : ": ", why == NULL ? "" : why, c->cluster, deployment->name_space);
+}
+
+static int plan_steady(const struct cluster_plan *c, const struct world_object *object,
+                       const char *resource)
+{
+    if (object->kind == KUBE_DEPLOYMENT) {
+        return plan_rollout(c, object, resource);
+    }
+    if (object->kind == KUBE_INGRESS && !c->world->ingress_class_present) {
+        return plan_add_condition(c->plan, resource, c->cluster, READY_FALSE,
+                                  REASON_INGRESS_CLASS_MISSING,
+                                  "the cluster has no IngressClass %s; install an ingress "
+                                  "controller that brings it, or set ui.ingressClass",
+                                  ui_of(c)->ingress_class);
+    }
+    return plan_add_converged(c->plan, resource, c->cluster);
+}
+
+static int plan_owned(const struct cluster_plan *c, const struct desired_object *desired,
+                      const struct world_object *is, const char *resource)
+{
+    _cleanup_subset_diff_ struct subset_diff diff = {0};
+    if (subset_compare(is->object, desired->object, &diff) < 0 ||
+        subset_compare_managed(is->object, desired->object, WORLD_MANAGED_BY, &diff) < 0) {
+        return -ENOMEM;
+    }
+    if (diff.fields.count == 0) {
+        return plan_steady(c, is, resource);
+    }
+    int r = 0;
+    if (diff.recreate) {
+        r = add_delete(c, is, resource, "recreate", &diff.fields);
+        if (r == 0) {
+            r = add_apply(c, desired, resource, "create", true, &diff.fields);
+        }
+    } else {
+        r = add_apply(c, desired, resource, "apply", false, &diff.fields);
+    }
+    return r < 0 ? r : converging(c, resource, "differs from what is declared; is being changed");
+}
+
+static bool is_deleting(const struct world_object *object)
+{
+    return object != NULL && object->deleting;
+}
+
+static int plan_desired(const struct cluster_plan *c, const struct desired_object *desired)
+{
+    _cleanup_free_ char *resource =
+        resource_of(c, desired->kind, desired->name_space, desired->name);
+    if (resource == NULL) {
+        return -ENOMEM;
+    }
+    if (desired->kind == KUBE_INGRESS && !c->world->apis.ingress_v1) {
+        return plan_add_condition(c->plan, resource, c->cluster, READY_FALSE, REASON_ERROR,
+                                  "the cluster does not serve networking.k8s.io/v1; use a node "
+                                  "image of Kubernetes 1.19 or later, or set ui.enabled: false");
+    }
+    const struct world_object *is = observed(c, desired);
+    if (is_deleting(is)) {
+        return converging(c, resource, "is being deleted; is made again when it is gone");
+    }
+    if (desired->name_space != NULL &&
+        is_deleting(world_cluster_object(c->world, KUBE_NAMESPACE, NULL, desired->name_space))) {
+        return plan_add_condition(c->plan, resource, c->cluster, READY_FALSE, REASON_CONVERGING,
+                                  "waits until namespace %s is deleted, to make it again",
+                                  desired->name_space);
+    }
+    if (is == NULL) {
+        int r = add_apply(c, desired, resource, "create", false, &(struct field_diffs){0});
+        return r < 0 ? r : converging(c, resource, "is missing; is being made");
+    }
+    if (is->owned) {
+        return plan_owned(c, desired, is, resource);
+    }
+    // A namespace that was there before serves as it is, and is not ours to delete.
+    return is->kind == KUBE_NAMESPACE ? plan_add_converged(c->plan, resource, c->cluster)
+                                      : plan_conflict(c, desired, resource);
+}
+
+// --- the registry's address ---
+
+static enum kube_kind endpoints_kind(const struct cluster_plan *c)
+{
+    return c->world->apis.endpoint_slice_v1 ? KUBE_ENDPOINT_SLICE : KUBE_ENDPOINTS;
+}
+
+static int plan_no_address(const struct cluster_plan *c)
+{
+    const struct config *config = c->input->config;
+    bool ipv6 = wants_ipv6(c);
+    enum kube_kind kind = endpoints_kind(c);
+    const char *name =
+        kind == KUBE_ENDPOINT_SLICE && ipv6 ? DESIRED_API_NAME_IPV6 : DESIRED_API_NAME;
+    _cleanup_free_ char *resource = resource_of(c, kind, ui_of(c)->name_space, name);
+    _cleanup_free_ char *network = resource_network(config);
+    if (resource == NULL || network == NULL) {
+        return -ENOMEM;
+    }
+    return plan_add_condition(c->plan, resource, c->cluster, READY_UNKNOWN, REASON_CONVERGING,
+                              "waits for %s: the registry has no %s address there", network,
+                              ipv6 ? "IPv6" : "IPv4");
+}
+
+// --- what is owned and not desired ---
+
+static bool is_desired(const struct cluster_plan *c, const struct world_object *object)
+{
+    for (size_t i = 0; i < c->desired_count; i++) {
+        if (observed(c, &c->desired[i]) == object) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The endpoints controller gives a Service with a selector Endpoints with the Service's labels, and
+// takes them away with it.
+static bool is_derived(const struct cluster_plan *c, const struct world_object *object)
+{
+    const struct world_object *service =
+        object->kind == KUBE_ENDPOINTS
+            ? world_cluster_object(c->world, KUBE_SERVICE, object->name_space, object->name)
+            : NULL;
+    return service != NULL &&
+           json_object_size(json_get_object(service->object, "spec", "selector", NULL)) > 0;
+}
+
+// While the address is unknown the endpoints that are there may still be right.
+static bool is_kept_for_address(const struct cluster_plan *c, const struct world_object *object)
+{
+    return c->input->wanted && ui_of(c)->enabled && !c->has_address &&
+           object->kind == endpoints_kind(c) && str_equal(object->name_space, ui_of(c)->name_space);
+}
+
+// Namespaces of Kubernetes itself: nobody's to delete, whatever their labels say.
+static bool is_system_namespace(const struct world_object *object)
+{
+    return object->kind == KUBE_NAMESPACE &&
+           (str_starts_with(object->name, "kube-") || str_equal(object->name, "default"));
+}
+
+static int plan_undesired(const struct cluster_plan *c, const struct world_object *object)
+{
+    if (!object->owned || is_desired(c, object) || is_derived(c, object) ||
+        is_kept_for_address(c, object) || is_system_namespace(object)) {
+        return 0;
+    }
+    _cleanup_free_ char *resource = resource_of(c, object->kind, object->name_space, object->name);
+    if (resource == NULL) {
+        return -ENOMEM;
+    }
+    if (object->deleting) {
+        return converging(c, resource, "is no longer wanted; is being deleted");
+    }
+    if (object->kind == KUBE_NAMESPACE && c->world->namespace_foreign) {
+        return plan_add_condition(c->plan, resource, c->cluster, READY_TRUE, REASON_CONVERGED,
+                                  "left in place: it holds what " WORLD_MANAGED_BY
+                                  " did not make; if that may go, `kubectl --context kind-%s "
+                                  "delete namespace %s`",
+                                  c->cluster, object->name);
+    }
+    int r = add_delete(c, object, resource, "delete", &(struct field_diffs){0});
+    return r < 0 ? r : converging(c, resource, "is no longer wanted; is being deleted");
+}
+
+static int plan_objects(const struct cluster_plan *c)
+{
+    bool waits = c->input->wanted && ui_of(c)->enabled && !c->has_address;
+    for (size_t i = 0; i < c->desired_count; i++) {
+        int r = plan_desired(c, &c->desired[i]);
+        if (r < 0) {
+            return r;
+        }
+    }
+    int r = waits ? plan_no_address(c) : 0;
+    // Backwards through the kinds: what points at something goes before it, a Namespace last.
+    for (size_t kind = _KUBE_KIND_COUNT; r == 0 && kind-- > 0;) {
+        for (size_t i = 0; r == 0 && i < c->world->object_count; i++) {
+            const struct world_object *object = &c->world->objects[i];
+            r = object->kind == kind ? plan_undesired(c, object) : 0;
+        }
+    }
+    return r;
+}
+
+int plan_cluster(const struct plan_input *input, const char *cluster,
+                 const struct world_cluster *world, struct plan *ret, struct error *err)
+{
+    struct cluster_plan c = {.input = input, .cluster = cluster, .world = world, .plan = ret};
+    struct desired_object *desired = NULL;
+    if (input->wanted) {
+        const char *ipv4 = NULL;
+        const char *ipv6 = NULL;
+        registry_address(&c, &ipv4, &ipv6);
+        c.has_address = ipv4 != NULL || ipv6 != NULL;
+        int r = desired_objects(input->config, &world->apis, ipv4, ipv6, &desired, &c.desired_count,
+                                err);
+        if (r < 0) {
+            return r;
+        }
+        c.desired = desired;
+    }
+    int r = plan_objects(&c);
+    desired_objects_free(desired, c.desired_count);
+    if (r < 0) {
+        plan_done(ret);
+        return error_oom(err);
+    }
+    return 0;
+}

@@ -1,0 +1,181 @@
+// The key "engine": whose each container is, then the parts, then the conditions.
+#include "lib/plan/engine_plan.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+const struct action *engine_pending(const struct engine_plan *p)
+{
+    for (size_t i = 0; i < p->plan.action_count; i++) {
+        if (str_equal(p->plan.actions[i].resource, p->container_resource)) {
+            return &p->plan.actions[i];
+        }
+    }
+    return NULL;
+}
+
+struct action *engine_act(struct engine_plan *p, struct action_template template)
+{
+    if (template.resource == NULL) {
+        template.resource = p->container_resource;
+    }
+    template.step = template.step &&plan_touches(&p->plan, template.resource);
+    struct action *action = plan_add_action(&p->plan, &template);
+    if (action == NULL) {
+        p->oom = true;
+    }
+    return action;
+}
+
+void engine_judge(struct engine_plan *p, enum reason reason, const char *format, ...)
+{
+    if (p->judged) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    p->message = str_vprintf(format, args);
+    va_end(args);
+    p->judged = true;
+    p->ready = reason == REASON_CONVERGED ? READY_TRUE : READY_FALSE;
+    p->reason = reason;
+    if (p->message == NULL) {
+        p->oom = true;
+    }
+}
+
+static const char *owner(const struct world_container *container)
+{
+    return strmap_get(&container->labels, WORLD_LABEL_OWNER);
+}
+
+bool engine_is_labelled(const struct world_container *container)
+{
+    return owner(container) != NULL;
+}
+
+bool engine_is_own(const struct engine_plan *p, const struct world_container *container)
+{
+    return engine_is_labelled(container) &&
+           (str_equal(owner(container), p->config->registry.name) ||
+            str_equal(container->storage, p->config->registry.storage));
+}
+
+// Whether the last component of the image's repository has the word, e.g. "docker.io/registry:2".
+static bool image_is_registry(const char *image)
+{
+    const char *slash = strrchr(image, '/');
+    const char *name = slash == NULL ? image : slash + 1;
+    const char *word = strstr(name, "registry");
+    return word != NULL && word < name + strcspn(name, ":@");
+}
+
+static bool binds_registry_port(const struct world_container *container)
+{
+    for (size_t i = 0; i < container->binding_count; i++) {
+        if (str_equal(container->bindings[i].container_port, WORLD_REGISTRY_PORT_KEY)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool engine_is_adoptable(const struct engine_plan *p, const struct world_container *container)
+{
+    return !engine_is_labelled(container) &&
+           str_equal(container->storage, p->config->registry.storage) &&
+           (image_is_registry(container->image) || binds_registry_port(container));
+}
+
+bool engine_is_stray(const struct engine_plan *p, const struct world_container *container)
+{
+    return container != p->main && container != p->previous && container != p->blocker &&
+           engine_is_own(p, container);
+}
+
+bool engine_is_up(const struct world_container *container)
+{
+    return container->state == CONTAINER_RUNNING || container->state == CONTAINER_PAUSED ||
+           container->state == CONTAINER_RESTARTING;
+}
+
+bool engine_endpoint_is_stale(const struct engine_plan *p, const struct world_container *container)
+{
+    const struct world_endpoint *endpoint = world_container_endpoint(container, p->config->network);
+    // A container that was never started is attached by name: it has no id yet.
+    return endpoint != NULL && p->engine->network_present && !str_empty(endpoint->network_id) &&
+           !str_equal(endpoint->network_id, p->engine->network_id);
+}
+
+static int engine_begin(struct engine_plan *p)
+{
+    p->container_resource = resource_container(p->config);
+    p->network_resource = resource_network(p->config);
+    p->previous_name = str_printf("%s" WORLD_PREVIOUS_SUFFIX, p->config->registry.name);
+    if (p->container_resource == NULL || p->network_resource == NULL || p->previous_name == NULL ||
+        desired_container(p->config, &p->desired) < 0) {
+        return -ENOMEM;
+    }
+    if (p->input->rejected_digest != NULL) {
+        _cleanup_free_ char *digest = NULL;
+        if (desired_container_digest(&p->desired, &digest) < 0) {
+            return -ENOMEM;
+        }
+        p->rejected = str_equal(p->input->rejected_digest, digest);
+    }
+    p->main = world_engine_container(p->engine, p->config->registry.name);
+    const struct world_container *named = world_engine_container(p->engine, p->previous_name);
+    if (named != NULL && (engine_is_own(p, named) || engine_is_adoptable(p, named))) {
+        p->previous = named;
+    } else {
+        p->blocker = named;
+    }
+    return 0;
+}
+
+static int engine_end(struct engine_plan *p)
+{
+    if (!p->judged) {
+        engine_judge(p, REASON_CONVERGED, "%s", "");
+    }
+    // engine_plan_network and engine_plan_removal have said the network's.
+    if (p->oom || plan_add_condition(&p->plan, p->container_resource, NULL, p->ready, p->reason,
+                                     "%s", p->message) < 0) {
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static void engine_plan_done(struct engine_plan *p)
+{
+    plan_done(&p->plan);
+    desired_container_done(&p->desired);
+    free(p->container_resource);
+    free(p->network_resource);
+    free(p->previous_name);
+    free(p->message);
+}
+
+int plan_engine(const struct plan_input *input, struct plan *ret, struct error *err)
+{
+    _cleanup_(engine_plan_done) struct engine_plan p = {
+        .input = input, .config = input->config, .engine = input->engine};
+    if (engine_begin(&p) < 0) {
+        return error_oom(err);
+    }
+    if (input->wanted) {
+        engine_plan_container(&p);
+        engine_plan_network(&p);
+    } else {
+        engine_plan_removal(&p);
+    }
+    if (engine_end(&p) < 0) {
+        return error_oom(err);
+    }
+    *ret = p.plan;
+    p.plan = (struct plan){0};
+    return 0;
+}

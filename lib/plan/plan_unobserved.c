@@ -1,0 +1,87 @@
+// Conditions without a world: every resource of the key that the configuration alone names.
+#include "lib/plan/plan.h"
+
+#include "lib/base/str.h"
+#include "lib/desired/desired.h"
+#include "lib/plan/outcome.h"
+#include "lib/plan/plan_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define MESSAGE_MAX (2 * ERROR_TEXT_MAX)
+
+// The endpoints object has a name before the registry has an address: any address brings it.
+#define ANY_ADDRESS "192.0.2.1" // RFC 5737
+
+struct verdict {
+    enum ready ready;
+    enum reason reason;
+    char message[MESSAGE_MAX];
+};
+
+static int add(struct plan *plan, char *resource, const char *cluster,
+               const struct verdict *verdict)
+{
+    _cleanup_free_ char *owned = resource;
+    if (owned == NULL) {
+        return -ENOMEM;
+    }
+    return plan_add_condition(plan, owned, cluster, verdict->ready, verdict->reason, "%s",
+                              verdict->message);
+}
+
+static int add_cluster(const struct plan_input *input, const char *cluster,
+                       const struct verdict *verdict, struct plan *plan, struct error *err)
+{
+    const struct world_apis apis = {.endpoint_slice_v1 = true, .ingress_v1 = true};
+    struct desired_object *objects = NULL;
+    size_t count = 0;
+    int r = desired_objects(input->config, &apis, ANY_ADDRESS, NULL, &objects, &count, err);
+    if (r < 0) {
+        return r;
+    }
+    for (size_t i = 0; i < count && r == 0; i++) {
+        char *resource =
+            resource_object(cluster, objects[i].kind, objects[i].name_space, objects[i].name);
+        r = add(plan, resource, cluster, verdict);
+    }
+    desired_objects_free(objects, count);
+    return r < 0 ? error_oom(err) : 0;
+}
+
+int plan_unobserved(const struct plan_input *input, const char *key, const struct error *why,
+                    struct plan *ret, struct error *err)
+{
+    _cleanup_(plan_done) struct plan plan = {0};
+    struct verdict verdict = {.ready = READY_UNKNOWN};
+    verdict.reason =
+        outcome_of_observation(input, key, why, verdict.message, sizeof(verdict.message));
+    if (verdict.reason == REASON_CLUSTER_NOT_FOUND || verdict.reason == REASON_NODE_NOT_RUNNING) {
+        verdict.ready = READY_FALSE; // that much is known
+    }
+
+    int r = 0;
+    if (str_starts_with(key, "cluster/")) {
+        r = add_cluster(input, key + strlen("cluster/"), &verdict, &plan, err);
+        if (r < 0) {
+            return r;
+        }
+    } else if (str_starts_with(key, "node/")) {
+        const char *node = key + strlen("node/");
+        const struct world_node *known =
+            input->engine == NULL ? NULL : world_engine_node(input->engine, node);
+        r = add(&plan, resource_node(node), known == NULL ? NULL : known->cluster, &verdict);
+    } else {
+        r = add(&plan, resource_container(input->config), NULL, &verdict);
+        if (r == 0) {
+            r = add(&plan, resource_network(input->config), NULL, &verdict);
+        }
+    }
+    if (r < 0) {
+        return error_oom(err);
+    }
+    *ret = plan;
+    plan = (struct plan){0};
+    return 0;
+}

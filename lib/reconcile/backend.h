@@ -1,0 +1,41 @@
+// The I/O that the reconciler needs, as an interface. lib/backend is the real one; tests have
+// others. Every callback runs exactly once and never from inside the submitting call.
+#pragma once
+
+#include "lib/base/error.h"
+#include "lib/config/config.h"
+#include "lib/plan/plan.h"
+
+// What one observation brought; the member of the key's kind is set. Ownership moves to the
+// callback's callee by setting the member NULL there.
+struct observation {
+    struct world_engine *engine;
+    struct world_node_files *node;
+    struct world_cluster *cluster;
+};
+
+typedef void (*observe_done_fn)(void *ctx, struct observation *observation,
+                                const struct error *err);
+typedef void (*act_done_fn)(void *ctx, const struct error *err);
+
+struct backend;
+
+struct backend_ops {
+    // key is "engine", "node/CONTAINER" or "cluster/NAME"; input->engine is the latest engine
+    // observation (NULL for the key "engine"). Borrows input until done.
+    int (*observe)(struct backend *backend, const char *key, const struct plan_input *input,
+                   observe_done_fn done, void *ctx, struct error *err);
+    // Borrows action and input until done. Returns 1 when the action is done already: then done
+    // does not come.
+    int (*act)(struct backend *backend, const struct action *action, const struct plan_input *input,
+               act_done_fn done, void *ctx, struct error *err);
+    // Ends all observations and actions early; each done still comes, with ECANCELED.
+    void (*cancel_all)(struct backend *backend);
+    // Forgets what is cached for a key that is gone, or for all of them (NULL).
+    void (*forget)(struct backend *backend, const char *key);
+};
+
+// Embedded first in every implementation's own struct.
+struct backend {
+    const struct backend_ops *ops;
+};

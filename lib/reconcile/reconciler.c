@@ -1,0 +1,345 @@
+#include "lib/reconcile/reconciler_internal.h"
+
+#include "lib/base/log.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define NS_PER_US 1000
+#define US_PER_S 1000000
+
+int reconciler_new(struct backend *backend, struct config *config, enum reconcile_mode mode,
+                   const struct reconciler_events *events, struct reconciler **ret)
+{
+    struct reconciler *reconciler = calloc(1, sizeof(*reconciler));
+    if (reconciler == NULL) {
+        return -ENOMEM;
+    }
+    reconciler->backend = backend;
+    reconciler->mode = mode;
+    reconciler->events = *events;
+    reconciler->pass.poll_ms = NEVER;
+    struct key *engine = NULL;
+    int r = key_new(reconciler, KEY_ENGINE, "", NULL, &engine);
+    if (r == 0) {
+        r = queue_new(&config->reconcile.backoff, &reconciler->queue);
+    }
+    if (r < 0) {
+        reconciler_free(reconciler);
+        return r;
+    }
+    reconciler->config = config;
+    *ret = reconciler;
+    return 0;
+}
+
+void reconciler_free(struct reconciler *reconciler)
+{
+    if (reconciler == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        key_free(reconciler->keys[i]);
+    }
+    free(reconciler->keys);
+    queue_free(reconciler->queue);
+    snapshot_unref(reconciler->snapshot);
+    status_done(&reconciler->status);
+    rejected_done(reconciler);
+    config_free(reconciler->config);
+    config_free(reconciler->next_config);
+    free(reconciler);
+}
+
+// ---- what is to be done, and when ----
+
+bool reconciler_acts(const struct reconciler *reconciler)
+{
+    return reconciler->mode != RECONCILE_OBSERVE && reconciler->mode != RECONCILE_OBSERVE_TEARDOWN;
+}
+
+bool reconciler_wants(const struct reconciler *reconciler)
+{
+    return reconciler->mode != RECONCILE_TEARDOWN && reconciler->mode != RECONCILE_OBSERVE_TEARDOWN;
+}
+
+bool reconciler_drains(const struct reconciler *reconciler)
+{
+    return reconciler->stopping || reconciler->next_config != NULL;
+}
+
+void reconciler_wake(struct reconciler *reconciler)
+{
+    if (!reconciler->woken && reconciler->events.wake != NULL) {
+        reconciler->woken = true;
+        reconciler->events.wake(reconciler->events.ctx);
+    }
+}
+
+int reconciler_trigger(struct reconciler *reconciler)
+{
+    int r = queue_add(reconciler->queue, KEY_NAME_ENGINE);
+    if (r < 0) {
+        return r;
+    }
+    reconciler->pass.due = true;
+    reconciler->pass.forced = true;
+    reconciler->rejected.until_ms = 0;
+    reconciler_wake(reconciler);
+    return 0;
+}
+
+int reconciler_trigger_key(struct reconciler *reconciler, const char *name)
+{
+    const struct key *key = key_find(reconciler, name);
+    int r = queue_add(reconciler->queue, key == NULL ? KEY_NAME_ENGINE : key->name);
+    if (r == 0) {
+        reconciler_wake(reconciler);
+    }
+    return r;
+}
+
+int reconciler_reload(struct reconciler *reconciler, struct config *config)
+{
+    config_free(reconciler->next_config);
+    reconciler->next_config = config;
+    return reconciler_trigger(reconciler);
+}
+
+void reconciler_stop(struct reconciler *reconciler)
+{
+    reconciler->stopping = true;
+}
+
+bool reconciler_idle(const struct reconciler *reconciler)
+{
+    return queue_processing(reconciler->queue) == 0;
+}
+
+static struct key *first_answered(const struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        if (reconciler->keys[i]->answered) {
+            return reconciler->keys[i];
+        }
+    }
+    return NULL;
+}
+
+bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
+{
+    bool swaps = reconciler->next_config != NULL && reconciler_idle(reconciler);
+    if (first_answered(reconciler) != NULL || (swaps && !reconciler->stopping)) {
+        *ret_ms = 0;
+        return true;
+    }
+    if (reconciler_drains(reconciler)) {
+        return false;
+    }
+    uint64_t due_ms = NEVER;
+    // With all places taken, the next to be done says when to go on.
+    if (queue_processing(reconciler->queue) >= KEYS_IN_FLIGHT ||
+        !queue_next_due(reconciler->queue, &due_ms)) {
+        due_ms = NEVER;
+    }
+    due_ms = reconciler->pass.poll_ms < due_ms ? reconciler->pass.poll_ms : due_ms;
+    if (due_ms == NEVER) {
+        return false;
+    }
+    *ret_ms = due_ms;
+    return true;
+}
+
+// ---- the full pass: the engine first, then all that its observation marks ----
+
+static uint64_t cpu_us(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
+}
+
+// An engine in back-off is left to it: the others go on without.
+static void poll_begin(struct reconciler *reconciler)
+{
+    if (reconciler->pass.poll_ms > reconciler->now_ms) {
+        return;
+    }
+    reconciler->pass.poll_ms = NEVER;
+    if (queue_failures(reconciler->queue, KEY_NAME_ENGINE) == 0) {
+        (void)queue_add(reconciler->queue, KEY_NAME_ENGINE);
+        reconciler->pass.due = true;
+    } else {
+        keys_mark(reconciler, false);
+        reconciler->pass.poll_ms = reconciler->now_ms + reconciler->config->reconcile.poll_ms;
+    }
+}
+
+static void pass_begin(struct reconciler *reconciler, struct key *engine)
+{
+    if (!reconciler->pass.running) {
+        reconciler->pass.running = true;
+        reconciler->pass.begin_ms = reconciler->now_ms;
+        reconciler->pass.begin_cpu_us = cpu_us();
+    }
+    reconciler->pass.due = false;
+    engine->in_pass = true;
+    engine->leads_pass = true;
+}
+
+static void pass_end(struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        if (reconciler->keys[i]->in_pass) {
+            return;
+        }
+    }
+    reconciler->pass.running = false;
+    reconciler->status.passes++;
+    reconciler->status.pass_ms = reconciler->now_ms - reconciler->pass.begin_ms;
+    reconciler->status.pass_cpu_us = cpu_us() - reconciler->pass.begin_cpu_us;
+    if (reconciler->mode == RECONCILE_KEEP) {
+        reconciler->pass.poll_ms = reconciler->now_ms + reconciler->config->reconcile.poll_ms;
+    }
+}
+
+// ---- one step ----
+
+static void swap_config(struct reconciler *reconciler)
+{
+    if (reconciler->next_config == NULL || reconciler->stopping || !reconciler_idle(reconciler)) {
+        return;
+    }
+    config_free(reconciler->config);
+    reconciler->config = TAKE_PTR(reconciler->next_config);
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        struct key *key = reconciler->keys[i];
+        key->wanted =
+            reconciler_wants(reconciler) &&
+            (key->kind == KEY_ENGINE || config_wants_cluster(reconciler->config, key->cluster));
+        key->settle_ms = SETTLE_MS;
+    }
+    queue_set_backoff(reconciler->queue, &reconciler->config->reconcile.backoff);
+    reconciler->backend->ops->forget(reconciler->backend, NULL);
+    reconciler->status_changed = true;
+    log_debug("configuration swapped");
+}
+
+static void begin_due(struct reconciler *reconciler)
+{
+    const char *name = NULL;
+    while (!reconciler_drains(reconciler) && queue_processing(reconciler->queue) < KEYS_IN_FLIGHT &&
+           queue_take(reconciler->queue, reconciler->now_ms, &name)) {
+        struct key *key = key_find(reconciler, name);
+        if (key->kind == KEY_ENGINE && reconciler->pass.due) {
+            pass_begin(reconciler, key);
+        }
+        round_begin(key);
+    }
+}
+
+// The engine's turn in a teardown comes when all others are done with.
+static void engine_turn(struct reconciler *reconciler)
+{
+    const struct key *engine = key_engine(reconciler);
+    if (engine->result == KEY_PENDING && engine->state == KEY_IDLE && round_may_act(engine)) {
+        (void)queue_add(reconciler->queue, engine->name);
+    }
+}
+
+void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now_s)
+{
+    reconciler->now_ms = now_ms;
+    reconciler->now_s = now_s;
+    reconciler->random ^= (uint32_t)now_ms;
+    reconciler->woken = true; // until the end, what becomes due is done here
+    struct key *key = NULL;
+    do {
+        while ((key = first_answered(reconciler)) != NULL) {
+            round_advance(key);
+        }
+        swap_config(reconciler);
+        poll_begin(reconciler);
+        engine_turn(reconciler);
+        begin_due(reconciler);
+    } while (first_answered(reconciler) != NULL);
+
+    if (reconciler->pass.running) {
+        pass_end(reconciler);
+    }
+    reconciler->woken = false;
+    if (reconciler->status_changed) {
+        reconciler->status_changed = false;
+        if (reconciler->events.status != NULL) {
+            reconciler->events.status(reconciler->events.ctx);
+        }
+    }
+}
+
+// ---- what came of it ----
+
+static bool is_done(const struct key *key)
+{
+    const struct reconciler *reconciler = key->reconciler;
+    switch (key->result) {
+    case KEY_NEW:
+        return false;
+    case KEY_CLEAN:
+    case KEY_BLOCKED:
+        return true;
+    case KEY_PENDING:
+        return !reconciler_acts(reconciler);
+    case KEY_WAITING:
+        // A cluster that waits, as for the registry's address, waits in vain for a blocked engine.
+        return !reconciler_acts(reconciler) ||
+               (key->kind == KEY_CLUSTER && key->observed && key->plan.action_count == 0 &&
+                key_engine(reconciler)->result == KEY_BLOCKED);
+    }
+    return false;
+}
+
+bool reconciler_settled(const struct reconciler *reconciler)
+{
+    uint64_t due_ms = 0;
+    if (!reconciler_idle(reconciler) || reconciler->next_config != NULL ||
+        (queue_next_due(reconciler->queue, &due_ms) && due_ms <= reconciler->now_ms)) {
+        return false;
+    }
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        if (!is_done(reconciler->keys[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool reconciler_all_observed(const struct reconciler *reconciler)
+{
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        if (!reconciler->keys[i]->observed) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct status *reconciler_status(const struct reconciler *reconciler)
+{
+    return &reconciler->status;
+}
+
+const struct config *reconciler_config(const struct reconciler *reconciler)
+{
+    return reconciler->config;
+}
+
+void reconciler_each_pending(const struct reconciler *reconciler,
+                             void (*fn)(void *ctx, const struct action *action), void *ctx)
+{
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        const struct plan *plan = &reconciler->keys[i]->plan;
+        for (size_t j = 0; j < plan->action_count; j++) {
+            fn(ctx, &plan->actions[j]);
+        }
+    }
+}

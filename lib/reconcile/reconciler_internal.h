@@ -1,0 +1,180 @@
+// What the files of the reconciler share:
+//   reconciler.c             the interface, and one step: which key goes on, which begins, when a
+//                            full pass begins and ends, when a new configuration is swapped in
+//   reconciler_round.c       a key's way: observe, plan, act, observe again
+//   reconciler_keys.c        which keys there are, and which of them an observed engine makes due
+//   reconciler_conditions.c  conditions from plans and failures into the status
+//   reconciler_rejected.c    the container spec that did not come up
+#pragma once
+
+#include "lib/reconcile/queue.h"
+#include "lib/reconcile/reconciler.h"
+
+#define KEYS_IN_FLIGHT 8
+#define ROUNDS_MAX 8    // observe and act in a row before the key has to wait
+#define CONFLICTS_MAX 3 // observed again at once after a conflict, in a row
+#define SETTLE_MS 500   // first look again at a key that waits, then doubled up to the poll
+#define REJECTED_MS (5 * 60 * 1000)
+#define TEARDOWN_LOOKS 3 // at a key that cannot be reached before the teardown goes on without it
+#define NEVER UINT64_MAX
+
+#define KEY_NAME_ENGINE "engine"
+#define KEY_PREFIX_NODE "node/"
+#define KEY_PREFIX_CLUSTER "cluster/"
+
+enum key_kind {
+    KEY_ENGINE,
+    KEY_NODE,
+    KEY_CLUSTER,
+};
+
+enum key_state {
+    KEY_IDLE,
+    KEY_OBSERVING,
+    KEY_ACTING,
+};
+
+// How the latest round ended.
+enum key_result {
+    KEY_NEW,     // there was none yet
+    KEY_CLEAN,   // nothing to do, every condition True
+    KEY_PENDING, // actions that are not to be carried out, or not yet
+    KEY_WAITING, // time may help
+    KEY_BLOCKED, // somebody has to change something
+};
+
+// An observed engine, which rounds under way keep while a later one is already there.
+struct snapshot {
+    unsigned refs;
+    struct world_engine *engine;
+};
+
+struct key {
+    struct reconciler *reconciler;
+    char *name;
+    const char *object; // the part of name behind the '/'
+    char *cluster;      // NULL for the engine
+    enum key_kind kind;
+    bool wanted;
+    bool gone;     // goes when its round ends
+    bool in_pass;  // the full pass waits for it
+    bool observed; // by the latest round
+    enum key_result result;
+    struct plan plan;   // the latest
+    struct strv blamed; // resources whose condition comes from a failed action
+    uint64_t settle_ms; // until the next look while it waits
+    unsigned looks;     // rounds in a row that did not end clean
+
+    // The round under way.
+    enum key_state state;
+    bool leads_pass; // its observation marks every key
+    bool requested;  // the backend was asked for the observation
+    unsigned round;  // observations so far
+    unsigned conflicts;
+    size_t next_action;
+    struct snapshot *snapshot;
+    struct plan_input input;
+    // What the backend answered and the next step takes up.
+    bool answered;
+    bool failed;
+    struct error error;
+    struct observation observation;
+};
+
+struct reconciler {
+    struct backend *backend;
+    struct config *config;
+    struct config *next_config; // waits until no key is under way
+    enum reconcile_mode mode;
+    struct reconciler_events events;
+    struct queue *queue;
+    struct key **keys; // sorted by kind and name; the first is the engine's
+    size_t key_count;
+    struct snapshot *snapshot; // the latest, NULL before the first
+    struct status status;
+    bool status_changed; // since the last step
+    bool stopping;
+    bool woken; // since the last step
+    uint64_t now_ms;
+    int64_t now_s;
+    uint32_t random;
+    struct {
+        bool due;    // the engine's next round leads one
+        bool forced; // keys in back-off take part
+        bool running;
+        uint64_t begin_ms;
+        uint64_t begin_cpu_us;
+        uint64_t poll_ms; // when the next one is due by itself
+    } pass;
+    struct {
+        char *digest;
+        char *text;
+        enum reason reason;
+        uint64_t until_ms; // of no effect from then on
+    } rejected;
+};
+
+// reconciler.c
+bool reconciler_acts(const struct reconciler *reconciler);
+bool reconciler_wants(const struct reconciler *reconciler);  // false: everything is to be removed
+bool reconciler_drains(const struct reconciler *reconciler); // nothing new is to begin
+void reconciler_wake(struct reconciler *reconciler);
+
+// reconciler_round.c
+void round_begin(struct key *key);
+// Goes on with a key that is answered; the key may be gone afterwards.
+void round_advance(struct key *key);
+// Whether the key's actions may be carried out now.
+bool round_may_act(const struct key *key);
+
+// reconciler_keys.c
+// Returns 0 or -ENOMEM. cluster is NULL for the engine's key.
+int key_new(struct reconciler *reconciler, enum key_kind kind, const char *object,
+            const char *cluster, struct key **ret);
+void key_free(struct key *key);
+struct key *key_find(const struct reconciler *reconciler, const char *name);
+struct key *key_engine(const struct reconciler *reconciler);
+// Takes the key out with its statuses and what the backend caches for it, and frees it.
+void key_forget(struct key *key);
+// Takes engine over as the latest. Keys appear and go with its nodes and clusters, and those are
+// marked for which a fact changed, or all of them.
+// Returns 0 or -ENOMEM (with the engine taken over, a part of the keys may be missing).
+int keys_follow(struct reconciler *reconciler, struct world_engine *engine, bool all);
+// The engine cannot be observed: neither can its nodes; clusters go on by what is known of them.
+// Returns 0 or -ENOMEM.
+int keys_lose_engine(struct reconciler *reconciler, const struct error *why);
+// Marks every key but the engine's, those in back-off only when forced, nodes only while the engine
+// can be observed.
+void keys_mark(struct reconciler *reconciler, bool forced);
+// The same for the full pass that the engine's observation leads, which ends with them.
+void keys_mark_pass(struct reconciler *reconciler);
+bool keys_cluster_present(const struct world_engine *engine, const char *cluster);
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot);
+
+// reconciler_conditions.c
+// Makes plan (taken over) the key's latest and sets its conditions; resources that no plan has any
+// more vanish from the status. Returns 0 or -ENOMEM.
+int conditions_from_plan(struct key *key, struct plan *plan);
+// The same from the conditions of a key that cannot be observed.
+int conditions_unobserved(struct key *key, const struct plan_input *input, const struct error *why);
+// Sets the resource's condition to that of a failed action: it stands until no action is planned
+// for the resource. Returns 0 or -ENOMEM.
+int conditions_blame(struct key *key, const char *resource, const char *cluster, enum reason reason,
+                     const char *message);
+// Blames every resource of the plan that still has actions.
+int conditions_blame_unsteady(struct key *key);
+void conditions_forget(struct key *key);
+// KEY_CLEAN, _WAITING or _BLOCKED, from the conditions alone.
+enum key_result conditions_result(const struct plan *plan);
+bool conditions_have(const struct plan *plan, enum reason reason);
+
+// reconciler_rejected.c
+// Notes what a failed action says about the container's spec: true when the spec is to blame and
+// the old container has to come back.
+bool rejected_by_failure(struct key *key, const struct action *action, enum reason reason,
+                         const char *text);
+// Notes that an action put the old container back.
+void rejected_by_put_back(struct key *key, const struct action *action);
+void rejected_fill(const struct reconciler *reconciler, struct plan_input *input);
+void rejected_done(struct reconciler *reconciler);

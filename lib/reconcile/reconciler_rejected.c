@@ -1,0 +1,99 @@
+// A recreate whose new container does not come up is put back, and must not be tried again at once
+// and for ever: the spec is remembered for a while, until a reload or until somebody asks.
+#include "lib/reconcile/reconciler_internal.h"
+
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/desired/desired.h"
+
+#define VERB_PUT_BACK "put back"
+#define SUFFIX_PREVIOUS "-previous"
+
+static int digest_of(const struct config *config, char **ret)
+{
+    struct desired_container container = {0};
+    int r = desired_container(config, &container);
+    if (r == 0) {
+        r = desired_container_digest(&container, ret);
+    }
+    desired_container_done(&container);
+    return r;
+}
+
+// When memory runs out the spec is tried once more, no worse.
+static bool remember(struct key *key, enum reason reason, const char *text)
+{
+    struct reconciler *reconciler = key->reconciler;
+    _cleanup_free_ char *digest = NULL;
+    _cleanup_free_ char *copy = str_dup(text);
+    if (copy == NULL || digest_of(reconciler->config, &digest) < 0) {
+        return false;
+    }
+    log_debug("engine: rejected the container's spec: %s: %s", reason_name(reason), text);
+    rejected_done(reconciler);
+    reconciler->rejected.digest = TAKE_PTR(digest);
+    reconciler->rejected.text = TAKE_PTR(copy);
+    reconciler->rejected.reason = reason;
+    reconciler->rejected.until_ms = reconciler->now_ms + REJECTED_MS;
+    rejected_fill(reconciler, &key->input);
+    return true;
+}
+
+// Whether the old container stands aside: it was observed so, or an action of this plan did it.
+static bool has_previous(const struct key *key, const char *previous)
+{
+    for (size_t i = 0; i < key->next_action; i++) {
+        const struct action *action = &key->plan.actions[i];
+        if (action->type == ACTION_CONTAINER_RENAME && str_equal(action->argument, previous)) {
+            return true;
+        }
+    }
+    return world_engine_container(key->input.engine, previous) != NULL;
+}
+
+bool rejected_by_failure(struct key *key, const struct action *action, enum reason reason,
+                         const char *text)
+{
+    bool of_spec =
+        action->type == ACTION_CONTAINER_CREATE || action->type == ACTION_CONTAINER_START;
+    // Without an answer, or when the world was another, the spec was not tried.
+    bool tried = key->error.status != 0 && key->error.kind != ERROR_CONFLICT;
+    if (key->kind != KEY_ENGINE || !of_spec || !tried || key->input.rejected_digest != NULL) {
+        return false;
+    }
+    _cleanup_free_ char *previous =
+        str_printf("%s" SUFFIX_PREVIOUS, key->input.config->registry.name);
+    return previous != NULL && has_previous(key, previous) && remember(key, reason, text);
+}
+
+void rejected_by_put_back(struct key *key, const struct action *action)
+{
+    if (key->kind != KEY_ENGINE || !str_equal(action->verb, VERB_PUT_BACK) ||
+        key->input.rejected_digest != NULL) {
+        return;
+    }
+    for (size_t i = 0; i < key->plan.condition_count; i++) {
+        const struct condition *condition = &key->plan.conditions[i];
+        if (str_equal(condition->resource, action->resource)) {
+            (void)remember(key, condition->reason, condition->message);
+            return;
+        }
+    }
+}
+
+void rejected_fill(const struct reconciler *reconciler, struct plan_input *input)
+{
+    bool in_force = reconciler->rejected.until_ms > reconciler->now_ms;
+    input->rejected_digest = in_force ? reconciler->rejected.digest : NULL;
+    input->rejected_reason = in_force ? reconciler->rejected.reason : REASON_CONVERGED;
+    input->rejected_text = in_force ? reconciler->rejected.text : NULL;
+}
+
+void rejected_done(struct reconciler *reconciler)
+{
+    free(reconciler->rejected.digest);
+    free(reconciler->rejected.text);
+    reconciler->rejected.digest = NULL;
+    reconciler->rejected.text = NULL;
+    reconciler->rejected.until_ms = 0;
+}

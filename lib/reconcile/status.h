@@ -1,0 +1,41 @@
+// The daemon's view as a table of conditions, for `status`, STATUS= and status.json.
+#pragma once
+
+#include "lib/base/buf.h"
+#include "lib/plan/condition.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct status_entry {
+    struct condition condition;
+    int64_t since_s; // Unix time of the last change of ready or reason
+};
+
+struct status {
+    struct status_entry *entries; // sorted: container, network, nodes, then clusters
+    size_t count;
+    uint64_t passes;      // full passes that ended
+    uint64_t pass_ms;     // duration of the last full pass
+    uint64_t pass_cpu_us; // CPU time of this process in the last full pass
+};
+
+// Sets one resource's condition (copied, the message made printable). *ret_changed tells whether
+// ready, reason or message differ from before; if so *ret_before is what they were, released by
+// condition_done (all zero for a resource that is new). Returns 0 or -ENOMEM (nothing changed).
+int status_set(struct status *status, const struct condition *condition, int64_t now_s,
+               bool *ret_changed, struct condition *ret_before);
+// Forgets a resource that no plan has any more. Returns whether it was there.
+bool status_remove(struct status *status, const char *resource);
+const struct status_entry *status_get(const struct status *status, const char *resource);
+
+size_t status_ready_count(const struct status *status);
+
+// "12/12 ready", "9/12 ready: node/hostk8s-worker NodeNotRunning" (the first one that is not).
+void status_line(const struct status *status, char *line, size_t size);
+
+// The JSON document of status.json and `status --json`, appended. pid and config_file are of the
+// daemon. Returns 0, or -ENOMEM or -EFBIG with a part appended.
+int status_to_json(const struct status *status, int pid, const char *config_file, struct buf *ret);
+
+void status_done(struct status *status);

@@ -1,0 +1,215 @@
+// The answer of GET /containers/ID/json as struct world_container. Of what the engine repeats at
+// several places the declared one is read (HostConfig, Config): NetworkSettings.Ports, for one, is
+// empty while the container does not run.
+#include "lib/doc/json.h"
+#include "lib/world/engine.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+    const char *word;
+    enum container_state state;
+} state_words[] = {
+    {"created", CONTAINER_CREATED},   {"running", CONTAINER_RUNNING},
+    {"paused", CONTAINER_PAUSED},     {"restarting", CONTAINER_RESTARTING},
+    {"removing", CONTAINER_REMOVING}, {"exited", CONTAINER_EXITED},
+    {"dead", CONTAINER_DEAD},
+};
+
+static enum container_state decode_state(const char *word)
+{
+    for (size_t i = 0; i < ELEMENTS(state_words); i++) {
+        if (str_equal(word, state_words[i].word)) {
+            return state_words[i].state;
+        }
+    }
+    return CONTAINER_UNKNOWN;
+}
+
+// The engine writes UTC with a fraction, and year 1 for never.
+static int64_t decode_time(const char *text)
+{
+    struct tm tm = {0};
+    if (text == NULL || strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) == NULL) {
+        return 0;
+    }
+    int64_t seconds = (int64_t)timegm(&tm);
+    return seconds < 0 ? 0 : seconds;
+}
+
+// A string, with "" for what is absent.
+static int copy_text(char **target, const char *s)
+{
+    return str_replace(target, s == NULL ? "" : s);
+}
+
+// A string, with NULL for "" too.
+static int copy_optional(char **target, const char *s)
+{
+    return str_replace(target, str_empty(s) ? NULL : s);
+}
+
+static int decode_environment(const json_t *list, struct strmap *ret)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach (list, index, item) {
+        const char *text = json_string_value(item);
+        const char *equals = text == NULL ? NULL : strchr(text, '=');
+        if (equals == NULL) {
+            continue;
+        }
+        _cleanup_free_ char *name = str_dup_n(text, (size_t)(equals - text));
+        if (name == NULL || strmap_set(ret, name, equals + 1) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int decode_labels(json_t *object, struct strmap *ret)
+{
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach (object, key, value) {
+        const char *text = json_string_value(value);
+        if (text != NULL && strmap_set(ret, key, text) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int decode_storage(const json_t *mounts, char **ret)
+{
+    size_t index = 0;
+    json_t *mount = NULL;
+    json_array_foreach (mounts, index, mount) {
+        if (str_equal(json_get_string(mount, "Destination", NULL), WORLD_REGISTRY_STORAGE) &&
+            str_equal(json_get_string(mount, "Type", NULL), "bind")) {
+            return copy_optional(ret, json_get_string(mount, "Source", NULL));
+        }
+    }
+    return 0;
+}
+
+static int add_binding(struct world_container *container, const char *port, const json_t *binding)
+{
+    struct world_binding *bindings = reallocarray(container->bindings, container->binding_count + 1,
+                                                  sizeof(*container->bindings));
+    if (bindings == NULL) {
+        return -ENOMEM;
+    }
+    container->bindings = bindings;
+    struct world_binding *added = &bindings[container->binding_count++];
+    *added = (struct world_binding){0};
+    if (copy_text(&added->container_port, port) < 0 ||
+        copy_text(&added->host_address, json_get_string(binding, "HostIp", NULL)) < 0 ||
+        copy_text(&added->host_port, json_get_string(binding, "HostPort", NULL)) < 0) {
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int decode_bindings(json_t *ports, struct world_container *container)
+{
+    const char *port = NULL;
+    json_t *list = NULL;
+    json_object_foreach (ports, port, list) {
+        size_t index = 0;
+        json_t *binding = NULL;
+        json_array_foreach (list, index, binding) {
+            if (add_binding(container, port, binding) < 0) {
+                return -ENOMEM;
+            }
+        }
+    }
+    return 0;
+}
+
+static int add_endpoint(struct world_container *container, const char *network,
+                        const json_t *endpoint)
+{
+    struct world_endpoint *endpoints = reallocarray(
+        container->endpoints, container->endpoint_count + 1, sizeof(*container->endpoints));
+    if (endpoints == NULL) {
+        return -ENOMEM;
+    }
+    container->endpoints = endpoints;
+    struct world_endpoint *added = &endpoints[container->endpoint_count++];
+    *added = (struct world_endpoint){0};
+    if (copy_text(&added->network, network) < 0 ||
+        copy_text(&added->network_id, json_get_string(endpoint, "NetworkID", NULL)) < 0 ||
+        copy_optional(&added->ipv4, json_get_string(endpoint, "IPAddress", NULL)) < 0 ||
+        copy_optional(&added->ipv6, json_get_string(endpoint, "GlobalIPv6Address", NULL)) < 0) {
+        return -ENOMEM;
+    }
+    size_t index = 0;
+    json_t *alias = NULL;
+    json_array_foreach (json_get_array(endpoint, "Aliases", NULL), index, alias) {
+        if (json_is_string(alias) && strv_add(&added->aliases, json_string_value(alias)) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int decode_endpoints(json_t *networks, struct world_container *container)
+{
+    const char *network = NULL;
+    json_t *endpoint = NULL;
+    json_object_foreach (networks, network, endpoint) {
+        if (add_endpoint(container, network, endpoint) < 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int decode_parts(const json_t *inspect, struct world_container *container)
+{
+    const char *name = json_get_string(inspect, "Name", NULL);
+    const char *policy = json_get_string(inspect, "HostConfig", "RestartPolicy", "Name", NULL);
+    if (copy_text(&container->id, json_get_string(inspect, "Id", NULL)) < 0 ||
+        copy_text(&container->name, name[0] == '/' ? name + 1 : name) < 0 ||
+        copy_text(&container->image, json_get_string(inspect, "Config", "Image", NULL)) < 0 ||
+        copy_text(&container->image_id, json_get_string(inspect, "Image", NULL)) < 0 ||
+        copy_optional(&container->state_error, json_get_string(inspect, "State", "Error", NULL)) <
+            0 ||
+        str_replace(&container->restart_policy, str_empty(policy) ? "no" : policy) < 0 ||
+        decode_storage(json_get_array(inspect, "Mounts", NULL), &container->storage) < 0 ||
+        decode_environment(json_get_array(inspect, "Config", "Env", NULL),
+                           &container->environment) < 0 ||
+        decode_labels(json_get_object(inspect, "Config", "Labels", NULL), &container->labels) < 0 ||
+        decode_bindings(json_get_object(inspect, "HostConfig", "PortBindings", NULL), container) <
+            0 ||
+        decode_endpoints(json_get_object(inspect, "NetworkSettings", "Networks", NULL), container) <
+            0) {
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int world_container_decode(const json_t *inspect, struct world_container *ret, struct error *err)
+{
+    if (str_empty(json_get_string(inspect, "Id", NULL)) ||
+        str_empty(json_get_string(inspect, "Name", NULL))) {
+        return error_set(err, ERROR_TRANSIENT, EBADMSG, "the engine's answer is no container");
+    }
+
+    _cleanup_(world_container_done) struct world_container container = {
+        .state = decode_state(json_get_string(inspect, "State", "Status", NULL)),
+        .exit_code = (int)json_get_int(inspect, 0, "State", "ExitCode", NULL),
+        .started_s = decode_time(json_get_string(inspect, "State", "StartedAt", NULL)),
+    };
+    if (decode_parts(inspect, &container) < 0) {
+        return error_oom(err);
+    }
+    *ret = container;
+    container = (struct world_container){0};
+    return 0;
+}

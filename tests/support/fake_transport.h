@@ -1,0 +1,98 @@
+// A scripted http_transport for tests of clients: it records every request and answers it from a
+// script, and only when the test says so: `done` never runs inside http_send or http_cancel, it
+// runs inside fake_transport_run.
+//
+//     struct fake_transport *fake = fake_transport_new();
+//     ... give fake_transport_http(fake) to the client under test ...
+//     fake_transport_reply(fake, 200, "{}");
+//     ... submit a request ...
+//     fake_transport_run(fake);
+//     assert_string_equal(fake_transport_last(fake)->path, "/v1.41/info");
+//     ... free the client ...
+//     fake_transport_free(fake);
+#pragma once
+
+#include "lib/http/http.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct fake_transport;
+
+// Fails the running test when out of memory.
+struct fake_transport *fake_transport_new(void);
+
+// All clients must have been freed.
+void fake_transport_free(struct fake_transport *fake);
+
+struct http_transport *fake_transport_http(struct fake_transport *fake);
+
+// One answer of the script. All but the fields named is zero.
+struct fake_answer {
+    int status;          // 0: no answer at all, but error
+    const char *headers; // "Name: value\r\n" lines, NULL for none
+    const char *body;    // NULL for none
+    size_t length;       // of body; 0: strlen(body)
+    size_t chunk;        // bytes per on_chunk call of a stream; 0: all in one
+    struct error error;  // with a status and a kind: the body comes, then the exchange breaks
+};
+
+// Appends to the script: copies the answer. Requests take answers in the order they were sent; a
+// request beyond the end of the script stays under way.
+void fake_transport_answer(struct fake_transport *fake, const struct fake_answer *answer);
+void fake_transport_reply(struct fake_transport *fake, int status, const char *body);
+void fake_transport_fail(struct fake_transport *fake, enum error_kind kind, int code,
+                         const char *text);
+
+// Answers what is under way, also what is sent meanwhile, until every request is done or waits for
+// a longer script. A cancelled request takes no answer. Returns how many `done` ran.
+size_t fake_transport_run(struct fake_transport *fake);
+
+// As fake_transport_run, but at most one `done`. Returns false when there was none to run.
+bool fake_transport_step(struct fake_transport *fake);
+
+// Delivers a piece of the body of a stream that is under way (request as in
+// fake_transport_request); the stream stays open. When on_chunk refuses it, the next run ends it.
+void fake_transport_push(struct fake_transport *fake, size_t request, const char *data,
+                         size_t length);
+
+// The next `count` calls of http_send are refused with -code.
+void fake_transport_refuse(struct fake_transport *fake, size_t count, int code);
+
+struct fake_request {
+    enum http_method method;
+    char *path;
+    char *headers;      // "Name: value\n" lines as given, "" for none
+    char *content_type; // NULL for none
+    char *body;         // NUL-terminated, "" for none
+    size_t body_length;
+    uint64_t timeout_ms;
+    size_t max_body;
+    bool streamed; // had on_chunk
+    bool cancelled;
+    bool done;
+    size_t endpoint; // which client sent it, as in fake_transport_endpoint
+};
+
+// The requests in the order they were sent; an index beyond the count fails the test.
+size_t fake_transport_count(const struct fake_transport *fake);
+size_t fake_transport_under_way(const struct fake_transport *fake);
+const struct fake_request *fake_transport_request(const struct fake_transport *fake, size_t index);
+const struct fake_request *fake_transport_last(const struct fake_transport *fake);
+
+// The endpoints of the clients made, in order. The strings are copies, NULL where they were.
+struct fake_endpoint {
+    char *unix_socket;
+    char *base;
+    char *ca_pem;
+    char *cert_pem;
+    char *key_pem;
+    char *bearer_token;
+    char *tls_server_name;
+    bool freed; // its client was freed
+};
+size_t fake_transport_endpoint_count(const struct fake_transport *fake);
+const struct fake_endpoint *fake_transport_endpoint(const struct fake_transport *fake,
+                                                    size_t index);
+
+const char *fake_method_name(enum http_method method);

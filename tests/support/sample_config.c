@@ -1,0 +1,31 @@
+#include "tests/support/sample_config.h"
+
+#include "lib/base/str.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static const char *get(void *ctx, const char *name)
+{
+    (void)ctx;
+    return str_equal(name, "HOME") ? "/home/user" : NULL;
+}
+
+struct config *sample_config(void)
+{
+    static const struct config_environment environment = {get, NULL};
+    struct config *config = NULL;
+    struct config_problems problems = {0};
+    assert_int_equal(
+        config_parse("{}", 2, "/home/user/registryd.yaml", &environment, &config, &problems), 0);
+    config_problems_done(&problems);
+    return config;
+}
+
+void sample_set(char **target, const char *value)
+{
+    assert_int_equal(str_replace(target, value), 0);
+}

@@ -1,0 +1,10 @@
+// The default configuration as tests use it: independent of the environment that they run in.
+#pragma once
+
+#include "lib/config/config.h"
+
+// Never NULL; the caller frees it with config_free.
+struct config *sample_config(void);
+
+// Replaces a text of the configuration.
+void sample_set(char **target, const char *value);

@@ -1,0 +1,326 @@
+// Many calls at a time, streams and cancelling: who is called, when, and that it is once.
+#include "tests/support/http_fixture.h"
+
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PARALLEL 50
+
+static void cancelled(const struct http_outcome *outcome, const char *text)
+{
+    assert_int_equal(outcome->done, 1);
+    http_outcome_failed(outcome, ECANCELED, text);
+}
+
+// Lets the loop turn until the server has received so many requests.
+static void run_until_requests(struct http_fixture *f, unsigned count)
+{
+    while (http_server_requests(f->server) < count) {
+        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+}
+
+static void run_until_chunk(struct http_fixture *f, const struct http_outcome *outcome)
+{
+    while (outcome->chunks == 0) {
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    }
+}
+
+static void test_parallel(void **state)
+{
+    struct http_fixture *f = *state;
+    static const char *const paths[] = {"/hello", "/bytes", "/closing", "/missing", "/short"};
+    static const char *const bodies[] = {"hello", "abcdefghi", "c", "nope", ""};
+    static struct http_outcome outcomes[PARALLEL];
+    memset(outcomes, 0, sizeof(outcomes));
+    for (size_t i = 0; i < PARALLEL; i++) {
+        http_fixture_send(f, f->client,
+                          (struct http_request){.path = paths[i % 5], .timeout_ms = 30000},
+                          &outcomes[i]);
+    }
+    http_fixture_run(f);
+    for (size_t i = 0; i < PARALLEL; i++) {
+        assert_int_equal(outcomes[i].done, 1);
+        assert_string_equal(outcomes[i].body, bodies[i % 5]);
+        assert_int_equal(outcomes[i].err.code, i % 5 == 4 ? ECONNRESET : 0);
+    }
+}
+
+static void test_few_connections(void **state)
+{
+    struct http_fixture *f = *state;
+    static struct http_outcome outcomes[PARALLEL];
+    memset(outcomes, 0, sizeof(outcomes));
+    for (size_t i = 0; i < PARALLEL; i++) {
+        http_fixture_send(f, f->client,
+                          (struct http_request){.path = "/silent", .timeout_ms = 30000},
+                          &outcomes[i]);
+    }
+    run_until_requests(f, 8);
+    for (int i = 0; i < 100; i++) {
+        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(http_server_connections(f->server), 8);
+    // Some have a connection, most wait for one.
+    for (size_t i = 0; i < PARALLEL; i++) {
+        http_cancel(f->client, outcomes[i].call);
+        assert_int_equal(outcomes[i].done, 0);
+    }
+    http_fixture_run(f);
+    for (size_t i = 0; i < PARALLEL; i++) {
+        cancelled(&outcomes[i], "GET /silent: cancelled");
+    }
+    assert_string_equal(http_fixture_get(f, "/hello").body, "hello");
+}
+
+static void test_queue_timeout(void **state)
+{
+    struct http_fixture *f = *state;
+    static struct http_outcome outcomes[PARALLEL];
+    memset(outcomes, 0, sizeof(outcomes));
+    for (size_t i = 0; i < PARALLEL; i++) {
+        http_fixture_send(f, f->client, (struct http_request){.path = "/silent", .timeout_ms = 100},
+                          &outcomes[i]);
+    }
+    http_fixture_run(f);
+    for (size_t i = 0; i < PARALLEL; i++) {
+        assert_int_equal(outcomes[i].done, 1);
+        assert_int_equal(outcomes[i].err.code, ETIMEDOUT);
+    }
+    assert_string_equal(http_fixture_get(f, "/hello").body, "hello");
+}
+
+static void test_stream(void **state)
+{
+    struct http_fixture *f = *state;
+    struct http_outcome outcome = {0};
+    http_fixture_stream(f, "/bytes", &outcome);
+    http_fixture_run(f);
+    assert_int_equal(outcome.done, 1);
+    assert_int_equal(outcome.status, 200);
+    assert_string_equal(outcome.chunk_text, "abcdefghi");
+    assert_int_equal(outcome.body_length, 0);
+
+    outcome = (struct http_outcome){0};
+    http_fixture_stream(f, "/huge", &outcome);
+    http_fixture_run(f);
+    assert_int_equal(outcome.status, 200);
+    assert_int_equal(outcome.chunk_bytes, HTTP_FIXTURE_BIG);
+    assert_true(outcome.chunks > 1);
+
+    // An error's body is no part of the stream.
+    outcome = (struct http_outcome){0};
+    http_fixture_stream(f, "/missing", &outcome);
+    http_fixture_run(f);
+    assert_int_equal(outcome.chunks, 0);
+    assert_int_equal(outcome.status, 404);
+    assert_string_equal(outcome.body, "nope");
+
+    // What came before the connection broke is handed over.
+    outcome = (struct http_outcome){0};
+    http_fixture_stream(f, "/short", &outcome);
+    http_fixture_run(f);
+    assert_string_equal(outcome.chunk_text, "short");
+    http_outcome_failed(&outcome, ECONNRESET, "GET /short: answer ended early");
+}
+
+static void test_stream_given_up(void **state)
+{
+    struct http_fixture *f = *state;
+    struct http_outcome outcome = {.chunk_result = -EBADMSG};
+    http_fixture_stream(f, "/half", &outcome);
+    http_fixture_run(f);
+    assert_int_equal(outcome.chunks, 1);
+    assert_int_equal(outcome.done, 1);
+    http_outcome_failed(&outcome, EBADMSG, "GET /half: its reader gave up: Bad message");
+
+    // The whole answer is there already when the first piece is refused.
+    outcome = (struct http_outcome){.chunk_result = -EFBIG};
+    http_fixture_stream(f, "/hello", &outcome);
+    http_fixture_run(f);
+    assert_int_equal(outcome.chunks, 1);
+    http_outcome_failed(&outcome, EFBIG, "GET /hello: its reader gave up: File too large");
+}
+
+static void test_cancel(void **state)
+{
+    struct http_fixture *f = *state;
+    // Before a connection.
+    struct http_outcome outcome = {0};
+    http_fixture_send(f, f->client, (struct http_request){.path = "/hello?token=x"}, &outcome);
+    http_cancel(f->client, outcome.call);
+    http_cancel(f->client, outcome.call);
+    assert_int_equal(outcome.done, 0);
+    http_fixture_run(f);
+    cancelled(&outcome, "GET /hello: cancelled");
+    assert_int_equal(http_server_requests(f->server), 0);
+
+    // While the answer is awaited.
+    outcome = (struct http_outcome){0};
+    http_fixture_send(f, f->client, (struct http_request){.path = "/silent"}, &outcome);
+    run_until_requests(f, 1);
+    http_cancel(f->client, outcome.call);
+    http_fixture_run(f);
+    cancelled(&outcome, "GET /silent: cancelled");
+
+    // Amid the body.
+    outcome = (struct http_outcome){0};
+    http_fixture_stream(f, "/half", &outcome);
+    run_until_chunk(f, &outcome);
+    http_cancel(f->client, outcome.call);
+    assert_int_equal(outcome.done, 0);
+    http_fixture_run(f);
+    cancelled(&outcome, "GET /half: cancelled");
+    assert_string_equal(outcome.chunk_text, "half");
+
+    // From on_chunk, which nevertheless returns something else.
+    static const int results[] = {0, -EBADMSG};
+    for (size_t i = 0; i < ELEMENTS(results); i++) {
+        outcome = (struct http_outcome){.cancel_in_chunk = true, .chunk_result = results[i]};
+        http_fixture_stream(f, "/half", &outcome);
+        http_fixture_run(f);
+        assert_int_equal(outcome.chunks, 1);
+        cancelled(&outcome, "GET /half: cancelled");
+    }
+    assert_string_equal(http_fixture_get(f, "/hello").body, "hello");
+}
+
+static void test_done_may_do_anything(void **state)
+{
+    struct http_fixture *f = *state;
+    struct http_endpoint endpoint = {.unix_socket = f->path, .base = "http://localhost"};
+
+    // Cancel another call.
+    struct http_outcome silent = {0};
+    struct http_outcome hello = {0};
+    http_fixture_send(f, f->client, (struct http_request){.path = "/silent"}, &silent);
+    hello.cancel_in_done = silent.call;
+    http_fixture_send(f, f->client, (struct http_request){.path = "/hello"}, &hello);
+    http_fixture_run(f);
+    assert_int_equal(hello.status, 200);
+    cancelled(&silent, "GET /silent: cancelled");
+
+    // Send another request.
+    struct http_outcome next = {0};
+    hello = (struct http_outcome){.send_in_done = "/missing", .next = &next};
+    http_fixture_send(f, f->client, (struct http_request){.path = "/hello"}, &hello);
+    http_fixture_run(f);
+    assert_int_equal(next.status, 404);
+
+    // Free its own client, which has no other call.
+    hello = (struct http_outcome){.free_in_done = http_fixture_client(f, &endpoint)};
+    http_fixture_send(f, hello.free_in_done, (struct http_request){.path = "/hello"}, &hello);
+    http_fixture_run(f);
+    assert_int_equal(hello.status, 200);
+
+    // Free another client, whose call was finished before.
+    struct http_client *other = http_fixture_client(f, &endpoint);
+    assert_int_equal(
+        http_fixture_get_from(f, other, (struct http_request){.path = "/hello"}).status, 200);
+    hello = (struct http_outcome){.free_in_done = other};
+    http_fixture_send(f, f->client, (struct http_request){.path = "/hello"}, &hello);
+    http_fixture_run(f);
+    assert_int_equal(hello.status, 200);
+}
+
+static void on_watched(_unused_ uv_poll_t *watch, _unused_ int status, _unused_ int events)
+{
+    fail_msg("nobody writes there");
+}
+
+// When the loop cannot watch a socket of curl's, all calls fail and the next one works again. It
+// cannot while another handle watches a descriptor of that number.
+static void test_multi_rebuilt(void **state)
+{
+    struct http_fixture *f = *state;
+    assert_string_equal(http_fixture_get(f, "/closing").body, "c");
+    struct http_outcome silent = {0};
+    http_fixture_send(f, f->client, (struct http_request){.path = "/silent"}, &silent);
+    run_until_requests(f, 2);
+
+    // The next socket gets the lowest free number.
+    int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(dup2(ends[0], fd), fd);
+    uv_poll_t watch;
+    assert_int_equal(uv_poll_init(&f->loop, &watch, fd), 0);
+    assert_int_equal(uv_poll_start(&watch, UV_READABLE, on_watched), 0);
+    (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(close(fd), 0);
+
+    struct http_outcome hello = {0};
+    http_fixture_send(f, f->client, (struct http_request){.path = "/hello"}, &hello);
+    while (hello.done == 0 || silent.done == 0) {
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    uv_close((uv_handle_t *)&watch, NULL);
+    http_fixture_run(f);
+    http_outcome_failed(&hello, EIO,
+                        "GET /hello: all connections were given up: "
+                        "Operation was aborted by an application callback");
+    assert_int_equal(silent.err.code, EIO);
+    assert_int_equal(close(ends[0]), 0);
+    assert_int_equal(close(ends[1]), 0);
+    assert_string_equal(http_fixture_get(f, "/hello").body, "hello");
+}
+
+static void endpoint_one(struct http_fixture *f, struct http_endpoint endpoint, int code,
+                         const char *text)
+{
+    struct error err = {0};
+    struct http_client *client = NULL;
+    assert_int_equal(f->transport->client_new(f->transport, &endpoint, &client, &err), -code);
+    assert_null(client);
+    assert_string_equal(err.text, text);
+    assert_int_equal(err.kind, ERROR_PERMANENT);
+}
+
+static void test_endpoints(void **state)
+{
+    struct http_fixture *f = *state;
+    char path[109];
+    memset(path, 'p', sizeof(path) - 1);
+    path[108] = '\0';
+    _cleanup_free_ char *text =
+        str_printf("path of a unix socket is longer than 107 bytes: %s", path);
+    endpoint_one(f, (struct http_endpoint){.unix_socket = path, .base = "http://localhost"},
+                 ENAMETOOLONG, text);
+    endpoint_one(f, (struct http_endpoint){.base = "ftp://localhost"}, EINVAL,
+                 "not an http or https address: ftp://localhost");
+    endpoint_one(f, (struct http_endpoint){.base = "http://"}, EINVAL,
+                 "not a valid address: No host part in the URL");
+    endpoint_one(f, (struct http_endpoint){.base = "http://u:secret@localhost"}, EINVAL,
+                 "not a valid address: Credentials was passed in the URL when prohibited");
+    endpoint_one(f, (struct http_endpoint){.base = "https://localhost", .cert_pem = "c"}, EINVAL,
+                 "a client certificate and its key are only of use together");
+    endpoint_one(f, (struct http_endpoint){.base = "http://localhost", .bearer_token = "a\r\nb"},
+                 EINVAL, "the bearer token has a space or a control character");
+    http_client_free(http_fixture_client(f, &(struct http_endpoint){.base = "https://[::1]:6443"}));
+}
+
+int main(void)
+{
+    // Writing to a closed connection must be an error, as it is in the daemon.
+    (void)signal(SIGPIPE, SIG_IGN);
+#define UNIX(test) cmocka_unit_test_setup_teardown(test, http_fixture_unix, http_fixture_teardown)
+#define TCP(test) cmocka_unit_test_setup_teardown(test, http_fixture_tcp, http_fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        UNIX(test_parallel),        TCP(test_parallel),
+        UNIX(test_few_connections), UNIX(test_queue_timeout),
+        UNIX(test_stream),          TCP(test_stream),
+        UNIX(test_stream_given_up), UNIX(test_cancel),
+        TCP(test_cancel),           UNIX(test_done_may_do_anything),
+        UNIX(test_multi_rebuilt),   UNIX(test_endpoints),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
