@@ -28,21 +28,17 @@ static void on_due(_unused_ uv_timer_t *timer)
 static void on_turn(uv_prepare_t *handle)
 {
     struct session *session = handle->data;
-    uint64_t due_ms = 0;
-    if (!session->stopping && session->options.finished(session->options.events.ctx)) {
-        session_stop(session);
-    }
-    if (session->stopping) {
-        if (reconciler_idle(session->reconciler)) {
-            uv_stop(&session->loop);
-        }
-        return;
-    }
     uint64_t now_ms = uv_now(&session->loop);
+    uint64_t due_ms = 0;
     if (reconciler_next_due(session->reconciler, &due_ms) && due_ms <= now_ms) {
         reconciler_step(session->reconciler, now_ms, time(NULL));
     }
-    if (reconciler_next_due(session->reconciler, &due_ms)) {
+    if (!session->stopping && session->options.finished(session->options.events.ctx)) {
+        session_stop(session);
+    }
+    if (session->stopping && reconciler_idle(session->reconciler)) {
+        uv_stop(&session->loop);
+    } else if (reconciler_next_due(session->reconciler, &due_ms)) {
         (void)uv_timer_start(&session->due, on_due, due_ms > now_ms ? due_ms - now_ms : 0, 0);
     } else {
         (void)uv_timer_stop(&session->due);

@@ -226,7 +226,12 @@ int docker_call_send(struct docker *docker, struct docker_call *call,
 int docker_decode(const struct docker_call *call, const struct buf *body, enum docker_shape shape,
                   json_t **ret, struct error *err)
 {
-    json_auto_t *answer = json_loadb(buf_str(body), body->length, 0, NULL);
+    json_error_t reason;
+    json_auto_t *answer = json_loadb(buf_str(body), body->length, 0, &reason);
+    // jansson has no words for running out of memory in the middle of a value.
+    if (answer == NULL && reason.text[0] == '\0') {
+        return error_oom(err);
+    }
     if (answer == NULL) {
         return docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer is no JSON");
     }

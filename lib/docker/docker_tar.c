@@ -203,23 +203,33 @@ int docker_tar_read(const void *data, size_t length, struct docker_file **ret_fi
     return 0;
 }
 
+struct tar_sink {
+    struct buf tar;
+    int result; // of the first append that failed
+};
+
+static void sink_done(struct tar_sink *sink)
+{
+    buf_done(&sink->tar);
+}
+
+// Says "written" even when it is not: libarchive 3.6 leaks its buffers after a write that failed.
 static la_ssize_t sink_write(struct archive *archive, void *ctx, const void *data, size_t length)
 {
-    int r = buf_append(ctx, data, length);
-    if (r < 0) {
-        archive_set_error(archive, -r, "the files are too large together");
-        return -1;
+    struct tar_sink *sink = ctx;
+    (void)archive;
+    if (sink->result == 0) {
+        sink->result = buf_append(&sink->tar, data, length);
     }
     return (la_ssize_t)length;
 }
 
 static int write_error(struct archive *archive, struct error *err)
 {
-    int code = archive_errno(archive);
     const char *reason = archive_error_string(archive);
-    return code == ENOMEM ? error_oom(err)
-                          : error_set(err, ERROR_PERMANENT, code <= 0 ? EINVAL : code, "tar: %s",
-                                      reason == NULL ? "not written" : reason);
+    return archive_errno(archive) == ENOMEM ? error_oom(err)
+                                            : error_set(err, ERROR_PERMANENT, EINVAL, "tar: %s",
+                                                        reason == NULL ? "not written" : reason);
 }
 
 static int write_entry(struct archive *archive, struct archive_entry *entry, const char *path,
@@ -284,9 +294,9 @@ static int write_file(struct archive *archive, struct archive_entry *entry,
 int docker_tar_write(const struct docker_file *files, size_t count, struct buf *ret,
                      struct error *err)
 {
-    _cleanup_buf_ struct buf tar = BUF_INIT(ret->max);
+    _cleanup_(sink_done) struct tar_sink sink = {.tar = BUF_INIT(ret->max)};
     _cleanup_(archive_entry_freep) struct archive_entry *entry = archive_entry_new();
-    // Last, so that it goes first: freeing it writes to the buffer.
+    // Last, so that it goes first: freeing it writes to the sink.
     _cleanup_(archive_write_freep) struct archive *archive = archive_write_new();
     if (entry == NULL || archive == NULL ||
         archive_write_set_format_pax_restricted(archive) != ARCHIVE_OK ||
@@ -294,7 +304,7 @@ int docker_tar_write(const struct docker_file *files, size_t count, struct buf *
         archive_write_set_bytes_per_block(archive, 0) != ARCHIVE_OK) {
         return error_oom(err);
     }
-    if (archive_write_open(archive, &tar, NULL, sink_write, NULL) != ARCHIVE_OK) {
+    if (archive_write_open(archive, &sink, NULL, sink_write, NULL) != ARCHIVE_OK) {
         return write_error(archive, err);
     }
     time_t now = time(NULL);
@@ -307,8 +317,13 @@ int docker_tar_write(const struct docker_file *files, size_t count, struct buf *
     if (archive_write_close(archive) != ARCHIVE_OK) {
         return write_error(archive, err);
     }
+    if (sink.result < 0) {
+        return sink.result == -ENOMEM ? error_oom(err)
+                                      : error_set(err, ERROR_PERMANENT, -sink.result,
+                                                  "tar: the files are too large together");
+    }
     buf_done(ret);
-    *ret = tar;
-    tar = BUF_INIT(ret->max);
+    *ret = sink.tar;
+    sink.tar = BUF_INIT(ret->max);
     return 0;
 }

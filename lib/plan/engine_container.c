@@ -84,9 +84,10 @@ static bool storage_is_bad(struct engine_plan *p)
     if (error == 0 || error == ENOENT) {
         return false;
     }
+    const char *why = strerrordesc_np(error);
     engine_judge(p, REASON_STORAGE_NOT_WRITABLE,
                  "%s cannot be used (%s); make the directory writable or change registry.storage",
-                 p->config->registry.storage, strerrordesc_np(error));
+                 p->config->registry.storage, why == NULL ? "unknown error" : why);
     return true;
 }
 
@@ -156,9 +157,36 @@ static void remove_strays(struct engine_plan *p)
     }
 }
 
+static void judge_name_taken(struct engine_plan *p)
+{
+    engine_judge(p, REASON_NAME_CONFLICT,
+                 "a recreate needs the name %s, which another container has; rename or remove that "
+                 "container",
+                 p->previous_name);
+}
+
+// Whether a container cannot be replaced for now; says why.
+static bool recreate_is_blocked(struct engine_plan *p)
+{
+    if (p->rejected) {
+        judge_rejected(p);
+        return true;
+    }
+    if (p->blocker != NULL) {
+        judge_name_taken(p);
+        return true;
+    }
+    return storage_is_bad(p);
+}
+
 // Not by rename: a dead container takes no new name. Its data is in the storage.
 static void replace_dead(struct engine_plan *p)
 {
+    // A name that is not needed here; but without it nobody could tell whose that container is.
+    if (p->blocker != NULL) {
+        judge_name_taken(p);
+        return;
+    }
     if (storage_is_bad(p)) {
         return;
     }
@@ -189,23 +217,6 @@ static void recreate(struct engine_plan *p, struct field_diffs *diffs)
                                                .target = p->previous_name});
     }
     engine_start(p, NULL, "start");
-}
-
-// Whether a recreate is out of the question for now; says why.
-static bool recreate_is_blocked(struct engine_plan *p)
-{
-    if (p->rejected) {
-        judge_rejected(p);
-        return true;
-    }
-    if (p->blocker != NULL) {
-        engine_judge(p, REASON_NAME_CONFLICT,
-                     "a recreate needs the name %s, which another container has; rename or remove "
-                     "that container",
-                     p->previous_name);
-        return true;
-    }
-    return storage_is_bad(p);
 }
 
 static void update_restart_policy(struct engine_plan *p)
@@ -263,6 +274,10 @@ static void plan_state(struct engine_plan *p)
     switch (main->state) {
     case CONTAINER_CREATED:
     case CONTAINER_EXITED:
+        if (engine_lacks_network(p, main)) {
+            engine_judge(p, REASON_NETWORK_MISSING, PLAN_NETWORK_MISSING, p->config->network);
+            return;
+        }
         if (main->state_error != NULL && plan_port_is_taken(main->state_error)) {
             judge_start_error(p, main->state_error);
         }
@@ -309,6 +324,19 @@ static void go_on_with_start(struct engine_plan *p)
     }
 }
 
+// Both are there and nothing can be done about it but to see that main runs.
+static void judge_beside_previous(struct engine_plan *p)
+{
+    _cleanup_(field_diffs_done) struct field_diffs diffs = {0};
+    engine_compare(p, p->main, &diffs);
+    if (diffs.count > 0 && !engine_is_labelled(p->main)) {
+        judge_name_taken(p);
+    } else if (p->main->state == CONTAINER_RUNNING && !is_late(p, p->main)) {
+        engine_judge(p, REASON_CONVERGING, "is started; %s is kept until it answers",
+                     p->previous_name);
+    }
+}
+
 // Both containers of a recreate are there.
 static void plan_recreating(struct engine_plan *p)
 {
@@ -327,10 +355,7 @@ static void plan_recreating(struct engine_plan *p)
     } else if (is_new && main->state == CONTAINER_CREATED) {
         go_on_with_start(p);
     } else {
-        if (main->state == CONTAINER_RUNNING && !is_late(p, main)) {
-            engine_judge(p, REASON_CONVERGING, "is started; %s is kept until it answers",
-                         p->previous_name);
-        }
+        judge_beside_previous(p);
         plan_state(p);
     }
 }

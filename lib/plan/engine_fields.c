@@ -119,9 +119,7 @@ void engine_compare(struct engine_plan *p, const struct world_container *contain
     if (owner != NULL && !str_equal(owner, p->config->registry.name)) {
         differs_below(p, diffs, "labels", WORLD_LABEL_OWNER, owner, p->config->registry.name);
     }
-    // It could not be started again, and only a container that knows nothing of the network can.
-    if (!engine_is_up(container) && !p->engine->network_present &&
-        world_container_endpoint(container, p->config->network) != NULL) {
+    if (engine_lacks_network(p, container)) {
         differs(p, diffs, "network", p->config->network, NULL);
     }
 }

@@ -68,6 +68,10 @@ bool engine_is_up(const struct world_container *container);
 // the same name. The engine keeps attachments by id (https://github.com/moby/moby/issues/17160).
 bool engine_endpoint_is_stale(const struct engine_plan *p, const struct world_container *container);
 
+// Whether it is not up and is attached to the network while there is none: no start can succeed,
+// and only a container that knows nothing of the network can take its place.
+bool engine_lacks_network(const struct engine_plan *p, const struct world_container *container);
+
 // engine_fields.c: appends what differs and needs another container; labels are compared where
 // there are some. Values of environment variables stay out.
 void engine_compare(struct engine_plan *p, const struct world_container *container,

@@ -110,6 +110,12 @@ bool engine_endpoint_is_stale(const struct engine_plan *p, const struct world_co
            !str_equal(endpoint->network_id, p->engine->network_id);
 }
 
+bool engine_lacks_network(const struct engine_plan *p, const struct world_container *container)
+{
+    return !p->engine->network_present && !engine_is_up(container) &&
+           world_container_endpoint(container, p->config->network) != NULL;
+}
+
 static int engine_begin(struct engine_plan *p)
 {
     p->container_resource = resource_container(p->config);
@@ -128,7 +134,9 @@ static int engine_begin(struct engine_plan *p)
     }
     p->main = world_engine_container(p->engine, p->config->registry.name);
     const struct world_container *named = world_engine_container(p->engine, p->previous_name);
-    if (named != NULL && (engine_is_own(p, named) || engine_is_adoptable(p, named))) {
+    // One without a label is the adopted one of a recreate, unless none has begun yet.
+    bool begun = p->main == NULL || engine_is_own(p, p->main);
+    if (named != NULL && (engine_is_own(p, named) || (begun && engine_is_adoptable(p, named)))) {
         p->previous = named;
     } else {
         p->blocker = named;

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define VALUE_MAX 120 // characters of a value that are shown
+#define VALUE_MAX 120    // characters of a value that are shown
+#define VALUE_CONTEXT 20 // of them, those before the first difference
 
 #define HIDDEN "(hidden)"
 
@@ -114,25 +115,26 @@ static int redact(json_t *value)
     return 0;
 }
 
-// Compact JSON with sorted keys, ASCII alone, so that it may be cut anywhere.
-static int show(const json_t *value, bool hidden, char **ret)
+// Compact JSON with sorted keys, ASCII alone, so that it may be cut anywhere. NULL: out of memory.
+static char *text_of(const json_t *value)
 {
-    if (hidden) {
-        *ret = str_dup(HIDDEN);
-        return *ret == NULL ? -ENOMEM : 0;
-    }
     json_auto_t *copy = json_deep_copy(value);
     if (copy == NULL || redact(copy) < 0) {
-        return -ENOMEM;
+        return NULL;
     }
-    _cleanup_free_ char *text =
-        json_dumps(copy, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
-    if (text == NULL) {
-        return -ENOMEM;
+    return json_dumps(copy, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+}
+
+// The part of a value that is shown: long ones from a little before where they begin to differ.
+static char *excerpt(const char *text, const char *other)
+{
+    size_t start = 0;
+    while (other != NULL && text[start] != '\0' && text[start] == other[start]) {
+        start++;
     }
-    bool cut = strlen(text) > VALUE_MAX;
-    *ret = str_printf("%.*s%s", VALUE_MAX, text, cut ? "…" : "");
-    return *ret == NULL ? -ENOMEM : 0;
+    start = start < VALUE_MAX / 2 ? 0 : start - VALUE_CONTEXT;
+    bool cut = strlen(text + start) > VALUE_MAX;
+    return str_printf("%s%.*s%s", start > 0 ? "…" : "", VALUE_MAX, text + start, cut ? "…" : "");
 }
 
 // is or should may be NULL: absent.
@@ -140,15 +142,22 @@ static int add(struct subset_diff *diff, struct mode mode, const char *path, con
                const json_t *should)
 {
     const struct rule *rule = rule_of(path);
-    bool hidden = mode.hidden || rule->hidden;
-    _cleanup_free_ char *is_text = NULL;
-    _cleanup_free_ char *should_text = NULL;
-    if ((is != NULL && show(is, hidden, &is_text) < 0) ||
-        (should != NULL && show(should, hidden, &should_text) < 0)) {
+    diff->recreate = diff->recreate || mode.recreate || rule->recreate;
+    if (mode.hidden || rule->hidden) {
+        return field_diffs_add(&diff->fields, path, is == NULL ? NULL : HIDDEN,
+                               should == NULL ? NULL : HIDDEN);
+    }
+    _cleanup_free_ char *is_text = is == NULL ? NULL : text_of(is);
+    _cleanup_free_ char *should_text = should == NULL ? NULL : text_of(should);
+    if ((is != NULL && is_text == NULL) || (should != NULL && should_text == NULL)) {
         return -ENOMEM;
     }
-    diff->recreate = diff->recreate || mode.recreate || rule->recreate;
-    return field_diffs_add(&diff->fields, path, is_text, should_text);
+    _cleanup_free_ char *is_shown = is == NULL ? NULL : excerpt(is_text, should_text);
+    _cleanup_free_ char *should_shown = should == NULL ? NULL : excerpt(should_text, is_text);
+    if ((is != NULL && is_shown == NULL) || (should != NULL && should_shown == NULL)) {
+        return -ENOMEM;
+    }
+    return field_diffs_add(&diff->fields, path, is_shown, should_shown);
 }
 
 static bool has_same(const json_t *a, const json_t *b, const char *key)

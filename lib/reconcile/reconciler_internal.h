@@ -174,7 +174,7 @@ bool conditions_have(const struct plan *plan, enum reason reason);
 // the old container has to come back.
 bool rejected_by_failure(struct key *key, const struct action *action, enum reason reason,
                          const char *text);
-// Notes that an action put the old container back.
+// Notes that an action took the new container away to put the old one back.
 void rejected_by_put_back(struct key *key, const struct action *action);
 void rejected_fill(const struct reconciler *reconciler, struct plan_input *input);
 void rejected_done(struct reconciler *reconciler);

@@ -7,7 +7,6 @@
 #include "lib/desired/desired.h"
 
 #define VERB_PUT_BACK "put back"
-#define SUFFIX_PREVIOUS "-previous"
 
 static int digest_of(const struct config *config, char **ret)
 {
@@ -62,14 +61,15 @@ bool rejected_by_failure(struct key *key, const struct action *action, enum reas
         return false;
     }
     _cleanup_free_ char *previous =
-        str_printf("%s" SUFFIX_PREVIOUS, key->input.config->registry.name);
+        str_printf("%s" WORLD_PREVIOUS_SUFFIX, key->input.config->registry.name);
     return previous != NULL && has_previous(key, previous) && remember(key, reason, text);
 }
 
 void rejected_by_put_back(struct key *key, const struct action *action)
 {
-    if (key->kind != KEY_ENGINE || !str_equal(action->verb, VERB_PUT_BACK) ||
-        key->input.rejected_digest != NULL) {
+    // The new container is taken away; a rename alone may put the old one back for other reasons.
+    if (key->kind != KEY_ENGINE || action->type != ACTION_CONTAINER_REMOVE ||
+        !str_equal(action->verb, VERB_PUT_BACK) || key->input.rejected_digest != NULL) {
         return;
     }
     for (size_t i = 0; i < key->plan.condition_count; i++) {

@@ -316,9 +316,10 @@ static void act(struct key *key)
     struct backend *backend = key->reconciler->backend;
     set_state(key, KEY_ACTING);
     struct error err = {0};
-    if (backend->ops->act(backend, &key->plan.actions[key->next_action], &key->input, act_done, key,
-                          &err) < 0) {
-        answer(key, &err);
+    int r = backend->ops->act(backend, &key->plan.actions[key->next_action], &key->input, act_done,
+                              key, &err);
+    if (r != 0) {
+        answer(key, r < 0 ? &err : NULL);
     }
 }
 

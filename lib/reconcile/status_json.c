@@ -20,9 +20,16 @@ static json_t *entry_to_json(const struct status_entry *entry)
         strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
         since[0] = '\0';
     }
-    return json_pack("{s:s, s:s*, s:s, s:s, s:s, s:s}", "resource", condition->resource, "cluster",
-                     condition->cluster, "ready", ready_name(condition->ready), "reason",
-                     reason_name(condition->reason), "since", since, "message", condition->message);
+    json_auto_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:s}", "resource", condition->resource, "ready",
+                  ready_name(condition->ready), "reason", reason_name(condition->reason), "since",
+                  since, "message", condition->message);
+    // Not by "s*": with that a string that found no memory would be left out silently.
+    if (condition->cluster != NULL &&
+        json_object_set_new(object, "cluster", json_string(condition->cluster)) < 0) {
+        return NULL;
+    }
+    return json_incref(object);
 }
 
 static json_t *entries_to_json(const struct status *status)

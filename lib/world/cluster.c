@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define NAME_MAX_LENGTH 253 // of a DNS subdomain, the longest kind of name
-#define POD_REASON_MAX 300  // bytes
+#define POD_REASON_MAX 400  // bytes
 
 // https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
 #define LABEL_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
@@ -94,6 +94,18 @@ static void object_done(struct world_object *object)
     json_decref(object->object);
 }
 
+// A shallow copy with apiVersion and kind, which the items of a List answer do not have. NULL: out
+// of memory.
+static json_t *with_type(enum kube_kind kind, json_t *object)
+{
+    json_auto_t *copy = json_copy(object);
+    if (json_object_set_new(copy, "apiVersion", json_string(kube_kinds[kind].api_version)) < 0 ||
+        json_object_set_new(copy, "kind", json_string(kube_kinds[kind].kind)) < 0) {
+        return NULL;
+    }
+    return json_incref(copy);
+}
+
 int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t *object,
                       struct error *err)
 {
@@ -102,7 +114,8 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
         kube_kinds[kind].namespaced ? json_get_string(object, "metadata", "namespace", NULL) : NULL;
     if (name == NULL || (kube_kinds[kind].namespaced && name_space == NULL)) {
         return error_set(err, ERROR_PERMANENT, EBADMSG,
-                         "the cluster's answer holds a %s without a name", kube_kinds[kind].kind);
+                         "the cluster's answer holds an object of kind %s without a name",
+                         kube_kinds[kind].kind);
     }
     if (world_cluster_object(cluster, kind, name_space, name) != NULL) {
         return 0;
@@ -119,9 +132,10 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
         .kind = kind,
         .owned = is_owned(kind, object),
         .deleting = json_get_string(object, "metadata", "deletionTimestamp", NULL) != NULL,
-        .object = json_incref(object),
+        .object = with_type(kind, object),
     };
-    if (str_replace(&added.name_space, name_space) < 0 || str_replace(&added.name, name) < 0 ||
+    if (added.object == NULL || str_replace(&added.name_space, name_space) < 0 ||
+        str_replace(&added.name, name) < 0 ||
         str_replace(&added.uid, json_get_string(object, "metadata", "uid", NULL)) < 0) {
         object_done(&added);
         return error_oom(err);

@@ -26,15 +26,11 @@ struct http_call {
     int refused; // -errno of on_chunk
 };
 
-struct script_entry {
-    struct fake_answer answer; // its strings are owned
-};
-
 struct fake_transport {
     struct http_transport transport;
     struct http_call **calls;
     size_t call_count;
-    struct script_entry *script;
+    struct fake_answer *script; // their strings are owned
     size_t script_count;
     size_t script_next;
     struct fake_endpoint *endpoints;
@@ -145,6 +141,8 @@ static const struct http_client_ops fake_ops = {
     .free = fake_client_free,
 };
 
+#define ENDPOINT_STRINGS 7
+
 static void endpoint_done(struct fake_endpoint *endpoint)
 {
     free(endpoint->unix_socket);
@@ -154,6 +152,25 @@ static void endpoint_done(struct fake_endpoint *endpoint)
     free(endpoint->key_pem);
     free(endpoint->bearer_token);
     free(endpoint->tls_server_name);
+}
+
+static int endpoint_copy(const struct http_endpoint *from, struct fake_endpoint *ret)
+{
+    const char *const strings[ENDPOINT_STRINGS] = {
+        from->unix_socket, from->base,         from->ca_pem,         from->cert_pem,
+        from->key_pem,     from->bearer_token, from->tls_server_name};
+    struct fake_endpoint copy = {0};
+    char **const copies[ENDPOINT_STRINGS] = {
+        &copy.unix_socket, &copy.base,         &copy.ca_pem,         &copy.cert_pem,
+        &copy.key_pem,     &copy.bearer_token, &copy.tls_server_name};
+    for (size_t i = 0; i < ENDPOINT_STRINGS; i++) {
+        if (str_replace(copies[i], strings[i]) < 0) {
+            endpoint_done(&copy);
+            return -ENOMEM;
+        }
+    }
+    *ret = copy;
+    return 0;
 }
 
 static int fake_client_new(struct http_transport *transport, const struct http_endpoint *endpoint,
@@ -172,36 +189,12 @@ static int fake_client_new(struct http_transport *transport, const struct http_e
         return error_oom(err);
     }
     fake->endpoints = endpoints;
-    const struct {
-        const char *from;
-        char *copy;
-    } copies[] = {
-        {endpoint->unix_socket, str_dup(endpoint->unix_socket)},
-        {endpoint->base, str_dup(endpoint->base)},
-        {endpoint->ca_pem, str_dup(endpoint->ca_pem)},
-        {endpoint->cert_pem, str_dup(endpoint->cert_pem)},
-        {endpoint->key_pem, str_dup(endpoint->key_pem)},
-        {endpoint->bearer_token, str_dup(endpoint->bearer_token)},
-        {endpoint->tls_server_name, str_dup(endpoint->tls_server_name)},
-    };
-    struct fake_endpoint copy = {
-        .unix_socket = copies[0].copy,
-        .base = copies[1].copy,
-        .ca_pem = copies[2].copy,
-        .cert_pem = copies[3].copy,
-        .key_pem = copies[4].copy,
-        .bearer_token = copies[5].copy,
-        .tls_server_name = copies[6].copy,
-    };
-    for (size_t i = 0; i < ELEMENTS(copies); i++) {
-        if (copies[i].from != NULL && copies[i].copy == NULL) {
-            endpoint_done(&copy);
-            return error_oom(err);
-        }
+    if (endpoint_copy(endpoint, &fake->endpoints[fake->endpoint_count]) < 0) {
+        return error_oom(err);
     }
     *client = (struct fake_client){
         .client = {.ops = &fake_ops}, .fake = fake, .endpoint = fake->endpoint_count};
-    fake->endpoints[fake->endpoint_count++] = copy;
+    fake->endpoint_count++;
     *ret = &TAKE_PTR(client)->client;
     return 0;
 }
@@ -227,8 +220,8 @@ void fake_transport_free(struct fake_transport *fake)
         call_free(fake->calls[i]);
     }
     for (size_t i = 0; i < fake->script_count; i++) {
-        free((char *)fake->script[i].answer.headers);
-        free((char *)fake->script[i].answer.body);
+        free((char *)fake->script[i].headers);
+        free((char *)fake->script[i].body);
     }
     free(fake->endpoints);
     free(fake->calls);
@@ -244,7 +237,7 @@ struct http_transport *fake_transport_http(struct fake_transport *fake)
 void fake_transport_answer(struct fake_transport *fake, const struct fake_answer *answer)
 {
     assert_true(answer->status != 0 || answer->error.kind != ERROR_NONE);
-    struct script_entry *script = realloc(fake->script, (fake->script_count + 1) * sizeof(*script));
+    struct fake_answer *script = realloc(fake->script, (fake->script_count + 1) * sizeof(*script));
     assert_non_null(script);
     fake->script = script;
 
@@ -255,7 +248,7 @@ void fake_transport_answer(struct fake_transport *fake, const struct fake_answer
     copy.body = str_dup_n(body, copy.length);
     assert_non_null(copy.headers);
     assert_non_null(copy.body);
-    fake->script[fake->script_count++] = (struct script_entry){copy};
+    fake->script[fake->script_count++] = copy;
 }
 
 void fake_transport_reply(struct fake_transport *fake, int status, const char *body)
@@ -348,7 +341,7 @@ bool fake_transport_step(struct fake_transport *fake)
         }
         if (fake->script_next < fake->script_count) {
             // A copy: `done` may lengthen the script.
-            struct fake_answer answer = fake->script[fake->script_next++].answer;
+            struct fake_answer answer = fake->script[fake->script_next++];
             deliver(call, &answer);
             return true;
         }
@@ -419,23 +412,4 @@ const struct fake_endpoint *fake_transport_endpoint(const struct fake_transport 
 {
     assert_true(index < fake->endpoint_count);
     return &fake->endpoints[index];
-}
-
-const char *fake_method_name(enum http_method method)
-{
-    switch (method) {
-    case HTTP_GET:
-        return "GET";
-    case HTTP_HEAD:
-        return "HEAD";
-    case HTTP_POST:
-        return "POST";
-    case HTTP_PUT:
-        return "PUT";
-    case HTTP_PATCH:
-        return "PATCH";
-    case HTTP_DELETE:
-        return "DELETE";
-    }
-    return "?";
 }

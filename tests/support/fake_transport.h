@@ -94,5 +94,3 @@ struct fake_endpoint {
 size_t fake_transport_endpoint_count(const struct fake_transport *fake);
 const struct fake_endpoint *fake_transport_endpoint(const struct fake_transport *fake,
                                                     size_t index);
-
-const char *fake_method_name(enum http_method method);

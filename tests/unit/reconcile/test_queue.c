@@ -223,16 +223,11 @@ static void test_set_backoff(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_take_order),
-        cmocka_unit_test(test_first_come_first_served),
-        cmocka_unit_test(test_earlier_stands),
-        cmocka_unit_test(test_add_while_processing),
-        cmocka_unit_test(test_backoff_grows),
-        cmocka_unit_test(test_jitter),
-        cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_remove),
-        cmocka_unit_test(test_removed_and_back),
+        cmocka_unit_test(test_take_order),     cmocka_unit_test(test_first_come_first_served),
+        cmocka_unit_test(test_earlier_stands), cmocka_unit_test(test_add_while_processing),
+        cmocka_unit_test(test_backoff_grows),  cmocka_unit_test(test_jitter),
+        cmocka_unit_test(test_retry_after),    cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_remove),         cmocka_unit_test(test_removed_and_back),
         cmocka_unit_test(test_set_backoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

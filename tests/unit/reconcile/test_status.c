@@ -47,9 +47,12 @@ static void test_order(void **state)
 {
     (void)state;
     static const char *const sorted[] = {
-        "container/hostk8s-registry", "network/kind/hostk8s-registry",
-        "node/hostk8s-control-plane", "node/hostk8s-worker",
-        "kube/a/Namespace/hostk8s",   "kube/hostk8s/ConfigMap/kube-public/local-registry-hosting",
+        "container/hostk8s-registry",
+        "network/kind/hostk8s-registry",
+        "node/hostk8s-control-plane",
+        "node/hostk8s-worker",
+        "kube/a/Namespace/hostk8s",
+        "kube/hostk8s/ConfigMap/kube-public/local-registry-hosting",
         "other/x",
     };
     _cleanup_status_ struct status status = {0};

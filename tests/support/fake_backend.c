@@ -1,0 +1,297 @@
+#include "tests/support/fake_backend.h"
+
+#include "lib/base/str.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OPS_MAX 64
+#define FAULTS_MAX 8
+#define CALLS_MAX 64
+
+struct fake_op {
+    char key[96];
+    const struct action *action; // NULL: an observation
+    const struct plan_input *input;
+    observe_done_fn observe_done;
+    act_done_fn act_done;
+    void *ctx;
+    bool cancelled;
+};
+
+struct fake_fault {
+    const char *prefix;
+    unsigned type;
+    struct error error;
+    size_t count;
+};
+
+struct fake_calls {
+    char key[96];
+    size_t observed;
+    size_t forgotten;
+};
+
+struct fake_backend {
+    struct backend backend;
+    struct fake_world world;
+    struct fake_fault faults[FAULTS_MAX];
+    size_t fault_count;
+    struct error refusal;
+    bool ignores;
+
+    struct fake_op ops[OPS_MAX];
+    size_t op_count;
+    struct fake_calls calls[CALLS_MAX];
+    size_t call_count;
+    size_t acted[_ACTION_TYPE_COUNT];
+    size_t forgotten_all;
+    size_t most_under_way;
+    bool overlapped;
+};
+
+static void copy(char *target, size_t size, const char *source)
+{
+    int n = snprintf(target, size, "%s", source);
+    assert(n >= 0 && (size_t)n < size);
+    (void)n;
+}
+
+#define COPY(target, source) copy(target, sizeof(target), source)
+
+// ---- operations ----
+
+static struct fake_calls *calls_of(struct fake_backend *fake, const char *key)
+{
+    for (size_t i = 0; i < fake->call_count; i++) {
+        if (str_equal(fake->calls[i].key, key)) {
+            return &fake->calls[i];
+        }
+    }
+    assert(fake->call_count < CALLS_MAX);
+    COPY(fake->calls[fake->call_count].key, key);
+    return &fake->calls[fake->call_count++];
+}
+
+static int submit(struct fake_backend *fake, const struct fake_op *op, struct error *err)
+{
+    if (fake->refusal.kind != ERROR_NONE) {
+        *err = fake->refusal;
+        fake->refusal = (struct error){0};
+        return -err->code;
+    }
+    for (size_t i = 0; i < fake->op_count; i++) {
+        fake->overlapped = fake->overlapped || fake->ops[i].ctx == op->ctx;
+    }
+    assert(fake->op_count < OPS_MAX);
+    fake->ops[fake->op_count++] = *op;
+    if (fake->op_count > fake->most_under_way) {
+        fake->most_under_way = fake->op_count;
+    }
+    return 0;
+}
+
+static int fake_observe(struct backend *backend, const char *key, const struct plan_input *input,
+                        observe_done_fn done, void *ctx, struct error *err)
+{
+    struct fake_backend *fake = (struct fake_backend *)backend;
+    calls_of(fake, key)->observed++;
+    struct fake_op op = {.input = input, .observe_done = done, .ctx = ctx};
+    COPY(op.key, key);
+    return submit(fake, &op, err);
+}
+
+static int fake_act(struct backend *backend, const struct action *action,
+                    const struct plan_input *input, act_done_fn done, void *ctx, struct error *err)
+{
+    struct fake_backend *fake = (struct fake_backend *)backend;
+    fake->acted[action->type]++;
+    struct fake_op op = {.action = action, .input = input, .act_done = done, .ctx = ctx};
+    COPY(op.key, action->resource);
+    return submit(fake, &op, err);
+}
+
+static void fake_cancel_all(struct backend *backend)
+{
+    struct fake_backend *fake = (struct fake_backend *)backend;
+    for (size_t i = 0; i < fake->op_count; i++) {
+        fake->ops[i].cancelled = true;
+    }
+}
+
+static void fake_forget(struct backend *backend, const char *key)
+{
+    struct fake_backend *fake = (struct fake_backend *)backend;
+    if (key == NULL) {
+        fake->forgotten_all++;
+    } else {
+        calls_of(fake, key)->forgotten++;
+    }
+}
+
+static bool fails(struct fake_backend *fake, const struct fake_op *op, struct error *ret)
+{
+    if (op->cancelled) {
+        (void)error_set(ret, ERROR_TRANSIENT, ECANCELED, "cancelled");
+        return true;
+    }
+    unsigned type = op->action == NULL ? FAKE_OBSERVE : op->action->type;
+    for (size_t i = 0; i < fake->fault_count; i++) {
+        struct fake_fault *fault = &fake->faults[i];
+        if (fault->type == type && fault->count > 0 && str_starts_with(op->key, fault->prefix)) {
+            fault->count -= fault->count != SIZE_MAX;
+            *ret = fault->error;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void run_observation(struct fake_backend *fake, const struct fake_op *op)
+{
+    struct error err = {0};
+    if (fails(fake, op, &err)) {
+        op->observe_done(op->ctx, NULL, &err);
+        return;
+    }
+    struct observation observation = {0};
+    if (str_equal(op->key, "engine")) {
+        observation.engine = fake_world_engine(&fake->world);
+    } else if (str_starts_with(op->key, "node/")) {
+        observation.node = fake_world_node(&fake->world, op->key + strlen("node/"));
+    } else {
+        struct model_cluster *model = fake_cluster(&fake->world, op->key + strlen("cluster/"));
+        observation.cluster = model_cluster_observe(model, op->input->config, true);
+    }
+    op->observe_done(op->ctx, &observation, NULL);
+    assert(observation.engine == NULL && observation.node == NULL && observation.cluster == NULL);
+}
+
+static void run_action(struct fake_backend *fake, const struct fake_op *op)
+{
+    struct error err = {0};
+    bool failed = fails(fake, op, &err);
+    if (failed && op->action->type == ACTION_CONTAINER_START && err.status != 0) {
+        fake_world_start_failed(&fake->world, op->action->target, err.text);
+    }
+    int r = failed || fake->ignores ? 0 : fake_world_act(&fake->world, op->action);
+    if (r < 0) {
+        (void)error_set(&err, ERROR_CONFLICT, -r, "the model refuses it");
+        err.status = 409;
+    }
+    op->act_done(op->ctx, failed || r < 0 ? &err : NULL);
+}
+
+bool fake_run_one(struct fake_backend *fake)
+{
+    if (fake->op_count == 0) {
+        return false;
+    }
+    struct fake_op op = fake->ops[0];
+    fake->op_count--;
+    memmove(fake->ops, fake->ops + 1, fake->op_count * sizeof(op));
+    if (op.action == NULL) {
+        run_observation(fake, &op);
+    } else {
+        run_action(fake, &op);
+    }
+    return true;
+}
+
+size_t fake_run(struct fake_backend *fake)
+{
+    size_t count = fake->op_count;
+    for (size_t i = 0; i < count; i++) {
+        (void)fake_run_one(fake);
+    }
+    return count;
+}
+
+// ---- the rest ----
+
+void fake_fail(struct fake_backend *fake, const char *prefix, unsigned type,
+               const struct error *error, size_t count)
+{
+    assert(fake->fault_count < FAULTS_MAX);
+    fake->faults[fake->fault_count++] = (struct fake_fault){prefix, type, *error, count};
+}
+
+void fake_refuse(struct fake_backend *fake, const struct error *error)
+{
+    fake->refusal = *error;
+}
+
+void fake_heal(struct fake_backend *fake)
+{
+    fake->fault_count = 0;
+}
+
+void fake_ignore_actions(struct fake_backend *fake, bool ignore)
+{
+    fake->ignores = ignore;
+}
+
+size_t fake_under_way(const struct fake_backend *fake)
+{
+    return fake->op_count;
+}
+
+size_t fake_observed(const struct fake_backend *fake, const char *key)
+{
+    return calls_of((struct fake_backend *)fake, key)->observed;
+}
+
+size_t fake_acted(const struct fake_backend *fake, unsigned type)
+{
+    return fake->acted[type];
+}
+
+size_t fake_forgotten(const struct fake_backend *fake, const char *key)
+{
+    return key == NULL ? fake->forgotten_all
+                       : calls_of((struct fake_backend *)fake, key)->forgotten;
+}
+
+size_t fake_most_under_way(const struct fake_backend *fake)
+{
+    return fake->most_under_way;
+}
+
+bool fake_overlapped(const struct fake_backend *fake)
+{
+    return fake->overlapped;
+}
+
+struct fake_backend *fake_backend_new(void)
+{
+    static const struct backend_ops ops = {
+        .observe = fake_observe,
+        .act = fake_act,
+        .cancel_all = fake_cancel_all,
+        .forget = fake_forget,
+    };
+    struct fake_backend *fake = calloc(1, sizeof(*fake));
+    assert(fake != NULL);
+    fake->backend.ops = &ops;
+    fake_world_init(&fake->world);
+    return fake;
+}
+
+struct fake_world *fake_world(struct fake_backend *fake)
+{
+    return &fake->world;
+}
+
+struct backend *fake_backend(struct fake_backend *fake)
+{
+    return &fake->backend;
+}
+
+void fake_backend_free(struct fake_backend *fake)
+{
+    assert(fake->op_count == 0);
+    fake_world_done(&fake->world);
+    free(fake);
+}

@@ -1,0 +1,45 @@
+// A backend over a fake_world, for tests of the reconciler. Nothing is answered before the test
+// says so, errors come as they are ordered.
+#pragma once
+
+#include "lib/reconcile/backend.h"
+#include "tests/support/fake_world.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fake_backend;
+
+struct fake_backend *fake_backend_new(void);
+// Nothing may be under way.
+void fake_backend_free(struct fake_backend *fake);
+struct backend *fake_backend(struct fake_backend *fake);
+
+struct fake_world *fake_world(struct fake_backend *fake);
+
+// ---- faults ----
+#define FAKE_OBSERVE _ACTION_TYPE_COUNT // in place of an action's type
+// The next `count` operations of the type on the key's things (an action's resource or the key
+// observed begins with `prefix`) fail. count SIZE_MAX: until fake_heal.
+void fake_fail(struct fake_backend *fake, const char *prefix, unsigned type,
+               const struct error *error, size_t count);
+// The next submission is refused with the error, without a callback.
+void fake_refuse(struct fake_backend *fake, const struct error *error);
+void fake_heal(struct fake_backend *fake);
+// From now on actions are answered without having any effect.
+void fake_ignore_actions(struct fake_backend *fake, bool ignore);
+
+// ---- running ----
+// Answers what was submitted before the call, in order. Returns how many.
+size_t fake_run(struct fake_backend *fake);
+// Answers the first that was submitted. Returns false when there is none.
+bool fake_run_one(struct fake_backend *fake);
+size_t fake_under_way(const struct fake_backend *fake);
+
+// ---- what was asked ----
+size_t fake_observed(const struct fake_backend *fake, const char *key);  // times
+size_t fake_acted(const struct fake_backend *fake, unsigned type);       // times, ok or not
+size_t fake_forgotten(const struct fake_backend *fake, const char *key); // NULL: all
+size_t fake_most_under_way(const struct fake_backend *fake);
+bool fake_overlapped(const struct fake_backend *fake); // a key had two operations at once
