@@ -44,6 +44,7 @@ struct daemon {
     uv_timer_t watchdog;
     struct narrator narrator;
     bool publish;               // the status changed since it was last published
+    uint64_t published_passes;  // the passes that the published status tells of
     bool trimmed;               // memory that only the start needed was given back
     char line[STATUS_LINE_MAX]; // last STATUS=
 };
@@ -96,11 +97,12 @@ static void on_progress(void *ctx, const char *line)
 static bool on_turn(void *ctx)
 {
     struct daemon *daemon = ctx;
-    if (daemon->publish) {
+    const struct status *status = reconciler_status(session_reconciler(daemon->session));
+    if (daemon->publish || daemon->published_passes != status->passes) {
         daemon->publish = false;
+        daemon->published_passes = status->passes;
         publish(daemon);
     }
-    const struct status *status = reconciler_status(session_reconciler(daemon->session));
     if (!daemon->trimmed && status->passes >= 2) {
         daemon->trimmed = true;
         memory_trim();

@@ -38,6 +38,27 @@ static int backend_act(struct backend *base, const struct action *action,
     return executors[action->type]((struct real_backend *)base, action, input, done, ctx, err);
 }
 
+static int backend_listen(struct backend *base, const char *key, const struct plan_input *input,
+                          listen_dirty_fn dirty, listen_done_fn done, void *ctx, struct error *err)
+{
+    struct real_backend *backend = (struct real_backend *)base;
+    if (str_starts_with(key, "cluster/")) {
+        return listen_to_cluster(backend, key + strlen("cluster/"), dirty, done, ctx, err);
+    }
+    return listen_to_engine(backend, input, dirty, done, ctx, err);
+}
+
+static void backend_unlisten(struct backend *base, const char *key)
+{
+    struct real_backend *backend = (struct real_backend *)base;
+    if (key == NULL || str_equal(key, "engine")) {
+        engine_stream_end(backend, false);
+    }
+    if (key == NULL || str_starts_with(key, "cluster/")) {
+        cluster_stream_end(backend, key == NULL ? NULL : key + strlen("cluster/"));
+    }
+}
+
 static void backend_cancel_all(struct backend *base)
 {
     struct real_backend *backend = (struct real_backend *)base;
@@ -67,7 +88,9 @@ static void forget_cluster(struct real_backend *backend, const char *cluster)
         if (str_equal((*at)->cluster, cluster)) {
             struct cluster_client *gone = *at;
             *at = gone->next;
-            cluster_client_free(gone);
+            if (!cluster_stream_adopts(backend, gone)) {
+                cluster_client_free(gone);
+            }
             return;
         }
     }
@@ -82,6 +105,7 @@ static void forget_all(struct real_backend *backend)
         forget_cluster(backend, backend->clusters->cluster);
     }
     http_client_free(TAKE_PTR(backend->probe));
+    engine_stream_end(backend, true);
     docker_free(TAKE_PTR(backend->docker));
 }
 
@@ -149,6 +173,8 @@ int backend_new(struct http_transport *transport, backend_progress_fn progress, 
     static const struct backend_ops ops = {
         .observe = backend_observe,
         .act = backend_act,
+        .listen = backend_listen,
+        .unlisten = backend_unlisten,
         .cancel_all = backend_cancel_all,
         .forget = backend_forget,
     };

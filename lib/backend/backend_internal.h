@@ -34,6 +34,11 @@ struct cluster_client {
     struct cluster_client *next;
 };
 
+// The stream of the engine's events, or those of one cluster's watches. It outlives what is
+// forgotten: the client it listens through is then its own, freed with it.
+struct engine_stream;
+struct cluster_stream;
+
 struct real_backend {
     struct backend base;
     struct http_transport *transport;
@@ -43,6 +48,8 @@ struct real_backend {
     struct http_client *probe; // of http://LISTEN
     struct node_cache *nodes;
     struct cluster_client *clusters;
+    struct engine_stream *engine_stream;
+    struct cluster_stream *cluster_streams;
 };
 
 // The engine's client of the configuration, made when there is none.
@@ -64,6 +71,18 @@ int act_on_node(struct real_backend *backend, const struct action *action,
 int act_on_cluster(struct real_backend *backend, const struct action *action,
                    const struct plan_input *input, act_done_fn done, void *ctx, struct error *err);
 
+int listen_to_engine(struct real_backend *backend, const struct plan_input *input,
+                     listen_dirty_fn dirty, listen_done_fn done, void *ctx, struct error *err);
+// Ends the stream. With give_client it takes backend->docker over.
+void engine_stream_end(struct real_backend *backend, bool give_client);
+
+int listen_to_cluster(struct real_backend *backend, const char *cluster, listen_dirty_fn dirty,
+                      listen_done_fn done, void *ctx, struct error *err);
+// Ends the streams of cluster, or of every one (NULL).
+void cluster_stream_end(struct real_backend *backend, const char *cluster);
+// Whether a stream uses the client; then it is freed when the stream ends.
+bool cluster_stream_adopts(struct real_backend *backend, struct cluster_client *client);
+
 // The client of a cluster (borrowed until it is forgotten) with its APIs discovered, or an error.
 typedef void (*cluster_client_fn)(void *ctx, struct cluster_client *client,
                                   const struct error *err);
@@ -76,8 +95,9 @@ struct cluster_client *cluster_client_find(struct real_backend *backend, const c
 int cluster_client_current(struct real_backend *backend, const char *cluster,
                            const struct plan_input *input, struct cluster_client **ret,
                            struct error *err);
-// The next cluster_client_get makes a new one.
-void cluster_client_expire(struct cluster_client *client);
+// A request of the client failed. When that tells that the credentials no longer fit, or that a
+// collection is no longer served, the next cluster_client_get starts over from the admin.conf.
+void cluster_client_failed(struct cluster_client *client, const struct error *err);
 // The host to reach a port that the engine has published at address: loopback for every-address
 // bindings, the engine's own host for a remote engine. Written to host (brackets around IPv6).
 void backend_published_host(const struct config *config, const char *address, char *host,

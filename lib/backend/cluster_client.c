@@ -54,6 +54,13 @@ struct cluster_client *cluster_client_find(struct real_backend *backend, const c
     return client;
 }
 
+void cluster_client_failed(struct cluster_client *client, const struct error *err)
+{
+    if (err->status == 401 || err->status == 404 || err->code == EKEYREJECTED) {
+        free(TAKE_PTR(client->source));
+    }
+}
+
 static void request_end(struct client_request *request, struct cluster_client *client,
                         const struct error *err)
 {
@@ -71,6 +78,8 @@ static void on_groups(void *ctx, json_t *answer, const struct error *err)
             .ingress_v1 = kube_api_groups_serve(answer, "networking.k8s.io/v1"),
         };
         client->discovered = true;
+    } else {
+        cluster_client_failed(client, err);
     }
     request_end(request, err == NULL ? client : NULL, err);
 }
@@ -291,11 +300,6 @@ int cluster_client_current(struct real_backend *backend, const char *cluster,
     bool current = client != NULL && client->discovered && str_equal(client->source, source);
     *ret = current ? client : NULL;
     return 0;
-}
-
-void cluster_client_expire(struct cluster_client *client)
-{
-    free(TAKE_PTR(client->source));
 }
 
 static void forget(struct real_backend *backend, const char *cluster)

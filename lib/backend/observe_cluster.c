@@ -48,11 +48,8 @@ DEFINE_CLEANUP(struct cluster_look *, cluster_look_free)
 
 static void look_end(struct cluster_look *look, const struct error *err)
 {
-    // Credentials that no longer fit, or a collection that is no longer served: start over from
-    // the admin.conf next time.
-    if (err != NULL && look->client != NULL &&
-        (err->status == 401 || err->status == 404 || err->code == EKEYREJECTED)) {
-        cluster_client_expire(look->client);
+    if (err != NULL && look->client != NULL) {
+        cluster_client_failed(look->client, err);
     }
     struct observation observation = {.cluster = err == NULL ? TAKE_PTR(look->world) : NULL};
     look->done(look->ctx, &observation, err);

@@ -142,3 +142,14 @@ typedef void (*docker_exec_fn)(void *ctx, int exit_code, const char *output,
                                const struct error *err);
 int docker_exec(struct docker *docker, const char *container, const char *const *argv,
                 docker_exec_fn done, void *ctx, struct error *err);
+
+// Listens to the engine's events of containers and networks from since_s on (Unix time; the engine
+// replays what it still has): on_event gets each, borrowed until return, until the stream ends.
+// `done` then says why, or gets no error when the engine closed it. A negative return of on_event
+// ends the stream. Filters stay with the caller: a label or container filter would drop the network
+// events, which carry neither (moby daemon/events/filter.go).
+typedef int (*docker_event_fn)(void *ctx, const json_t *event);
+int docker_events(struct docker *docker, int64_t since_s, docker_event_fn on_event,
+                  docker_done_fn done, void *ctx, struct error *err);
+// Ends every stream of events early; each still runs its `done` with code ECANCELED.
+void docker_events_cancel(struct docker *docker);

@@ -50,6 +50,7 @@ struct docker_request {
     size_t body_length;
     uint64_t timeout_ms;    // 0: as the options say
     uint64_t extra_ms;      // added to that
+    bool endless;           // a stream without any bound
     http_chunk_fn on_chunk; // called with the struct docker_call
     struct docker_tolerated tolerated[DOCKER_TOLERATED_MAX];
     enum docker_shape shape;

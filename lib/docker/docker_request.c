@@ -201,14 +201,14 @@ int docker_call_send(struct docker *docker, struct docker_call *call,
     call->docker = docker;
     memcpy(call->tolerated, request->tolerated, sizeof(call->tolerated));
 
+    uint64_t timeout_ms = request->timeout_ms == 0 ? docker->timeout_ms : request->timeout_ms;
     const struct http_request http = {
         .method = request->method,
         .path = buf_str(&path),
         .content_type = request->content_type,
         .body = request->body,
         .body_length = request->body_length,
-        .timeout_ms = (request->timeout_ms == 0 ? docker->timeout_ms : request->timeout_ms) +
-                      request->extra_ms,
+        .timeout_ms = request->endless ? 0 : timeout_ms + request->extra_ms,
         .on_chunk = request->on_chunk,
         .done = call_done,
         .ctx = call,

@@ -120,22 +120,25 @@ static int call_set_headers(struct http_call *call, const struct http_request *r
     return r;
 }
 
+// The handle may have another request's method yet: HTTPGET undoes NOBODY and POST.
 static CURLcode set_method(const struct http_call *call, const struct http_request *request)
 {
-    if (request->method == HTTP_HEAD) {
-        return curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
+    bool head = request->method == HTTP_HEAD;
+    CURLcode code = curl_easy_setopt(call->easy, CURLOPT_HTTPGET, 1L);
+    if (code == CURLE_OK && head) {
+        code = curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
     }
-    CURLcode code = CURLE_OK;
-    if (methods[request->method].body || request->body_length > 0) {
-        const char *body = request->body_length > 0 ? request->body : "";
+    if (code == CURLE_OK && (methods[request->method].body || request->body_length > 0)) {
         code = curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                                 (curl_off_t)request->body_length);
         if (code == CURLE_OK) {
-            code = curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, body);
+            code = curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS,
+                                    request->body_length > 0 ? request->body : "");
         }
     }
     if (code == CURLE_OK) {
-        code = curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, methods[request->method].name);
+        code = curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST,
+                                head ? NULL : methods[request->method].name);
     }
     return code;
 }
@@ -181,10 +184,9 @@ static int call_prepare(struct http_call *call, const struct http_request *reque
                         struct error *err)
 {
     _cleanup_free_ char *url = str_printf("%s%s", call->client->url, request->path);
-    call->easy = curl_client_take_easy(call->client);
     call->label = str_printf("%s %.*s", methods[request->method].name,
                              (int)strnlen(request->path, LABEL_PATH_MAX), request->path);
-    if (url == NULL || call->easy == NULL || call->label == NULL) {
+    if (url == NULL || call->label == NULL) {
         return error_oom(err);
     }
     call->label[strcspn(call->label, "?")] = '\0';
@@ -192,7 +194,7 @@ static int call_prepare(struct http_call *call, const struct http_request *reque
     if (r < 0) {
         return r;
     }
-    CURLcode code = curl_client_configure(call->client, call->easy);
+    CURLcode code = curl_client_take_easy(call->client, &call->easy);
     if (code == CURLE_OK) {
         code = call_configure(call, url);
     }

@@ -1,5 +1,5 @@
-// An endpoint as curl options, and a pool of easy handles: connections live in the multi handle, so
-// what a pooled handle saves is its own making.
+// An endpoint as curl options, and a pool of easy handles which have them: connections live in the
+// multi handle, so what a pooled handle saves is its own making.
 #include "lib/http/curl_internal.h"
 
 #include "lib/base/str.h"
@@ -66,29 +66,6 @@ static const struct http_client_ops client_ops = {
     .free = client_free,
 };
 
-CURL *curl_client_take_easy(struct curl_client *client)
-{
-    if (client->pool_count == 0) {
-        return curl_easy_init();
-    }
-    client->pool_count--;
-    return client->pool[client->pool_count];
-}
-
-void curl_client_give_easy(struct curl_client *client, CURL *easy)
-{
-    if (easy == NULL) {
-        return;
-    }
-    if (client->pool_count == CLIENT_POOL_MAX) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-    curl_easy_reset(easy);
-    client->pool[client->pool_count] = easy;
-    client->pool_count++;
-}
-
 static const struct {
     CURLoption option;
     long value;
@@ -115,7 +92,7 @@ static CURLcode set_blob(CURL *easy, CURLoption option, char *pem)
     return curl_easy_setopt(easy, option, &blob);
 }
 
-CURLcode curl_client_configure(const struct curl_client *client, CURL *easy)
+static CURLcode client_configure(const struct curl_client *client, CURL *easy)
 {
     const struct {
         CURLoption option;
@@ -156,6 +133,47 @@ CURLcode curl_client_configure(const struct curl_client *client, CURL *easy)
         code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
     return code;
+}
+
+CURLcode curl_client_take_easy(struct curl_client *client, CURL **ret)
+{
+    if (client->pool_count > 0) {
+        client->pool_count--;
+        *ret = client->pool[client->pool_count];
+        return CURLE_OK;
+    }
+    CURL *easy = curl_easy_init();
+    if (easy == NULL) {
+        return CURLE_OUT_OF_MEMORY;
+    }
+    CURLcode code = client_configure(client, easy);
+    if (code != CURLE_OK) {
+        curl_easy_cleanup(easy);
+        return code;
+    }
+    *ret = easy;
+    return CURLE_OK;
+}
+
+void curl_client_give_easy(struct curl_client *client, CURL *easy)
+{
+    if (easy == NULL) {
+        return;
+    }
+    // What the call owns must go, and its body, which may be large. Not curl_easy_reset: that
+    // allocates, and when it fails leaves a handle half made without saying so.
+    static const CURLoption owned[] = {CURLOPT_PRIVATE,     CURLOPT_HEADERDATA,
+                                       CURLOPT_WRITEDATA,   CURLOPT_HTTPHEADER,
+                                       CURLOPT_ERRORBUFFER, CURLOPT_COPYPOSTFIELDS};
+    for (size_t i = 0; i < ELEMENTS(owned); i++) {
+        (void)curl_easy_setopt(easy, owned[i], NULL);
+    }
+    if (client->pool_count == CLIENT_POOL_MAX) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+    client->pool[client->pool_count] = easy;
+    client->pool_count++;
 }
 
 static int explain_url(CURLUcode code, struct error *err)

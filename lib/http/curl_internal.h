@@ -38,7 +38,7 @@ struct curl_client {
     char *cert_pem;
     char *key_pem;
     struct curl_slist *connect_to; // sends the connection to the host of base, or NULL
-    CURL *pool[CLIENT_POOL_MAX];   // reset, ready for the next call
+    CURL *pool[CLIENT_POOL_MAX];   // ready for the next call
     size_t pool_count;
     unsigned calls; // under way
 };
@@ -76,12 +76,10 @@ void curl_transport_deliver_later(struct curl_transport *transport, struct http_
 // curl_client.c
 int curl_client_new(struct http_transport *transport, const struct http_endpoint *endpoint,
                     struct http_client **ret, struct error *err);
-// An easy handle without options, from the pool or new; NULL when out of memory.
-CURL *curl_client_take_easy(struct curl_client *client);
-// Takes a handle that no multi handle knows; NULL is fine.
+// An easy handle with the options that every request of the client has, from the pool or new.
+CURLcode curl_client_take_easy(struct curl_client *client, CURL **ret);
+// Takes a handle that no multi handle knows and drops what it has of the request; NULL is fine.
 void curl_client_give_easy(struct curl_client *client, CURL *easy);
-// Sets the options that every request of the client has.
-CURLcode curl_client_configure(const struct curl_client *client, CURL *easy);
 
 // curl_call.c
 int curl_call_new(struct curl_client *client, const struct http_request *request,

@@ -14,7 +14,7 @@
 #define CONNECTIONS_KEPT_MAX 64L
 // What is above it waits in curl's own queue, where the request's timeouts count already. A stream
 // holds its connection for as long as it lasts.
-#define CONNECTIONS_PER_HOST_MAX 8L
+#define CONNECTIONS_PER_HOST_MAX 16L
 
 struct curl_socket {
     uv_poll_t poll;

@@ -1,4 +1,4 @@
-#include "lib/kube/kube.h"
+#include "lib/kube/kube_internal.h"
 
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
@@ -7,33 +7,15 @@
 #include <errno.h>
 #include <string.h>
 
-#define PATH_BYTES_MAX 4096
 #define REQUEST_BYTES_MAX (1024u * 1024u) // above etcd's own bound of an object
 #define MESSAGE_LENGTH_MAX 320            // of an API server's message in an error text
 #define EXCERPT_BYTES_MAX 128
 #define RETRY_AFTER_MAX_S 3600
 
-struct kube_call {
-    struct kube *kube;
-    struct kube_call *previous;
-    struct kube_call *next;
-    struct http_call *http; // NULL once cancelled
-    const char *method;
-    char *path;           // without the query, for error texts
-    bool missing_is_fine; // 404 is success
-    kube_done_fn done;
-    void *ctx;
-};
-
-struct kube {
-    struct http_client *client;
-    uint64_t timeout_ms;
-    struct kube_call *calls; // under way
-};
-
 static void call_free(struct kube_call *call)
 {
     if (call != NULL) {
+        kube_watch_free(call->watch);
         free(call->path);
         free(call);
     }
@@ -189,19 +171,14 @@ static void call_done(void *ctx, struct http_response *response, const struct er
     if (response == NULL) {
         own = *err;
         (void)error_wrap(&own, "kube");
-    } else {
+    } else if (call->watch == NULL || response->status < 200 || response->status > 299) {
         (void)decode_answer(call, response, &answer, &own);
+    }
+    if (call->watch != NULL && own.code != ECANCELED) {
+        kube_watch_explain(call->watch, &own);
     }
     call->done(call->ctx, answer, own.kind == ERROR_NONE ? NULL : &own);
 }
-
-struct kube_request {
-    enum http_method method;
-    const char *name; // of the method
-    const char *content_type;
-    const json_t *body; // NULL for none
-    bool missing_is_fine;
-};
 
 struct dump {
     struct buf *to;
@@ -228,9 +205,8 @@ static int dump_body(const json_t *body, struct buf *to, struct error *err)
     return error_oom(err);
 }
 
-// Sends a request to path, with the query that follows the '?' already in target.
-static int kube_send(struct kube *kube, const struct kube_request *request, const char *target,
-                     kube_done_fn done, void *ctx, struct error *err)
+int kube_send(struct kube *kube, const struct kube_request *request, const char *target,
+              kube_done_fn done, void *ctx, struct error *err)
 {
     static const struct http_header accept = {"Accept", "application/json"};
     _cleanup_(call_freep) struct kube_call *call = malloc(sizeof(*call));
@@ -261,7 +237,8 @@ static int kube_send(struct kube *kube, const struct kube_request *request, cons
         .content_type = request->content_type,
         .body = body.data,
         .body_length = body.length,
-        .timeout_ms = kube->timeout_ms,
+        .timeout_ms = request->watch == NULL ? kube->timeout_ms : KUBE_WATCH_TIMEOUT_MS,
+        .on_chunk = request->watch == NULL ? NULL : kube_watch_chunk,
         .done = call_done,
         .ctx = call,
     };
@@ -270,6 +247,7 @@ static int kube_send(struct kube *kube, const struct kube_request *request, cons
         (void)error_wrap(err, "kube");
         return r;
     }
+    call->watch = request->watch;
     call_link(call);
     (void)TAKE_PTR(call);
     return 0;
@@ -281,16 +259,12 @@ int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, 
     return kube_send(kube, &request, path, done, ctx, err);
 }
 
-int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
-              void *ctx, struct error *err)
+int kube_append_selector(struct buf *target, const char *path, const char *label_selector,
+                         struct error *err)
 {
-    if (label_selector == NULL) {
-        return kube_get(kube, path, done, ctx, err);
-    }
-    _cleanup_buf_ struct buf target = BUF_INIT(PATH_BYTES_MAX);
-    int r = buf_printf(&target, "%s?labelSelector=", path);
+    int r = buf_printf(target, "%s?labelSelector=", path);
     if (r == 0) {
-        r = http_append_escaped(&target, label_selector);
+        r = http_append_escaped(target, label_selector);
     }
     if (r == -ENOMEM) {
         return error_oom(err);
@@ -299,7 +273,18 @@ int kube_list(struct kube *kube, const char *path, const char *label_selector, k
         return error_set(err, ERROR_PERMANENT, -r, "kube: GET %s: the label selector is too long",
                          path);
     }
-    return kube_get(kube, buf_str(&target), done, ctx, err);
+    return 0;
+}
+
+int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
+              void *ctx, struct error *err)
+{
+    if (label_selector == NULL) {
+        return kube_get(kube, path, done, ctx, err);
+    }
+    _cleanup_buf_ struct buf target = BUF_INIT(KUBE_PATH_BYTES_MAX);
+    int r = kube_append_selector(&target, path, label_selector, err);
+    return r < 0 ? r : kube_get(kube, buf_str(&target), done, ctx, err);
 }
 
 int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,

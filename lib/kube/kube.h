@@ -37,6 +37,21 @@ int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, 
 int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
               void *ctx, struct error *err);
 
+// Watches a collection: on_event gets each event ({type, object}), borrowed until return, from
+// resource_version on, or with NULL first an ADDED event of all that is there. Bookmarks are asked
+// for and come as events of type BOOKMARK. The server ends the stream after KUBE_WATCH_SECONDS;
+// `done` then gets no error. An ERROR event ends it with that Status as the error: 410 when
+// resource_version is too old. A negative return of on_event ends the stream too.
+// https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+#define KUBE_WATCH_SECONDS 300u
+typedef int (*kube_event_fn)(void *ctx, const json_t *event);
+int kube_watch(struct kube *kube, const char *path, const char *label_selector,
+               const char *resource_version, kube_event_fn on_event, kube_done_fn done, void *ctx,
+               struct error *err);
+
+// Ends every watch early; each still runs its `done` with code ECANCELED.
+void kube_watch_cancel_all(struct kube *kube);
+
 // Server-side apply of object (borrowed), forced, as KUBE_FIELD_MANAGER.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,

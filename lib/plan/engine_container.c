@@ -4,7 +4,7 @@
 //
 //     NAME           NAME-previous
 //     absent         absent          create it, or rename an own one that goes by another name
-//     absent         there           go on with the recreate, or put back
+//     absent         there           go on with the recreate, or give the name back
 //     not started    there           stop the old one, start the new one
 //     up, silent     there           wait for PLAN_COMEUP_SECONDS
 //     up, answers    there           remove the old one
@@ -17,22 +17,21 @@
 #include <errno.h>
 #include <string.h>
 
-static bool is_late(const struct engine_plan *p, const struct world_container *container)
+bool engine_is_late(const struct engine_plan *p, const struct world_container *container)
 {
     return p->engine->now_s - container->started_s >= PLAN_COMEUP_SECONDS;
 }
 
 // Where the registry cannot be asked from here, one that has stayed up for long enough is taken to
 // answer.
-static bool answers(const struct engine_plan *p)
+bool engine_answers(const struct engine_plan *p)
 {
     return p->main->state == CONTAINER_RUNNING &&
            (p->engine->probe == PROBE_ANSWERS ||
-            (p->engine->probe == PROBE_NONE && is_late(p, p->main)));
+            (p->engine->probe == PROBE_NONE && engine_is_late(p, p->main)));
 }
 
-// The engine's words, in terms of the configuration where it is a matter of that.
-static void judge_start_error(struct engine_plan *p, const char *text)
+void engine_judge_start_error(struct engine_plan *p, const char *text)
 {
     char listen[PLAN_LISTEN_SIZE];
     plan_listen_text(p->config, listen, sizeof(listen));
@@ -41,40 +40,6 @@ static void judge_start_error(struct engine_plan *p, const char *text)
     } else {
         engine_judge(p, REASON_ERROR, "the container does not start: %s", text);
     }
-}
-
-// Whether main, made by a recreate, did not come up; says why.
-static bool has_failed(struct engine_plan *p)
-{
-    const struct world_container *main = p->main;
-    switch (main->state) {
-    case CONTAINER_EXITED:
-    case CONTAINER_DEAD:
-    case CONTAINER_RESTARTING:
-        if (main->state_error != NULL) {
-            judge_start_error(p, main->state_error);
-        } else {
-            engine_judge(p, REASON_UNAVAILABLE, "the new container ended with exit code %d",
-                         main->exit_code);
-        }
-        return true;
-    case CONTAINER_CREATED:
-        if (main->state_error != NULL) {
-            judge_start_error(p, main->state_error);
-        }
-        return main->state_error != NULL;
-    case CONTAINER_RUNNING:
-        if (p->engine->probe == PROBE_SILENT && is_late(p, main)) {
-            engine_judge(p, REASON_UNAVAILABLE, "the new container runs but does not answer");
-            return true;
-        }
-        return false;
-    case CONTAINER_UNKNOWN:
-    case CONTAINER_PAUSED:
-    case CONTAINER_REMOVING:
-        break;
-    }
-    return false;
 }
 
 // Whether something of the machine keeps a container from being made; says so.
@@ -91,9 +56,7 @@ static bool storage_is_bad(struct engine_plan *p)
     return true;
 }
 
-// A container of ours that can have the name again: renaming a dead one, or one on its way out,
-// helps nobody.
-static bool can_return(const struct world_container *container)
+bool engine_can_return(const struct world_container *container)
 {
     return container->state != CONTAINER_DEAD && container->state != CONTAINER_REMOVING &&
            container->state != CONTAINER_UNKNOWN;
@@ -105,7 +68,7 @@ static const struct world_container *find_renamed(const struct engine_plan *p)
     const struct world_container *found = NULL;
     for (size_t i = 0; i < p->engine->container_count; i++) {
         const struct world_container *container = &p->engine->containers[i];
-        if (engine_is_stray(p, container) && can_return(container) &&
+        if (engine_is_stray(p, container) && engine_can_return(container) &&
             str_equal(container->storage, p->config->registry.storage) &&
             (found == NULL || (engine_is_up(container) && !engine_is_up(found)))) {
             found = container;
@@ -123,13 +86,13 @@ static void judge_rejected(struct engine_plan *p)
 static void plan_absent(struct engine_plan *p)
 {
     _cleanup_(field_diffs_done) struct field_diffs diffs = {0};
-    if (p->previous != NULL && can_return(p->previous)) {
+    if (p->previous != NULL && engine_can_return(p->previous)) {
         engine_compare(p, p->previous, &diffs);
         if (p->rejected) {
             judge_rejected(p);
         }
         if (p->rejected || !p->engine->image_present || diffs.count == 0 || storage_is_bad(p)) {
-            engine_take_name(p, p->previous, VERB_PUT_BACK);
+            engine_take_name(p, p->previous, "restore");
             return;
         }
     }
@@ -157,7 +120,7 @@ static void remove_strays(struct engine_plan *p)
     }
 }
 
-static void judge_name_taken(struct engine_plan *p)
+void engine_judge_name_taken(struct engine_plan *p)
 {
     engine_judge(p, REASON_NAME_CONFLICT,
                  "a recreate needs the name %s, which another container has; rename or remove that "
@@ -173,7 +136,7 @@ static bool recreate_is_blocked(struct engine_plan *p)
         return true;
     }
     if (p->blocker != NULL) {
-        judge_name_taken(p);
+        engine_judge_name_taken(p);
         return true;
     }
     return storage_is_bad(p);
@@ -184,7 +147,7 @@ static void replace_dead(struct engine_plan *p)
 {
     // A name that is not needed here; but without it nobody could tell whose that container is.
     if (p->blocker != NULL) {
-        judge_name_taken(p);
+        engine_judge_name_taken(p);
         return;
     }
     if (storage_is_bad(p)) {
@@ -257,7 +220,7 @@ static void judge_running(struct engine_plan *p)
     if (p->engine->probe != PROBE_SILENT) {
         return;
     }
-    if (is_late(p, p->main)) {
+    if (engine_is_late(p, p->main)) {
         engine_judge(p, REASON_UNAVAILABLE,
                      "runs but does not answer at http://%s/v2/; see `docker logs %s`", listen,
                      p->main->name);
@@ -267,19 +230,17 @@ static void judge_running(struct engine_plan *p)
     }
 }
 
-// The state of a container whose fields are as declared, or have to do for now.
-static void plan_state(struct engine_plan *p)
+void engine_plan_state(struct engine_plan *p)
 {
     const struct world_container *main = p->main;
     switch (main->state) {
     case CONTAINER_CREATED:
     case CONTAINER_EXITED:
         if (engine_lacks_network(p, main)) {
-            engine_judge(p, REASON_NETWORK_MISSING, PLAN_NETWORK_MISSING, p->config->network);
-            return;
+            return; // it would be replaced, but for the reason that was said
         }
         if (main->state_error != NULL && plan_port_is_taken(main->state_error)) {
-            judge_start_error(p, main->state_error);
+            engine_judge_start_error(p, main->state_error);
         }
         engine_make_storage(p);
         engine_stop_others(p, main, "stop");
@@ -297,7 +258,7 @@ static void plan_state(struct engine_plan *p)
         if (p->engine->storage_error == ENOENT &&
             str_equal(main->storage, p->config->registry.storage)) {
             restart_over_new_storage(p);
-        } else if (answers(p)) {
+        } else if (engine_answers(p)) {
             remove_strays(p);
         }
         return;
@@ -305,58 +266,6 @@ static void plan_state(struct engine_plan *p)
     case CONTAINER_REMOVING:
     case CONTAINER_DEAD:
         break;
-    }
-}
-
-// A new container that was never started: the old one runs still, unless a plan ended between the
-// two steps.
-static void go_on_with_start(struct engine_plan *p)
-{
-    _cleanup_(field_diffs_done) struct field_diffs diffs = {0};
-    engine_compare(p, p->main, &diffs);
-    if (diffs.count > 0) {
-        // Made for a configuration that has changed since.
-        engine_remove(p, p->main, "recreate", false);
-        p->holder = NULL;
-    } else {
-        engine_stop_others(p, p->main, "recreate");
-        engine_start(p, p->main, "recreate");
-    }
-}
-
-// Both are there and nothing can be done about it but to see that main runs.
-static void judge_beside_previous(struct engine_plan *p)
-{
-    _cleanup_(field_diffs_done) struct field_diffs diffs = {0};
-    engine_compare(p, p->main, &diffs);
-    if (diffs.count > 0 && !engine_is_labelled(p->main)) {
-        judge_name_taken(p);
-    } else if (p->main->state == CONTAINER_RUNNING && !is_late(p, p->main)) {
-        engine_judge(p, REASON_CONVERGING, "is started; %s is kept until it answers",
-                     p->previous_name);
-    }
-}
-
-// Both containers of a recreate are there.
-static void plan_recreating(struct engine_plan *p)
-{
-    const struct world_container *main = p->main;
-    // One without a label was not made by a recreate. A dead one is of no use whoever made it.
-    bool is_new = engine_is_labelled(main) || main->state == CONTAINER_DEAD;
-    if (p->previous->state == CONTAINER_REMOVING || p->previous->state == CONTAINER_UNKNOWN) {
-        engine_judge(p, REASON_CONVERGING, "waits for the engine to end what it does with %s",
-                     p->previous_name);
-    } else if (answers(p) || p->previous->state == CONTAINER_DEAD) {
-        engine_remove(p, p->previous, "remove", false);
-    } else if (is_new && has_failed(p)) {
-        engine_remove(p, main, VERB_PUT_BACK, false);
-        engine_take_name(p, p->previous, VERB_PUT_BACK);
-        p->holder = NULL;
-    } else if (is_new && main->state == CONTAINER_CREATED) {
-        go_on_with_start(p);
-    } else {
-        judge_beside_previous(p);
-        plan_state(p);
     }
 }
 
@@ -368,7 +277,7 @@ static void plan_present(struct engine_plan *p)
         return;
     }
     if (p->previous != NULL) {
-        plan_recreating(p);
+        engine_plan_recreating(p);
         return;
     }
     if (p->main->state == CONTAINER_DEAD) {
@@ -382,7 +291,7 @@ static void plan_present(struct engine_plan *p)
         return;
     }
     update_restart_policy(p);
-    plan_state(p);
+    engine_plan_state(p);
 }
 
 void engine_plan_container(struct engine_plan *p)

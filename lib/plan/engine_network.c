@@ -33,11 +33,17 @@ static void attach(struct engine_plan *p)
 static int judge_network(struct engine_plan *p)
 {
     const char *resource = p->network_resource;
+    bool pending = plan_touches(&p->plan, resource);
+    if (!p->input->wanted) {
+        return pending ? plan_add_condition(&p->plan, resource, NULL, READY_FALSE,
+                                            REASON_CONVERGING, "detach is pending")
+                       : plan_add_converged(&p->plan, resource, NULL);
+    }
     if (!p->engine->network_present) {
         return plan_add_condition(&p->plan, resource, NULL, READY_FALSE, REASON_NETWORK_MISSING,
                                   PLAN_NETWORK_MISSING, p->config->network);
     }
-    if (plan_touches(&p->plan, resource)) {
+    if (pending) {
         return plan_add_condition(&p->plan, resource, NULL, READY_FALSE, REASON_CONVERGING,
                                   "attach is pending");
     }
@@ -50,7 +56,8 @@ static int judge_network(struct engine_plan *p)
 
 void engine_plan_network(struct engine_plan *p)
 {
-    if (p->engine->network_present && (p->holder != NULL || p->fresh) && !is_attached(p)) {
+    if (p->input->wanted && p->engine->network_present && (p->holder != NULL || p->fresh) &&
+        !is_attached(p)) {
         attach(p);
     }
     if (judge_network(p) < 0) {

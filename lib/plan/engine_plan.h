@@ -5,10 +5,6 @@
 #include "lib/desired/desired.h"
 #include "lib/plan/plan_internal.h"
 
-// The verb of the actions that give the registry back its old container. The reconciler takes it as
-// the sign that the declared one did not come up.
-#define VERB_PUT_BACK "put back"
-
 struct engine_plan {
     const struct plan_input *input;
     const struct config *config;
@@ -104,7 +100,29 @@ void engine_create(struct engine_plan *p, const char *verb, struct field_diffs *
 void engine_remove(struct engine_plan *p, const struct world_container *container, const char *verb,
                    bool step);
 
-// engine_container.c, engine_network.c, engine_removal.c -----------------------------------------
+// engine_container.c ----------------------------------------------------------------------------
+
+// Whether it has had PLAN_COMEUP_SECONDS since its start, and whether main answers.
+bool engine_is_late(const struct engine_plan *p, const struct world_container *container);
+bool engine_answers(const struct engine_plan *p);
+
+// Whether it can have the declared name again: renaming a dead one, or one on its way out, helps
+// nobody.
+bool engine_can_return(const struct world_container *container);
+
+// Says the engine's words, in terms of the configuration where it is a matter of that.
+void engine_judge_start_error(struct engine_plan *p, const char *text);
+void engine_judge_name_taken(struct engine_plan *p);
+
+// Sees that main runs; its fields are as declared, or have to do for now.
+void engine_plan_state(struct engine_plan *p);
 void engine_plan_container(struct engine_plan *p);
+
+// engine_recreate.c: main and previous are both there.
+void engine_plan_recreating(struct engine_plan *p);
+
+// engine_network.c; comes last.
 void engine_plan_network(struct engine_plan *p);
+
+// engine_removal.c
 void engine_plan_removal(struct engine_plan *p);

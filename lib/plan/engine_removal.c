@@ -24,14 +24,6 @@ static void remove_one(struct engine_plan *p, const struct world_container *cont
     engine_remove(p, container, "remove", up);
 }
 
-static int judge_network(struct engine_plan *p)
-{
-    return plan_touches(&p->plan, p->network_resource)
-               ? plan_add_condition(&p->plan, p->network_resource, NULL, READY_FALSE,
-                                    REASON_CONVERGING, "detach is pending")
-               : plan_add_converged(&p->plan, p->network_resource, NULL);
-}
-
 void engine_plan_removal(struct engine_plan *p)
 {
     for (size_t i = 0; i < p->engine->container_count; i++) {
@@ -50,8 +42,5 @@ void engine_plan_removal(struct engine_plan *p)
     } else if (p->main != NULL && !engine_is_own(p, p->main)) {
         engine_judge(p, REASON_CONVERGED, "%s is left alone: it was not made by this program",
                      p->main->name);
-    }
-    if (judge_network(p) < 0) {
-        p->oom = true;
     }
 }

@@ -17,6 +17,10 @@
 // How long after its start the registry may stay silent before it counts as not coming up.
 #define PLAN_COMEUP_SECONDS 20
 
+// The verb of the actions that replace a container which did not come up by the one before: the
+// plan's condition says why it did not.
+#define PLAN_VERB_PUT_BACK "put back"
+
 enum action_type {
     ACTION_STORAGE_MAKE,
     ACTION_IMAGE_PULL,

@@ -298,6 +298,13 @@ static bool is_system_namespace(const struct world_object *object)
            (str_starts_with(object->name, "kube-") || str_equal(object->name, "default"));
 }
 
+// A Namespace takes with it all that lives in it. Only into ui.namespace has been looked; one that
+// was ui.namespace before stays.
+static bool may_delete_namespace(const struct cluster_plan *c, const struct world_object *object)
+{
+    return !c->world->namespace_foreign && str_equal(object->name, ui_of(c)->name_space);
+}
+
 static int plan_undesired(const struct cluster_plan *c, const struct world_object *object)
 {
     if (!object->owned || is_desired(c, object) || is_derived(c, object) ||
@@ -311,11 +318,10 @@ static int plan_undesired(const struct cluster_plan *c, const struct world_objec
     if (object->deleting) {
         return converging(c, resource, "is no longer wanted; is being deleted");
     }
-    if (object->kind == KUBE_NAMESPACE && c->world->namespace_foreign) {
+    if (object->kind == KUBE_NAMESPACE && !may_delete_namespace(c, object)) {
         return plan_add_condition(c->plan, resource, c->cluster, READY_TRUE, REASON_CONVERGED,
-                                  "left in place: it holds what " WORLD_MANAGED_BY
-                                  " did not make; if that may go, `kubectl --context kind-%s "
-                                  "delete namespace %s`",
+                                  "left in place, for others may live in it; if nothing there is "
+                                  "needed, `kubectl --context kind-%s delete namespace %s`",
                                   c->cluster, object->name);
     }
     int r = add_delete(c, object, resource, "delete", &(struct field_diffs){0});

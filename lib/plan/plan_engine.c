@@ -144,17 +144,27 @@ static int engine_begin(struct engine_plan *p)
     return 0;
 }
 
-static int engine_end(struct engine_plan *p)
+static int judge_container(struct engine_plan *p)
 {
-    if (!p->judged) {
-        engine_judge(p, REASON_CONVERGED, "%s", "");
+    engine_judge(p, REASON_CONVERGED, "%s", ""); // unless something else was said
+    return p->oom ? -ENOMEM
+                  : plan_add_condition(&p->plan, p->container_resource, NULL, p->ready, p->reason,
+                                       "%s", p->message);
+}
+
+static int engine_parts(struct engine_plan *p)
+{
+    if (p->input->wanted) {
+        engine_plan_container(p);
+    } else {
+        engine_plan_removal(p);
     }
-    // engine_plan_network and engine_plan_removal have said the network's.
-    if (p->oom || plan_add_condition(&p->plan, p->container_resource, NULL, p->ready, p->reason,
-                                     "%s", p->message) < 0) {
-        return -ENOMEM;
+    int r = judge_container(p);
+    if (r < 0) {
+        return r;
     }
-    return 0;
+    engine_plan_network(p);
+    return p->oom ? -ENOMEM : 0;
 }
 
 static void engine_plan_done(struct engine_plan *p)
@@ -171,16 +181,7 @@ int plan_engine(const struct plan_input *input, struct plan *ret, struct error *
 {
     _cleanup_(engine_plan_done) struct engine_plan p = {
         .input = input, .config = input->config, .engine = input->engine};
-    if (engine_begin(&p) < 0) {
-        return error_oom(err);
-    }
-    if (input->wanted) {
-        engine_plan_container(&p);
-        engine_plan_network(&p);
-    } else {
-        engine_plan_removal(&p);
-    }
-    if (engine_end(&p) < 0) {
+    if (engine_begin(&p) < 0 || engine_parts(&p) < 0) {
         return error_oom(err);
     }
     *ret = p.plan;

@@ -18,6 +18,11 @@ typedef void (*observe_done_fn)(void *ctx, struct observation *observation,
                                 const struct error *err);
 typedef void (*act_done_fn)(void *ctx, const struct error *err);
 
+// Something that an observation of key would see may have changed. Carries no data.
+typedef void (*listen_dirty_fn)(void *ctx, const char *key);
+// The stream has ended: err is why, NULL when the peer just closed it.
+typedef void (*listen_done_fn)(void *ctx, const struct error *err);
+
 struct backend;
 
 struct backend_ops {
@@ -29,9 +34,16 @@ struct backend_ops {
     // does not come.
     int (*act)(struct backend *backend, const struct action *action, const struct plan_input *input,
                act_done_fn done, void *ctx, struct error *err);
+    // Listens to what tells of changes of key ("engine", which tells of nodes as well, or
+    // "cluster/NAME") until the stream ends. The key must have been observed before. Borrows input
+    // until return. NULL: there is nothing to listen to.
+    int (*listen)(struct backend *backend, const char *key, const struct plan_input *input,
+                  listen_dirty_fn dirty, listen_done_fn done, void *ctx, struct error *err);
+    // Ends the stream of key, or all (NULL), early; each done still comes, with ECANCELED.
+    void (*unlisten)(struct backend *backend, const char *key);
     // Ends all observations and actions early; each done still comes, with ECANCELED.
     void (*cancel_all)(struct backend *backend);
-    // Forgets what is cached for a key that is gone, or for all of them (NULL).
+    // Forgets what is cached for a key that is gone, or for all of them (NULL); ends their streams.
     void (*forget)(struct backend *backend, const char *key);
 };
 

@@ -42,6 +42,7 @@ void reconciler_free(struct reconciler *reconciler)
         key_free(reconciler->keys[i]);
     }
     free(reconciler->keys);
+    listeners_free(reconciler);
     queue_free(reconciler->queue);
     snapshot_unref(reconciler->snapshot);
     status_done(&reconciler->status);
@@ -109,11 +110,17 @@ int reconciler_reload(struct reconciler *reconciler, struct config *config)
 void reconciler_stop(struct reconciler *reconciler)
 {
     reconciler->stopping = true;
+    listeners_stop(reconciler);
+}
+
+static bool keys_idle(const struct reconciler *reconciler)
+{
+    return queue_processing(reconciler->queue) == 0;
 }
 
 bool reconciler_idle(const struct reconciler *reconciler)
 {
-    return queue_processing(reconciler->queue) == 0;
+    return keys_idle(reconciler) && !listeners_open(reconciler);
 }
 
 static struct key *first_answered(const struct reconciler *reconciler)
@@ -128,8 +135,9 @@ static struct key *first_answered(const struct reconciler *reconciler)
 
 bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
 {
-    bool swaps = reconciler->next_config != NULL && reconciler_idle(reconciler);
-    if (first_answered(reconciler) != NULL || (swaps && !reconciler->stopping)) {
+    bool swaps = reconciler->next_config != NULL && keys_idle(reconciler);
+    if (first_answered(reconciler) != NULL || reconciler->heard ||
+        (swaps && !reconciler->stopping)) {
         *ret_ms = 0;
         return true;
     }
@@ -143,6 +151,10 @@ bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
         due_ms = NEVER;
     }
     due_ms = reconciler->pass.poll_ms < due_ms ? reconciler->pass.poll_ms : due_ms;
+    uint64_t listen_ms = NEVER;
+    if (listeners_next_due(reconciler, &listen_ms) && listen_ms < due_ms) {
+        due_ms = listen_ms;
+    }
     if (due_ms == NEVER) {
         return false;
     }
@@ -207,7 +219,7 @@ static void pass_end(struct reconciler *reconciler)
 
 static void swap_config(struct reconciler *reconciler)
 {
-    if (reconciler->next_config == NULL || reconciler->stopping || !reconciler_idle(reconciler)) {
+    if (reconciler->next_config == NULL || reconciler->stopping || !keys_idle(reconciler)) {
         return;
     }
     config_free(reconciler->config);
@@ -259,6 +271,7 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
             round_advance(key);
         }
         swap_config(reconciler);
+        listeners_step(reconciler);
         poll_begin(reconciler);
         engine_turn(reconciler);
         begin_due(reconciler);
@@ -278,6 +291,14 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
 
 // ---- what came of it ----
 
+// A container spec that did not come up is not tried again soon.
+static bool has_given_up(const struct key *key)
+{
+    const struct reconciler *reconciler = key->reconciler;
+    return key->kind == KEY_ENGINE && key->plan.action_count == 0 &&
+           reconciler->rejected.until_ms > reconciler->now_ms;
+}
+
 static bool is_done(const struct key *key)
 {
     const struct reconciler *reconciler = key->reconciler;
@@ -291,7 +312,7 @@ static bool is_done(const struct key *key)
         return !reconciler_acts(reconciler);
     case KEY_WAITING:
         // A cluster that waits, as for the registry's address, waits in vain for a blocked engine.
-        return !reconciler_acts(reconciler) ||
+        return !reconciler_acts(reconciler) || has_given_up(key) ||
                (key->kind == KEY_CLUSTER && key->observed && key->plan.action_count == 0 &&
                 key_engine(reconciler)->result == KEY_BLOCKED);
     }
@@ -301,7 +322,7 @@ static bool is_done(const struct key *key)
 bool reconciler_settled(const struct reconciler *reconciler)
 {
     uint64_t due_ms = 0;
-    if (!reconciler_idle(reconciler) || reconciler->next_config != NULL ||
+    if (!keys_idle(reconciler) || reconciler->next_config != NULL ||
         (queue_next_due(reconciler->queue, &due_ms) && due_ms <= reconciler->now_ms)) {
         return false;
     }

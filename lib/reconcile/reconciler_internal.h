@@ -5,6 +5,7 @@
 //   reconciler_keys.c        which keys there are, and which of them an observed engine makes due
 //   reconciler_conditions.c  conditions from plans and failures into the status
 //   reconciler_rejected.c    the container spec that did not come up
+//   reconciler_listen.c      streams that mark keys as soon as something changes
 #pragma once
 
 #include "lib/reconcile/queue.h"
@@ -59,6 +60,7 @@ struct key {
     bool gone;     // goes when its round ends
     bool in_pass;  // the full pass waits for it
     bool observed; // by the latest round
+    bool dirty;    // a stream told of a change since the last step
     enum key_result result;
     struct plan plan;   // the latest
     struct strv blamed; // resources whose condition comes from a failed action
@@ -81,6 +83,8 @@ struct key {
     struct observation observation;
 };
 
+struct listener;
+
 struct reconciler {
     struct backend *backend;
     struct config *config;
@@ -91,6 +95,8 @@ struct reconciler {
     struct key **keys; // sorted by kind and name; the first is the engine's
     size_t key_count;
     struct snapshot *snapshot; // the latest, NULL before the first
+    struct listener *listeners;
+    bool heard; // a stream had something since the last step
     struct status status;
     bool status_changed; // since the last step
     bool stopping;
@@ -178,3 +184,12 @@ bool rejected_by_failure(struct key *key, const struct action *action, enum reas
 void rejected_by_put_back(struct key *key, const struct action *action);
 void rejected_fill(const struct reconciler *reconciler, struct plan_input *input);
 void rejected_done(struct reconciler *reconciler);
+
+// reconciler_listen.c
+// Takes up what the streams had, opens those that are due, ends those whose key is gone.
+void listeners_step(struct reconciler *reconciler);
+// When a stream is to be opened again; false when none is.
+bool listeners_next_due(const struct reconciler *reconciler, uint64_t *ret_ms);
+bool listeners_open(const struct reconciler *reconciler);
+void listeners_stop(struct reconciler *reconciler);
+void listeners_free(struct reconciler *reconciler);

@@ -171,21 +171,6 @@ const struct world_object *world_cluster_object(const struct world_cluster *clus
     return NULL;
 }
 
-bool world_list_has_foreign(const json_t *list)
-{
-    const json_t *items = json_get_array(list, "items", NULL);
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *item = json_array_get(items, i);
-        bool furniture =
-            str_equal(json_get_string(item, "metadata", "name", NULL), "kube-root-ca.crt") ||
-            str_equal(json_get_string(item, "type", NULL), "kubernetes.io/service-account-token");
-        if (!furniture && !is_labelled(item)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void world_cluster_free(struct world_cluster *cluster)
 {
     if (cluster == NULL) {

@@ -60,8 +60,8 @@ struct world_cluster {
     struct world_apis apis;
     struct world_object *objects; // labelled ones of every kind, and those of a desired name
     size_t object_count;
-    // Something that is not ours lives in an owned Namespace that is no longer wanted (looked for
-    // only when there is one): no Namespace is deleted then.
+    // Something that is not ours lives in ui.namespace (looked for only when the Namespace is owned
+    // and no longer wanted): it is not deleted then.
     bool namespace_foreign;
     bool ingress_class_present;
     char *pod_reason; // why the UI's pods are not ready: "ImagePullBackOff: …", NULL when unknown
@@ -78,10 +78,6 @@ int world_cluster_add_list(struct world_cluster *cluster, enum kube_kind kind, c
 // container, unschedulable), as "Reason: message". Caller frees *ret, NULL when all are ready or
 // nothing says why.
 int world_pod_reason(const json_t *pod_list, char **ret);
-
-// Whether an item of the List answer (of any kind) is neither labelled as ours nor what Kubernetes
-// puts into every namespace: for namespace_foreign.
-bool world_list_has_foreign(const json_t *list);
 
 const struct world_object *world_cluster_object(const struct world_cluster *cluster,
                                                 enum kube_kind kind, const char *name_space,

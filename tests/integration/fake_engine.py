@@ -29,7 +29,7 @@ class Engine(Server):
         super().__init__(address)
         self.containers = []
         self.networks = {}
-        self.images = {}  # reference -> how its containers behave: answers, exits, silent
+        self.images = {}  # reference -> how its containers behave: answers, exits, silent, unstartable
         self.pullable = {"registry:2": "answers"}
         self.execs = {}
         self.addresses = 1
@@ -209,6 +209,9 @@ class Engine(Server):
                 raise Refusal(404, f"network {container.networks[network]['id']} not found")
         behaviour = self.images.get(container.spec["Image"], "answers")
         container.error, container.exit_code = "", 0
+        if behaviour == "unstartable":
+            container.error = "exec format error"
+            raise Refusal(500, container.error)
         if behaviour == "exits":
             container.state, container.exit_code = "restarting", 1
             return

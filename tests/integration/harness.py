@@ -110,7 +110,7 @@ class Process:
         self.lines = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
-            [BINARY, *arguments],
+            [options.pop("executable", BINARY), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "lib/desired/desired.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -334,6 +335,30 @@ int model_engine_act(struct model_engine *model, const struct action *action, st
     struct world_container *container = find(model, action->target);
     assert_non_null(container);
     return act_on_container(model, action, container, err);
+}
+
+struct world_container *model_engine_add_declared(struct model_engine *model,
+                                                  const struct config *config)
+{
+    struct desired_container desired = {0};
+    assert_int_equal(desired_container(config, &desired), 0);
+    json_auto_t *spec = desired_container_spec(&desired);
+    assert_non_null(spec);
+    desired_container_done(&desired);
+
+    struct action create = {.target = config->registry.name, .body = spec};
+    bool image_present = model->world->image_present;
+    model->world->image_present = true;
+    assert_int_equal(act_create(model, &create, NULL), 0);
+    model->world->image_present = image_present;
+
+    struct world_container *container = find(model, config->registry.name);
+    container->state = CONTAINER_RUNNING;
+    container->started_s = model->world->now_s - 3600;
+    assert_int_equal(model_engine_attach(container, config->network, model->world->network_id,
+                                         config->registry.name),
+                     0);
+    return container;
 }
 
 bool model_engine_answers(const struct world_container *container, const struct config *config)

@@ -24,6 +24,13 @@ void model_engine_free(struct model_engine *model);
 // Appends a container that is all zero but for a fresh id and its name; borrowed until the next
 // one.
 struct world_container *model_engine_add(struct model_engine *model, const char *name);
+
+// Appends a container as the configuration declares it, attached to its network and running; its
+// name is registry.name.
+struct world_container *model_engine_add_declared(struct model_engine *model,
+                                                  const struct config *config);
+
+// Returns 0, or -EEXIST. The network is attached with a NULL alias for none.
 int model_engine_attach(struct world_container *container, const char *network,
                         const char *network_id, const char *alias);
 
@@ -39,5 +46,5 @@ void model_engine_observe(struct model_engine *model, const struct config *confi
 // Whether the container, if it runs, answers where the configuration listens.
 bool model_engine_answers(const struct world_container *container, const struct config *config);
 
-// A text of everything about a container or of a directory of certs.d, to compare before and after.
+// A text of everything about a container, to compare before and after. The caller frees it.
 char *model_container_text(const struct world_container *container);

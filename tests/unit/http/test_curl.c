@@ -80,6 +80,12 @@ static void test_requests(void **state)
     // A handle from the pool keeps nothing of the request before.
     request_one(f, (struct http_request){.path = "/hello"}, 200,
                 "GET /hello HTTP/1.1\r\n" COMMON "\r\n");
+    request_one(
+        f, post, 404,
+        "POST /hello/../hello HTTP/1.1\r\n" COMMON
+        "Content-Type: text/plain\r\nX-A: b\r\nX-Empty:\r\nContent-Length: 6\r\n\r\na body");
+    request_one(f, (struct http_request){.method = HTTP_DELETE, .path = "/hello"}, 204,
+                "DELETE /hello HTTP/1.1\r\n" COMMON "\r\n");
     assert_int_equal(http_server_connections(f->server), 1);
 
     // What was sent is a copy.

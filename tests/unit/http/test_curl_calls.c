@@ -85,6 +85,37 @@ static void test_few_connections(void **state)
 static void test_queue_timeout(void **state)
 {
     struct http_fixture *f = *state;
+    struct http_client *other = http_fixture_client(
+        f, &(struct http_endpoint){.unix_socket = f->path, .base = "http://localhost"});
+    // Its handle has had a connection.
+    assert_int_equal(
+        http_fixture_get_from(f, other, (struct http_request){.path = "/hello"}).status, 200);
+
+    struct http_outcome holders[8] = {0};
+    for (size_t i = 0; i < ELEMENTS(holders); i++) {
+        http_fixture_send(f, f->client, (struct http_request){.path = "/silent"}, &holders[i]);
+    }
+    run_until_requests(f, 1 + ELEMENTS(holders));
+    struct http_outcome waiting = {0};
+    http_fixture_send(f, other, (struct http_request){.path = "/hello", .timeout_ms = 100},
+                      &waiting);
+    while (waiting.done == 0) {
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    _cleanup_free_ char *text =
+        str_printf("GET /hello: cannot connect to %s: no answer within 100 ms", f->path);
+    http_outcome_failed(&waiting, ETIMEDOUT, text);
+    for (size_t i = 0; i < ELEMENTS(holders); i++) {
+        assert_int_equal(holders[i].done, 0);
+        http_cancel(f->client, holders[i].call);
+    }
+    http_fixture_run(f);
+    http_client_free(other);
+}
+
+static void test_all_time_out(void **state)
+{
+    struct http_fixture *f = *state;
     static struct http_outcome outcomes[PARALLEL];
     memset(outcomes, 0, sizeof(outcomes));
     for (size_t i = 0; i < PARALLEL; i++) {
@@ -322,12 +353,19 @@ int main(void)
 #define UNIX(test) cmocka_unit_test_setup_teardown(test, http_fixture_unix, http_fixture_teardown)
 #define TCP(test) cmocka_unit_test_setup_teardown(test, http_fixture_tcp, http_fixture_teardown)
     const struct CMUnitTest tests[] = {
-        UNIX(test_parallel),        TCP(test_parallel),
-        UNIX(test_few_connections), UNIX(test_queue_timeout),
-        UNIX(test_stream),          TCP(test_stream),
-        UNIX(test_stream_given_up), UNIX(test_cancel),
-        TCP(test_cancel),           UNIX(test_done_may_do_anything),
-        UNIX(test_multi_rebuilt),   UNIX(test_endpoints),
+        UNIX(test_parallel),
+        TCP(test_parallel),
+        UNIX(test_few_connections),
+        UNIX(test_queue_timeout),
+        UNIX(test_all_time_out),
+        UNIX(test_stream),
+        TCP(test_stream),
+        UNIX(test_stream_given_up),
+        UNIX(test_cancel),
+        TCP(test_cancel),
+        UNIX(test_done_may_do_anything),
+        UNIX(test_multi_rebuilt),
+        UNIX(test_endpoints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

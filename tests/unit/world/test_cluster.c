@@ -252,28 +252,6 @@ static void test_long_reason(void **state)
     assert_string_equal(reason + 397, "ä");
 }
 
-static void foreign_one(const char *items, bool foreign)
-{
-    _cleanup_free_ char *text = str_printf("{\"items\":%s}", items);
-    json_auto_t *list = json_loads(text, 0, NULL);
-    assert_non_null(list);
-    assert_int_equal(world_list_has_foreign(list), foreign);
-}
-
-static void test_foreign(void **state)
-{
-    (void)state;
-    foreign_one("null", false);
-    foreign_one("[]", false);
-    foreign_one("[{\"metadata\":{\"name\":\"kube-root-ca.crt\"}}]", false);
-    foreign_one("[{\"type\":\"kubernetes.io/service-account-token\",\"metadata\":{}}]", false);
-    foreign_one("[{\"metadata\":{\"labels\":{" LABEL "}}}]", false);
-    foreign_one("[{\"metadata\":{\"labels\":{" LABEL "}}},{\"metadata\":{\"name\":\"x\"}}]", true);
-    foreign_one("[7]", true);
-    json_auto_t *pods = fixture("pods_ready");
-    assert_false(world_list_has_foreign(pods));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,7 +259,6 @@ int main(void)
         cmocka_unit_test(test_owned),       cmocka_unit_test(test_deleting),
         cmocka_unit_test(test_malformed),   cmocka_unit_test(test_recorded_pods),
         cmocka_unit_test(test_pod_reasons), cmocka_unit_test(test_long_reason),
-        cmocka_unit_test(test_foreign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

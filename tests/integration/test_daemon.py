@@ -1,0 +1,406 @@
+"""The daemon as systemd and its user see it: notifications, signals, reload, its status and its log."""
+
+import json
+import os
+import signal
+import stat
+import time
+import unittest
+
+from harness import (
+    CONTAINER,
+    DEPLOYMENT,
+    HOSTING,
+    REGISTRY,
+    RESOURCES,
+    WORKER,
+    MachineTest,
+    free_port,
+    wait_until,
+)
+
+STOP_SECONDS = 20  # a clean stop waits for what is in flight, but no longer
+
+
+class Notify(MachineTest):
+    def test_ready_then_status_then_stopping(self):
+        daemon = self.converged_daemon()
+        self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
+        self.assertEqual(daemon.stop(), 0)
+        self.notify.wait(r"\ASTOPPING=1$")
+        self.assertRegex(self.notify.messages[0], r"\AREADY=1\nSTATUS=\S")
+        for message in self.notify.messages:
+            self.assertEqual(message.count("STATUS="), 1, "a status of one line")
+
+    def test_status_names_the_first_that_is_not_ready(self):
+        self.worker.state = "exited"
+        self.daemon()
+        self.notify.wait(rf"^STATUS={RESOURCES - 1}/{RESOURCES} ready: {WORKER} NodeNotRunning$")
+
+    def test_pull_progress(self):
+        self.daemon()
+        self.notify.wait(r"^STATUS=registry:2: \d+ of \d+ layers, [0-9.]+ MB$")
+
+    def test_not_ready_when_the_configuration_is_wrong(self):
+        self.config_file.write_text("registry: 1\n")
+        daemon = self.start("run", environment={"NOTIFY_SOCKET": self.notify.path})
+        self.assertEqual(daemon.wait(), 78)
+        self.notify.wait("^ERRNO=")
+        self.assertFalse(any("READY=1" in message for message in self.notify.messages))
+
+    def test_run_is_the_default_command(self):
+        daemon = self.start(environment={"NOTIFY_SOCKET": self.notify.path})
+        self.notify.wait("^READY=1")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_ready_also_without_an_engine(self):
+        self.engine.down()
+        daemon = self.daemon()
+        daemon.wait_reason(CONTAINER, "EngineUnreachable")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_watchdog(self):
+        self.daemon(environment={"WATCHDOG_USEC": "200000"})
+        self.notify.wait("^WATCHDOG=1", count=5)
+
+    def test_no_watchdog_unless_asked(self):
+        self.converged_daemon()
+        self.wait_passes(1)
+        self.assertFalse(any("WATCHDOG" in message for message in self.notify.messages))
+
+    def test_dead_notify_socket_is_no_trouble(self):
+        self.notify.close()
+        daemon = self.start("run", environment={"NOTIFY_SOCKET": self.notify.path})
+        daemon.wait_converged()
+        self.assertEqual(daemon.stop(), 0)
+
+
+class Signals(MachineTest):
+    def test_sigint(self):
+        daemon = self.converged_daemon()
+        daemon.signal(signal.SIGINT)
+        self.assertEqual(daemon.wait(), 0)
+
+    def test_everything_keeps_running(self):
+        daemon = self.converged_daemon()
+        before = self.engine.mark(), self.kube.mark()
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
+        self.assert_registry()
+        self.assertFalse(self.status_file.exists())
+
+    def assert_bounded_stop(self, server, match):
+        self.configure(reconcile={"timeout": "60s"})
+        fault = server.fault(match, "hang", times=None)
+        daemon = self.daemon()
+        server.wait(match)
+        start = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        self.notify.wait("^STOPPING=1")
+        self.assertEqual(daemon.wait(STOP_SECONDS + 10), 0)
+        self.assertLess(time.monotonic() - start, STOP_SECONDS)
+        fault.released.set()
+
+    def test_stop_while_the_engine_hangs(self):
+        self.assert_bounded_stop(self.engine, "GET .*/containers/json")
+
+    def test_stop_finishes_the_action_in_flight(self):
+        fault = self.engine.fault("POST .*/containers/create", "delay", seconds=30)
+        daemon = self.daemon()
+        request = self.engine.wait("POST .*/containers/create")
+        daemon.signal(signal.SIGTERM)
+        self.notify.wait("^STOPPING=1")
+        self.assertEqual(request.status, 0)
+        fault.released.set()
+        self.assertEqual(daemon.wait(), 0)
+        self.assertEqual(request.status, 201)
+        self.assertEqual(self.engine.since(0, "/start"), [])
+
+    def assert_second_forces(self, server, match):
+        self.configure(reconcile={"timeout": "60s"})
+        server.fault(match, "hang", times=None)
+        daemon = self.daemon()
+        server.wait(match)
+        daemon.signal(signal.SIGTERM)
+        self.notify.wait("^STOPPING=1")
+        start = time.monotonic()
+        daemon.signal(signal.SIGTERM)
+        daemon.wait(10)
+        self.assertLess(time.monotonic() - start, 5)
+        server.clear_faults()
+
+    def test_second_sigterm_forces_exit_from_the_engine(self):
+        self.assert_second_forces(self.engine, "POST .*/containers/create")
+
+    def test_second_sigterm_forces_exit_from_the_cluster(self):
+        self.assert_second_forces(self.kube, "GET /apis/apps/v1/deployments")
+
+    def test_second_sigterm_forces_exit_from_a_node(self):
+        self.assert_second_forces(self.engine, "GET .*/archive")
+
+    def test_sigusr1_is_a_full_pass(self):
+        self.configure(reconcile={"poll": "1h"})
+        daemon = self.converged_daemon()
+        self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
+        before = self.engine.mark(), self.kube.mark()
+        daemon.signal(signal.SIGUSR1)
+        self.engine.wait("GET .*/containers/json", since=before[0])
+        for node in (self.node, self.worker):
+            self.engine.wait(f"HEAD .*/{node.id}/archive", since=before[0])
+        self.kube.wait("GET /apis/apps/v1/deployments", since=before[1])
+        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
+
+    def test_sigusr1_repairs_drift_at_once(self):
+        self.configure(reconcile={"poll": "1h"})
+        daemon = self.converged_daemon()
+        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
+        daemon.signal(signal.SIGUSR1)
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "the file is back")
+
+    def test_sigusr1_cuts_a_back_off_short(self):
+        self.configure(reconcile={"poll": "1h", "backoff": {"initial": "1m", "max": "1h"}})
+        self.kube.down()
+        daemon = self.daemon()
+        daemon.wait_reason(DEPLOYMENT, "ApiUnreachable")
+        self.kube.up()
+        daemon.signal(signal.SIGUSR1)
+        daemon.wait_converged()
+
+
+class Reload(MachineTest):
+    def reload(self, daemon, expect="^READY=1"):
+        since = self.notify.mark()
+        daemon.signal(signal.SIGHUP)
+        message = self.notify.wait(expect, since)
+        reloading = next(i for i, m in enumerate(self.notify.messages) if i >= since and m.startswith("RELOADING=1"))
+        self.assertRegex(self.notify.messages[reloading], r"(?m)^MONOTONIC_USEC=\d+$")
+        self.assertLess(reloading, self.notify.messages.index(message, since))
+        return message
+
+    def test_alias_rewrites_files_only(self):
+        daemon = self.converged_daemon()
+        before = self.engine.mark(), self.kube.mark()
+        registry = self.registry().id
+        self.configure(nodes={"aliases": ["registry.example:80"]})
+        self.reload(daemon)
+        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000") is None, "the old alias is gone")
+        wait_until(lambda: self.hosts(self.node, "localhost:5000") is None, "the old alias is gone")
+        daemon.wait_converged()
+        self.assertEqual(self.registry().id, registry)
+        for request in self.engine.writes(before[0]):
+            self.assertRegex(str(request), r"PUT .*/archive|POST .*/exec")
+        self.assertEqual(self.kube.writes(before[1]), [])
+
+    def test_port_recreates_without_loss(self):
+        daemon = self.converged_daemon()
+        old = self.registry().id
+        before = self.engine.mark()
+        self.port = free_port()
+        self.configure(registry={"listen": f"127.0.0.1:{self.port}"})
+        self.reload(daemon)
+        self.engine.wait(f"DELETE .*/containers/{old}", since=before, answered=True)
+        daemon.wait_converged()
+        self.assert_registry()
+        steps = [
+            rf"POST .*/containers/[^/]+/rename\?name={REGISTRY}-previous$",
+            rf"POST .*/containers/create\?name={REGISTRY}$",
+            rf"POST .*/containers/{REGISTRY}-previous/stop\?t=\d+$",
+            rf"POST .*/containers/{REGISTRY}/start$",
+            r"^GET /v2/$",
+            rf"DELETE .*/containers/{old}\?force=1&v=0$",
+        ]
+        place = before
+        for step in steps:
+            found = next((i for i, r in enumerate(self.engine.requests) if i >= place and self.engine.since(i, step)[:1] == [r]), None)
+            self.assertIsNotNone(found, f"{step} in its place: {[str(r) for r in self.engine.requests[before:]]}")
+            place = found + 1
+        self.assertEqual(len(self.engine.since(before, "POST .*/create")), 1)
+
+    def test_restart_policy_is_updated_in_place(self):
+        daemon = self.converged_daemon()
+        registry = self.registry()
+        before = self.engine.mark()
+        self.configure(registry={"restart": "unless-stopped"})
+        self.reload(daemon)
+        self.engine.wait("POST .*/update", since=before, answered=True)
+        self.assertIs(self.registry(), registry)
+        self.assertEqual(registry.spec["HostConfig"]["RestartPolicy"]["Name"], "unless-stopped")
+
+    def test_ui_no_longer_wanted_is_cleaned_up(self):
+        daemon = self.converged_daemon()
+        self.configure(ui={"enabled": False})
+        self.reload(daemon)
+        wait_until(lambda: self.kube.get("namespaces", "hostk8s") is None, "the namespace is gone")
+        daemon.wait_converged(5)
+        self.assertIsNotNone(daemon.condition(HOSTING))
+
+    def test_cluster_no_longer_wanted_is_cleaned_up(self):
+        daemon = self.converged_daemon()
+        self.configure(clusters=["other-*"])
+        self.reload(daemon)
+        daemon.wait_converged(2)
+        self.assertIsNone(self.kube.get("configmaps", "local-registry-hosting", "kube-public"))
+        self.assertIsNone(self.hosts(self.worker, "localhost:5000"))
+        self.assert_registry()
+
+    def test_invalid_leaves_the_old_one_in_force(self):
+        daemon = self.converged_daemon()
+        registry, text = self.registry().id, self.config_file.read_text()
+        self.config_file.write_text("registry:\n  listen: 1\nui: 2\n")
+        before = len(daemon.lines)
+        message = self.reload(daemon, r"^STATUS=reload failed: .*:2:11: registry.listen: ")
+        self.assertRegex(message, r"\AREADY=1\n")
+        for pattern in (r":2:11: registry.listen: ", r":3:5: ui: "):
+            self.assertRegex(daemon.wait_line(pattern, before), "reload failed, the old configuration stays: ")
+        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "the old configuration is kept up")
+        self.assertEqual(self.registry().id, registry)
+
+        self.config_file.write_text(text)
+        self.assertNotIn("reload failed", self.reload(daemon))
+        daemon.wait_line("reloaded ", before)
+
+    def test_the_file_is_gone(self):
+        daemon = self.converged_daemon()
+        self.config_file.unlink()
+        self.reload(daemon, "^STATUS=reload failed: .*cannot be read: No such file or directory")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_log_level(self):
+        daemon = self.converged_daemon()
+        before = len(daemon.lines)
+        self.configure(log={"level": "debug"})
+        self.reload(daemon)
+        daemon.wait_line("^debug: http: GET ", before)
+
+    def test_another_engine(self):
+        daemon = self.converged_daemon()
+        self.configure(docker={"host": f"unix://{self.home}/nowhere.sock"})
+        self.reload(daemon)
+        daemon.wait_reason(CONTAINER, "EngineUnreachable", "nowhere.sock")
+
+    def test_reload_while_a_request_hangs(self):
+        self.configure(reconcile={"timeout": "1s"})
+        self.engine.fault("GET .*/archive", "hang", times=None)
+        daemon = self.daemon()
+        self.engine.wait("GET .*/archive")
+        self.configure(nodes={"aliases": ["registry.example:80"]})
+        self.reload(daemon)
+        self.engine.clear_faults()
+        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        daemon.wait_converged()
+
+    def test_many_in_a_row(self):
+        daemon = self.converged_daemon()
+        for number in range(20):
+            self.configure(nodes={"aliases": [f"registry{number}.example:80"]})
+            daemon.signal(signal.SIGHUP)
+        wait_until(lambda: self.hosts(self.worker, "registry19.example:80"), "the last alias")
+        daemon.wait_converged()
+        self.assertEqual(daemon.stop(), 0)
+
+
+class Instance(MachineTest):
+    def test_second_daemon_says_who_runs(self):
+        daemon = self.converged_daemon()
+        second = self.run_program("run", status=1)
+        self.assertIn(f"process {daemon.pid} runs with {self.config_file} already", second.stderr)
+        self.assertTrue(self.status_file.exists())
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_killed_one_does_not_block_the_next(self):
+        daemon = self.converged_daemon()
+        daemon.kill()
+        self.run_program("status", status=3)
+        self.assertEqual(self.converged_daemon().stop(), 0)
+
+    def test_another_configuration_runs_beside(self):
+        self.converged_daemon()
+        self.config_file = self.home / "other.yaml"
+        self.configure(registry={"name": "other", "storage": str(self.home / "other"), "listen": f"127.0.0.1:{free_port()}"}, clusters=[])
+        self.daemon()
+        wait_until(lambda: self.run_program("status").returncode == 0, "the other's own status")
+        document = json.loads(self.run_program("status", "--json", status=0).stdout)
+        self.assertEqual(document["config"], str(self.config_file))
+
+    def test_status_file_is_private_and_replaced_as_a_whole(self):
+        daemon = self.daemon()
+        inodes = set()
+
+        def whole():
+            text = self.status_file.read_text() if self.status_file.exists() else None
+            if text is None:
+                return False
+            inodes.add(os.stat(self.status_file).st_ino)
+            return json.loads(text)["ready"] == RESOURCES
+
+        wait_until(whole, "converged")
+        mode = os.stat(self.status_file)
+        self.assertEqual(stat.S_IMODE(mode.st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.stat(self.status_file.parent).st_mode), 0o700)
+        before = mode.st_ino
+        with open(self.status_file, encoding="utf-8") as held:
+            self.worker.state = "exited"
+            daemon.wait_reason(WORKER, "NodeNotRunning")
+            self.assertEqual(json.load(held)["ready"], RESOURCES, "a reader keeps the whole old text")
+        self.assertNotEqual(os.stat(self.status_file).st_ino, before)
+        self.assertEqual([p.name for p in self.status_file.parent.glob("*.new")], [])
+
+
+class Idle(MachineTest):
+    def test_idle_pass_logs_nothing_and_only_looks(self):
+        daemon = self.converged_daemon()
+        self.wait_passes(1)
+        before = self.engine.mark(), self.kube.mark(), len(daemon.lines), self.notify.mark()
+        status = self.status_file.read_text()
+        self.wait_passes(3)
+        self.assertEqual(daemon.lines[before[2] :], [])
+        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
+        self.assertEqual(self.notify.messages[before[3] :], [])
+        self.assertEqual(self.status_file.read_text(), status)
+        self.assertEqual(self.engine.since(before[0], "GET .*/archive"), [], "no archive is read again")
+        lists = self.engine.since(before[0], r"GET .*/containers/json\?")
+        deployments = self.kube.since(before[1], "GET /apis/apps/v1/deployments")
+        self.assertLessEqual(abs(len(lists) - len(deployments)), 1, "one list of each kind for each pass")
+
+    def test_one_line_for_each_change(self):
+        daemon = self.converged_daemon()
+        self.wait_passes(1)
+        before = len(daemon.lines)
+        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
+        daemon.wait_line(f"{WORKER}: Converging -> Converged", before)
+        self.assertEqual(
+            daemon.lines[before:],
+            [
+                f"info: {WORKER}: Converged -> Converging: write is pending",
+                f"notice: {WORKER}: write: /etc/containerd/certs.d/localhost:5000/hosts.toml (none) -> present",
+                f"info: {WORKER}: Converging -> Converged",
+            ],
+        )
+
+    def test_level_of_the_command_line_wins(self):
+        daemon = self.converged_daemon("-l", "warning")
+        self.assertEqual(daemon.lines, [])
+
+    def test_foreign_journal_stream_means_stderr(self):
+        daemon = self.converged_daemon(environment={"JOURNAL_STREAM": "1:2"})
+        daemon.wait_line(f"notice: {CONTAINER}: create")
+
+    def test_events_of_the_machine(self):
+        daemon = self.converged_daemon()
+        added = self.engine.add_node("hostk8s-worker2", "hostk8s", role="worker")
+        wait_until(lambda: self.hosts(added, "localhost:5000"), "a new node gets its files")
+        daemon.wait_converged(RESOURCES + 1)
+        self.engine.containers.remove(added)
+        daemon.wait_converged(RESOURCES)
+        self.engine.containers.remove(self.worker)
+        self.worker = self.engine.add_node("hostk8s-worker", "hostk8s", role="worker")
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "a node made again gets its files")
+        self.engine.add_node("hostk8s-lb", "hostk8s", role="external-load-balancer")
+        self.wait_passes(2)
+        self.assertIsNone(daemon.condition("node/hostk8s-lb"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,160 @@
+// The network, and what is left when nothing is wanted: what the engine has, and the whole plan
+// that follows.
+#include "tests/support/engine_scene.h"
+#include "tests/support/sample_config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void is_not_attached(struct scene *scene)
+{
+    struct world_container *container = scene_add_main(scene);
+    sample_set(&container->endpoints[1].network, "other");
+}
+
+static void lacks_the_alias(struct scene *scene)
+{
+    strv_done(&scene_add_main(scene)->endpoints[1].aliases);
+}
+
+static void lacks_the_address(struct scene *scene)
+{
+    sample_set(&scene_add_main(scene)->endpoints[1].ipv4, NULL);
+}
+
+static void network_was_made_again(struct scene *scene)
+{
+    scene_add_main(scene)->state = CONTAINER_EXITED;
+    sample_set(&scene->world->containers[0].endpoints[1].network_id, "net-0");
+}
+
+static void network_was_made_again_under_it(struct scene *scene)
+{
+    (void)scene_add_main(scene);
+    sample_set(&scene->world->containers[0].endpoints[1].network_id, "net-0");
+}
+
+static void network_is_gone(struct scene *scene)
+{
+    scene_add_main(scene)->state = CONTAINER_EXITED;
+    scene->world->network_present = false;
+}
+
+static void network_is_gone_and_name_is_taken(struct scene *scene)
+{
+    scene_unlabel(scene_add_previous(scene));
+    scene_unlabel(scene_add_main(scene));
+    scene->world->containers[1].state = CONTAINER_EXITED;
+    scene->world->network_present = false;
+}
+
+static void adopted_lacks_network_beside_previous(struct scene *scene)
+{
+    (void)scene_add_previous(scene);
+    scene_unlabel(scene_add_main(scene));
+    scene->world->containers[1].state = CONTAINER_EXITED;
+    scene->world->network_present = false;
+}
+
+static void removes_everything(struct scene *scene)
+{
+    scene->unwanted = true;
+    (void)scene_add_previous(scene);
+    (void)scene_add_main(scene);
+    (void)model_engine_add(scene->model, "foreign");
+}
+
+static void removes_nothing(struct scene *scene)
+{
+    scene->unwanted = true;
+}
+
+static void leaves_the_adopted(struct scene *scene)
+{
+    scene->unwanted = true;
+    scene_unlabel(scene_add_main(scene));
+}
+
+// The observation ends removals; this one comes between.
+static void removal_goes_on(struct scene *scene)
+{
+    scene->unwanted = true;
+    scene_add_main(scene)->state = CONTAINER_REMOVING;
+}
+
+static const struct engine_case cases[] = {
+    {is_not_attached, "network-connect hostk8s-registry > kind (attach)\n"
+                      "container/hostk8s-registry True Converged: \n"
+                      "network/kind/hostk8s-registry False Converging: attach is pending\n"},
+    {lacks_the_alias, "network-disconnect hostk8s-registry > kind (attach)\n"
+                      "network-connect hostk8s-registry > kind (attach+)\n"
+                      "container/hostk8s-registry True Converged: \n"
+                      "network/kind/hostk8s-registry False Converging: attach is pending\n"},
+    {lacks_the_address, "network-disconnect hostk8s-registry > kind (attach)\n"
+                        "network-connect hostk8s-registry > kind (attach+)\n"
+                        "container/hostk8s-registry True Converged: \n"
+                        "network/kind/hostk8s-registry False Converging: attach is pending\n"},
+    {network_was_made_again, "network-disconnect hostk8s-registry > kind (attach)\n"
+                             "container-start hostk8s-registry (start)\n"
+                             "network-connect hostk8s-registry > kind (attach+)\n"
+                             "container/hostk8s-registry False Converging: start is pending\n"
+                             "network/kind/hostk8s-registry False Converging: attach is pending\n"},
+    {network_was_made_again_under_it,
+     "network-disconnect hostk8s-registry > kind (attach)\n"
+     "network-connect hostk8s-registry > kind (attach+)\n"
+     "container/hostk8s-registry True Converged: \n"
+     "network/kind/hostk8s-registry False Converging: attach is pending\n"},
+    {network_is_gone, "container-rename hostk8s-registry > hostk8s-registry-previous (recreate!) "
+                      "network: kind -> absent\n"
+                      "container-create hostk8s-registry (create+)\n"
+                      "container-start hostk8s-registry (start+)\n"
+                      "container/hostk8s-registry False Converging: recreate is pending\n"
+                      "network/kind/hostk8s-registry False NetworkMissing: there is no network "
+                      "kind; kind creates it with the first cluster\n"},
+    {network_is_gone_and_name_is_taken,
+     "container/hostk8s-registry False NameConflict: a recreate needs the name "
+     "hostk8s-registry-previous, which another container has; rename or remove that container\n"
+     "network/kind/hostk8s-registry False NetworkMissing: there is no network kind; kind creates "
+     "it with the first cluster\n"},
+    {adopted_lacks_network_beside_previous,
+     "container/hostk8s-registry False NameConflict: a recreate needs the name "
+     "hostk8s-registry-previous, which another container has; rename or remove that container\n"
+     "network/kind/hostk8s-registry False NetworkMissing: there is no network kind; kind creates "
+     "it with the first cluster\n"},
+    {removes_everything,
+     "network-disconnect hostk8s-registry-previous > kind (detach!)\n"
+     "container-remove id-1 (remove!) hostk8s-registry-previous: present -> absent\n"
+     "network-disconnect hostk8s-registry > kind (detach!)\n"
+     "container-stop hostk8s-registry (remove!)\n"
+     "container-remove id-2 (remove!+) hostk8s-registry: present -> absent\n"
+     "container/hostk8s-registry False Converging: remove is pending\n"
+     "network/kind/hostk8s-registry False Converging: detach is pending\n"},
+    {removes_nothing, "container/hostk8s-registry True Converged: \n"
+                      "network/kind/hostk8s-registry True Converged: \n"},
+    {leaves_the_adopted, "container/hostk8s-registry True Converged: hostk8s-registry is left "
+                         "alone: it was not made by this program\n"
+                         "network/kind/hostk8s-registry True Converged: \n"},
+    {removal_goes_on,
+     "container/hostk8s-registry False Converging: hostk8s-registry is being removed\n"
+     "network/kind/hostk8s-registry True Converged: \n"},
+};
+
+static void plans(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        engine_case_one(&cases[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plans),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

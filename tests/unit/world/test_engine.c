@@ -1,0 +1,265 @@
+// Decoders of the engine's answers, on answers recorded from an engine and on broken ones.
+#include "lib/world/engine.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static json_t *fixture(const char *name)
+{
+    char path[512];
+    (void)snprintf(path, sizeof(path), TEST_DATA "/fixtures/engine/%s", name);
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static json_t *parse(const char *text)
+{
+    json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static void decode_fixture(const char *name, struct world_container *container)
+{
+    json_auto_t *json = fixture(name);
+    assert_int_equal(world_container_decode(json, container, NULL), 0);
+}
+
+static void running_registry_is_decoded(void **unused)
+{
+    (void)unused;
+    struct world_container container;
+    decode_fixture("registry_running.json", &container);
+    assert_string_equal(container.name, "hostk8s-registry");
+    assert_string_equal(container.image, "registry:2");
+    assert_memory_equal(container.image_id, "sha256:", 7);
+    assert_int_equal(container.state, CONTAINER_RUNNING);
+    assert_null(container.state_error);
+    assert_int_equal(container.started_s, 1795386138);
+    assert_string_equal(container.restart_policy, "always");
+    assert_string_equal(container.storage, "/home/dev/.local/share/hostk8s/registry");
+    assert_string_equal(strmap_get(&container.labels, WORLD_LABEL_OWNER), "hostk8s-registry");
+    assert_string_equal(strmap_get(&container.environment, "REGISTRY_STORAGE_DELETE_ENABLED"),
+                        "true");
+    assert_int_equal(container.binding_count, 1);
+    assert_string_equal(container.bindings[0].container_port, WORLD_REGISTRY_PORT_KEY);
+    assert_string_equal(container.bindings[0].host_address, "127.0.0.1");
+    assert_string_equal(container.bindings[0].host_port, "5002");
+
+    const struct world_endpoint *endpoint = world_container_endpoint(&container, "kind");
+    assert_non_null(endpoint);
+    assert_int_equal(strlen(endpoint->network_id), 64);
+    assert_string_equal(endpoint->ipv4, "172.18.0.4");
+    assert_null(endpoint->ipv6);
+    assert_true(strv_contains(&endpoint->aliases, "hostk8s-registry"));
+    assert_null(world_container_endpoint(&container, "other"));
+    world_container_done(&container);
+}
+
+static void other_states_are_decoded(void **unused)
+{
+    (void)unused;
+    struct world_container container;
+    decode_fixture("registry_created.json", &container);
+    assert_int_equal(container.state, CONTAINER_CREATED);
+    assert_int_equal(container.started_s, 0);
+    world_container_done(&container);
+
+    decode_fixture("registry_port_taken.json", &container);
+    assert_int_equal(container.state, CONTAINER_CREATED);
+    assert_int_equal(container.exit_code, 128);
+    assert_non_null(strstr(container.state_error, "address already in use"));
+    world_container_done(&container);
+
+    decode_fixture("registry_stopped.json", &container);
+    assert_int_equal(container.state, CONTAINER_EXITED);
+    assert_int_equal(container.binding_count, 1);
+    world_container_done(&container);
+}
+
+static void odd_answers_are_tolerated(void **unused)
+{
+    (void)unused;
+    json_auto_t *json = parse(
+        "{\"Id\":\"1\",\"Name\":\"bare\",\"State\":{\"Status\":\"new\",\"StartedAt\":\"soon\"},"
+        "\"Config\":{\"Env\":[1,\"NOVALUE\",\"A=b=c\"],\"Labels\":{\"a\":1,\"b\":\"c\"}},"
+        "\"HostConfig\":{\"PortBindings\":{\"5000/tcp\":null,\"80/tcp\":[{\"HostPort\":\"1\"}]}},"
+        "\"Mounts\":[{\"Type\":\"volume\",\"Destination\":\"/var/lib/registry\",\"Source\":\"x\"}],"
+        "\"NetworkSettings\":{\"Networks\":{\"n\":null,\"m\":{\"Aliases\":[null,\"x\"],"
+        "\"GlobalIPv6Address\":\"fc00::2\"}}}}");
+    struct world_container container;
+    assert_int_equal(world_container_decode(json, &container, NULL), 0);
+    assert_string_equal(container.name, "bare");
+    assert_int_equal(container.state, CONTAINER_UNKNOWN);
+    assert_int_equal(container.started_s, 0);
+    assert_string_equal(container.restart_policy, "no");
+    assert_null(container.storage);
+    assert_int_equal(container.environment.count, 1);
+    assert_string_equal(strmap_get(&container.environment, "A"), "b=c");
+    assert_int_equal(container.labels.count, 1);
+    assert_int_equal(container.binding_count, 1);
+    assert_string_equal(container.bindings[0].host_address, "");
+    assert_int_equal(container.endpoint_count, 2);
+    assert_string_equal(world_container_endpoint(&container, "m")->ipv6, "fc00::2");
+    assert_int_equal(world_container_endpoint(&container, "m")->aliases.count, 1);
+    assert_string_equal(world_container_endpoint(&container, "n")->network_id, "");
+    world_container_done(&container);
+}
+
+static void no_container_is_refused(void **unused)
+{
+    (void)unused;
+    static const char *const texts[] = {"{}", "[]", "1", "{\"Id\":\"1\"}", "{\"Name\":\"/a\"}"};
+    for (size_t i = 0; i < ELEMENTS(texts); i++) {
+        json_auto_t *json = parse(texts[i]);
+        struct world_container container;
+        struct error err;
+        assert_int_equal(world_container_decode(json, &container, &err), -EBADMSG);
+        assert_string_equal(err.text, "the engine's answer is no container");
+    }
+}
+
+static struct world_engine *decode_nodes(json_t *list)
+{
+    struct world_engine *engine = calloc(1, sizeof(*engine));
+    assert_non_null(engine);
+    assert_int_equal(world_engine_decode_nodes(list, engine, NULL), 0);
+    return engine;
+}
+
+static void nodes_of_a_cluster_are_decoded(void **unused)
+{
+    (void)unused;
+    json_auto_t *list = fixture("containers.json");
+    _cleanup_(world_engine_freep) struct world_engine *engine = decode_nodes(list);
+    assert_int_equal(engine->node_count, 2);
+    assert_string_equal(engine->nodes[0].name, "kube-control-plane");
+    assert_string_equal(engine->nodes[1].name, "kube-worker");
+    const struct world_node *node = world_engine_node(engine, "kube-worker");
+    assert_int_equal(node->role, NODE_WORKER);
+    assert_string_equal(node->cluster, "kube");
+    assert_true(node->running);
+    assert_string_equal(node->status, "running");
+    assert_null(world_engine_node(engine, "hostk8s-registry"));
+    assert_int_equal(engine->api_count, 1);
+    assert_string_equal(world_engine_api(engine, "kube")->host_address, "127.0.0.1");
+    assert_int_equal(world_engine_api(engine, "kube")->host_port, 32768);
+    assert_null(world_engine_api(engine, "other"));
+    assert_null(world_engine_container(engine, "hostk8s-registry"));
+}
+
+#define ITEM(name, cluster, role, ports)                                                           \
+    "{\"Id\":\"id-" name "\",\"Names\":[\"/link/alias\",\"/" name "\"],\"State\":\"exited\","      \
+    "\"Labels\":{\"io.x-k8s.kind.cluster\":\"" cluster "\",\"io.x-k8s.kind.role\":\"" role         \
+    "\"},\"Ports\":" ports "}"
+#define PORT(ip, private, public, type)                                                            \
+    "{\"IP\":\"" ip "\",\"PrivatePort\":" private ",\"PublicPort\":" public ",\"Type\":\"" type    \
+                                                                            "\"}"
+
+static void api_is_where_it_is_published(void **unused)
+{
+    (void)unused;
+    json_auto_t *list = parse(
+        "[" ITEM("a-cp2", "a", "control-plane", "[" PORT("127.0.0.1", "6443", "2", "tcp") "]") "," ITEM("a-cp", "a", "control-plane", "[" PORT("127.0.0.1", "6443", "1", "tcp") "]") "," ITEM(
+            "a-lb", "a", "external-load-balancer",
+            "[" PORT("::", "6443", "3", "tcp") "," PORT(
+                "0.0.0.0", "6443", "4",
+                "tcp") "]") "," ITEM("b-cp2", "b", "control-plane",
+                                     "[" PORT(
+                                         "::1", "6443", "6",
+                                         "tcp") "]") "," ITEM("b-cp1", "b", "control-plane",
+                                                              "[" PORT("::1", "6443", "5", "tcp") "," PORT(
+                                                                  "::2", "6443",
+                                                                  "7", "tcp") "]") "," ITEM("c-cp",
+                                                                                            "c",
+                                                                                            "contro"
+                                                                                            "l-"
+                                                                                            "plane",
+                                                                                            "[" PORT("::1", "80", "5", "tcp") "," PORT(
+                                                                                                "::"
+                                                                                                "1",
+                                                                                                "64"
+                                                                                                "4"
+                                                                                                "3",
+                                                                                                "5",
+                                                                                                "ud"
+                                                                                                "p") "," PORT("::1",
+                                                                                                              "6443",
+                                                                                                              "99999",
+                                                                                                              "tcp") ",{"
+                                                                                                                     "\"Pr"
+                                                                                                                     "ivat"
+                                                                                                                     "ePor"
+                                                                                                                     "t\":"
+                                                                                                                     "6443"
+                                                                                                                     ",\"T"
+                                                                                                                     "ype"
+                                                                                                                     "\":"
+                                                                                                                     "\"tc"
+                                                                                                                     "p\"}"
+                                                                                                                     "]") "," ITEM("c-x",
+                                                                                                                                   "c",
+                                                                                                                                   "unheard-of",
+                                                                                                                                   "null") ",{},1,"
+                                                                                                                                           "{\"Names\":[\"/x\"],\"Labels\":{\"io.x-k8s.kind.cluster\":\"a\"}}]");
+    _cleanup_(world_engine_freep) struct world_engine *engine = decode_nodes(list);
+    assert_int_equal(engine->node_count, 5);
+    assert_string_equal(engine->nodes[0].name, "a-cp");
+    assert_false(engine->nodes[0].running);
+    assert_int_equal(engine->nodes[0].role, NODE_CONTROL_PLANE);
+    assert_int_equal(engine->api_count, 2);
+    assert_string_equal(world_engine_api(engine, "a")->host_address, "0.0.0.0");
+    assert_int_equal(world_engine_api(engine, "a")->host_port, 4);
+    assert_string_equal(world_engine_api(engine, "b")->host_address, "::1");
+    assert_int_equal(world_engine_api(engine, "b")->host_port, 5);
+}
+
+static void registry_is_found_by_name_and_label(void **unused)
+{
+    (void)unused;
+    json_auto_t *list = parse("[{\"Id\":\"1\",\"Names\":[\"/r\"]},{\"Id\":\"2\",\"Names\":[\"/r-"
+                              "previous\"]},{\"Id\":\"3\",\"Names\":[\"/x\"],\"Labels\":{\"" //
+                              WORLD_LABEL_OWNER "\":\"y\"}},{\"Id\":\"4\",\"Names\":[\"/r2\"]},"
+                              "{\"Names\":[\"/r\"]},{\"Id\":\"5\",\"Names\":null}]");
+    _cleanup_(strv_done) struct strv ids = {0};
+    assert_int_equal(world_engine_registry_ids(list, "r", &ids, NULL), 0);
+    assert_int_equal(ids.count, 3);
+    assert_string_equal(ids.items[0], "1");
+    assert_string_equal(ids.items[1], "2");
+    assert_string_equal(ids.items[2], "3");
+}
+
+static void no_list_is_refused(void **unused)
+{
+    (void)unused;
+    json_auto_t *object = json_object();
+    struct world_engine engine = {0};
+    struct strv ids = {0};
+    struct error err;
+    assert_int_equal(world_engine_decode_nodes(object, &engine, &err), -EBADMSG);
+    assert_string_equal(err.text, "the engine's answer is no list of containers");
+    assert_int_equal(world_engine_registry_ids(NULL, "r", &ids, &err), -EBADMSG);
+    world_engine_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(running_registry_is_decoded),
+        cmocka_unit_test(other_states_are_decoded),
+        cmocka_unit_test(odd_answers_are_tolerated),
+        cmocka_unit_test(no_container_is_refused),
+        cmocka_unit_test(nodes_of_a_cluster_are_decoded),
+        cmocka_unit_test(api_is_where_it_is_published),
+        cmocka_unit_test(registry_is_found_by_name_and_label),
+        cmocka_unit_test(no_list_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
