@@ -121,15 +121,15 @@ static const struct world_object *own_namespace(const struct cluster_look *look)
 }
 
 // What the controllers put into every namespace, and what the program made, is not foreign.
-static bool is_foreign(enum kube_kind kind, json_t *item)
+static bool is_foreign(const json_t *item)
 {
     const char *managed_by =
         json_get_string(item, "metadata", "labels", WORLD_LABEL_MANAGED_BY, NULL);
     if (str_equal(managed_by, WORLD_MANAGED_BY)) {
         return false;
     }
-    return kind != KUBE_CONFIG_MAP ||
-           !str_equal(json_get_string(item, "metadata", "name", NULL), "kube-root-ca.crt");
+    return !str_equal(json_get_string(item, "metadata", "name", NULL), "kube-root-ca.crt") &&
+           !str_equal(json_get_string(item, "type", NULL), "kubernetes.io/service-account-token");
 }
 
 static void on_residents(void *ctx, json_t *answer, const struct error *err)
@@ -138,7 +138,7 @@ static void on_residents(void *ctx, json_t *answer, const struct error *err)
     size_t i = 0;
     json_t *item = NULL;
     json_array_foreach (json_object_get(answer, "items"), i, item) {
-        request->look->world->namespace_foreign |= is_foreign(request->kind, item);
+        request->look->world->namespace_foreign |= is_foreign(item);
     }
     request_end(request, err);
 }
@@ -152,26 +152,27 @@ static void look_finish(struct cluster_look *look)
 static void look_for_residents(struct cluster_look *look)
 {
     static const struct {
-        enum kube_kind kind;
-        const char *path;
+        const char *prefix;
+        const char *plural;
     } collections[] = {
-        {KUBE_CONFIG_MAP, "/api/v1/namespaces/%s/configmaps"},
-        {KUBE_SERVICE, "/api/v1/namespaces/%s/services"},
-        {_KUBE_KIND_COUNT, "/api/v1/namespaces/%s/pods"},
-        {_KUBE_KIND_COUNT, "/api/v1/namespaces/%s/persistentvolumeclaims"},
-        {KUBE_DEPLOYMENT, "/apis/apps/v1/namespaces/%s/deployments"},
-        {_KUBE_KIND_COUNT, "/apis/apps/v1/namespaces/%s/statefulsets"},
-        {_KUBE_KIND_COUNT, "/apis/apps/v1/namespaces/%s/daemonsets"},
+        {"/api/v1", "configmaps"},
+        {"/api/v1", "secrets"},
+        {"/api/v1", "services"},
+        {"/api/v1", "pods"},
+        {"/api/v1", "persistentvolumeclaims"},
+        {"/apis/apps/v1", "deployments"},
+        {"/apis/apps/v1", "statefulsets"},
+        {"/apis/apps/v1", "daemonsets"},
+        {"/apis/batch/v1", "jobs"},
     };
     look->next = look_finish;
     bool wanted = look->input->wanted && look->input->config->ui.enabled;
     if (!wanted && own_namespace(look) != NULL) {
         for (size_t i = 0; i < ELEMENTS(collections); i++) {
-            const char *end = strstr(collections[i].path, "%s");
             _cleanup_free_ char *path =
-                str_printf("%.*s%s%s", (int)(end - collections[i].path), collections[i].path,
-                           look->input->config->ui.name_space, end + strlen("%s"));
-            ask(look, collections[i].kind, path, "", on_residents);
+                str_printf("%s/namespaces/%s/%s", collections[i].prefix,
+                           look->input->config->ui.name_space, collections[i].plural);
+            ask(look, _KUBE_KIND_COUNT, path, "", on_residents);
         }
     }
     look_joined(look);
@@ -190,6 +191,7 @@ static void on_pods(void *ctx, json_t *answer, const struct error *err)
 
 static bool is_deployment_waiting(const struct cluster_look *look, const char **ret_namespace)
 {
+    int64_t replicas = look->input->config->ui.replicas;
     for (size_t i = 0; i < look->desired_count; i++) {
         const struct desired_object *desired = &look->desired[i];
         if (desired->kind != KUBE_DEPLOYMENT) {
@@ -197,9 +199,10 @@ static bool is_deployment_waiting(const struct cluster_look *look, const char **
         }
         const struct world_object *object =
             world_cluster_object(look->world, desired->kind, desired->name_space, desired->name);
+        // A rollout that is stuck still has its old pods ready.
         if (object != NULL && object->owned &&
-            json_get_int(object->object, 0, "status", "readyReplicas", NULL) <
-                (int64_t)look->input->config->ui.replicas) {
+            (json_get_int(object->object, 0, "status", "readyReplicas", NULL) < replicas ||
+             json_get_int(object->object, 0, "status", "updatedReplicas", NULL) < replicas)) {
             *ret_namespace = desired->name_space;
             return true;
         }

@@ -9,6 +9,9 @@
 #include <sys/queue.h>
 
 #define CONNECT_TIMEOUT_MAX_MS 10000u
+// What is above it waits in curl's own queue, where the request's timeouts count already. A stream
+// holds its connection for as long as it lasts.
+#define CONNECTIONS_PER_HOST_MAX 16
 #define CLIENT_POOL_MAX 8
 
 TAILQ_HEAD(call_list, http_call);

@@ -12,9 +12,6 @@
 #include <errno.h>
 
 #define CONNECTIONS_KEPT_MAX 64L
-// What is above it waits in curl's own queue, where the request's timeouts count already. A stream
-// holds its connection for as long as it lasts.
-#define CONNECTIONS_PER_HOST_MAX 16L
 
 struct curl_socket {
     uv_poll_t poll;
@@ -235,7 +232,8 @@ static CURLMcode configure_multi(CURLM *multi, struct curl_transport *transport)
         code = curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT_MAX);
     }
     if (code == CURLM_OK) {
-        code = curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_PER_HOST_MAX);
+        code =
+            curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST_MAX);
     }
     return code;
 }

@@ -13,7 +13,7 @@
 #define WORLD_HOSTS_FILE "hosts.toml"
 
 enum config_path {
-    CONFIG_PATH_UNKNOWN,  // the version could not be read
+    CONFIG_PATH_UNKNOWN, // the version could not be read
     CONFIG_PATH_ENABLED,
     CONFIG_PATH_DISABLED, // no config_path, or another directory, or `mirrors` rule it out
 };

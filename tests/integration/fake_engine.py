@@ -39,10 +39,36 @@ class Engine(Server):
         for container in self.containers:
             self._hush(container)
 
+    def tell(self, kind, action, identifier, **attributes):
+        now = time.time_ns()
+        actor = {"ID": identifier, "Attributes": attributes}
+        event = {"Type": kind, "Action": action, "Actor": actor, "scope": "local"}
+        self.emit(event | {"time": now // 10**9, "timeNano": now})
+
+    def tell_of(self, container, action, **attributes):
+        attributes = {"image": container.spec["Image"], "name": container.name} | container.labels | attributes
+        self.tell("container", action, container.id, **attributes)
+
     # ---- the state that tests set up ----
 
     def add_network(self, name="kind"):
         self.networks[name] = identity("network", name, len(self.requests), time.time_ns())
+        self.tell("network", "create", self.networks[name], name=name, type="bridge")
+
+    def stop_container(self, container):
+        """As `docker stop` by somebody else."""
+        with self.lock:
+            self._hush(container)
+            container.state, container.exit_code = "exited", 2
+        self.tell_of(container, "die", exitCode="2")
+        self.tell_of(container, "stop")
+
+    def remove_container(self, container):
+        """As `docker rm -f` by somebody else."""
+        with self.lock:
+            self._hush(container)
+            self.containers.remove(container)
+        self.tell_of(container, "destroy")
 
     def add_node(self, name, cluster, role="control-plane", api_port=None, running=True):
         labels = {"io.x-k8s.kind.cluster": cluster, "io.x-k8s.kind.role": role}
@@ -53,6 +79,7 @@ class Engine(Server):
         node.state = "running" if running else "exited"
         with self.lock:
             self.containers.append(node)
+        self.tell_of(node, "start")
         return node
 
     def add_container(self, name, spec, start=True):
@@ -122,6 +149,11 @@ class Engine(Server):
             }
         return endpoints
 
+    def events(self, request):
+        kinds = json.loads(request.query["filters"])["type"]
+        stream = self.open_stream(lambda event: event["Type"] in kinds)
+        return Response(200, headers={"Content-Type": "application/json"}, chunks=stream)
+
     def list(self, _request):
         listed = []
         for container in self.containers:
@@ -179,6 +211,7 @@ class Engine(Server):
         container = Container(name, spec)
         container.networks["bridge"] = {"id": identity("network", "bridge"), "aliases": None, "ip": "172.17.0.2"}
         self.containers.append(container)
+        self.tell_of(container, "create")
         return reply({"Id": container.id, "Warnings": []}, 201)
 
     def _hush(self, container):
@@ -219,6 +252,7 @@ class Engine(Server):
         container.state = "running"
         # One that stays silent has been up for long: its time to come up need not be waited for.
         container.started = timestamp(60 if behaviour == "silent" else 0)
+        self.tell_of(container, "start")
 
     def start(self, _request, name):
         container = self._need(name)
@@ -231,8 +265,7 @@ class Engine(Server):
         container = self._need(name)
         if not container.is_up():
             return reply(None, 304)
-        self._hush(container)
-        container.state, container.exit_code = "exited", 2
+        self.stop_container(container)
         return reply(None, 204)
 
     def unpause(self, _request, name):
@@ -240,12 +273,14 @@ class Engine(Server):
         if container.state != "paused":
             raise Refusal(500, f"Container {container.id} is not paused")
         container.state = "running"
+        self.tell_of(container, "unpause")
         return reply(None, 204)
 
     def rename(self, request, name):
         container = self._need(name)
         self._need_free_name(request.query["name"])
-        container.name = request.query["name"]
+        old, container.name = container.name, request.query["name"]
+        self.tell_of(container, "rename", oldName="/" + old)
         return reply(None, 204)
 
     def update(self, request, name):
@@ -253,9 +288,7 @@ class Engine(Server):
         return reply({"Warnings": None})
 
     def remove(self, _request, name):
-        container = self._need(name)
-        self._hush(container)
-        self.containers.remove(container)
+        self.remove_container(self._need(name))
         return reply(None, 204)
 
     def network(self, _request, name):
@@ -276,12 +309,14 @@ class Engine(Server):
             "aliases": document["EndpointConfig"]["Aliases"] + [container.id[:12]],
             "ip": f"172.18.0.{self.addresses}",
         }
+        self.tell("network", "connect", self.networks[name], container=container.id, name=name, type="bridge")
         return reply(None)
 
     def disconnect(self, request, name):
         container = self._need(request.json()["Container"])
         if container.networks.pop(name, None) is None:
             raise Refusal(500, f"container {container.id} is not connected to network {name}")
+        self.tell("network", "disconnect", self.networks.get(name, ""), container=container.id, name=name, type="bridge")
         return reply(None)
 
     def image(self, _request, name):
@@ -313,6 +348,7 @@ class Engine(Server):
             if container.tree.files[path] is not None:
                 raise Refusal(400, "extraction point is not a directory")
             container.tree.unpack(path, request.body)
+            self.tell_of(container, "extract-to-dir", path=path)
             return reply(None)
         stat = base64.b64encode(json.dumps(container.tree.stat(path)).encode()).decode()
         headers = {"X-Docker-Container-Path-Stat": stat, "Content-Type": "application/x-tar"}
@@ -329,6 +365,7 @@ class Engine(Server):
     def exec_start(self, _request, number):
         container, command, _ = self.execs[number]
         output, self.execs[number][2] = self._execute(container, command)
+        self.tell_of(container, "exec_die", execID=number, exitCode=str(self.execs[number][2]))
         headers = {"Content-Type": "application/vnd.docker.raw-stream"}
         return Response(200, output.encode(), headers, until_close=True)
 
@@ -352,6 +389,7 @@ class Engine(Server):
 
 ROUTES = [
     ("GET HEAD", "/_ping", Engine.ping),
+    ("GET", "/events", Engine.events),
     ("GET", "/containers/json", Engine.list),
     ("POST", "/containers/create", Engine.create),
     ("GET", "/containers/([^/]+)/json", Engine.inspect),

@@ -14,10 +14,10 @@ import subprocess
 import tempfile
 import time
 
-from http_server import Server, reply
+from http_server import Response, Server, reply
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/kube"
-GROUPS = ["apps/v1", "discovery.k8s.io/v1", "networking.k8s.io/v1"]
+GROUPS = ["apps/v1", "batch/v1", "discovery.k8s.io/v1", "networking.k8s.io/v1"]
 MANAGER = "hostk8s-registryd"
 # Lists that are maps by these keys, by the name of the list.
 KEYS = {"containers": ["name"], "env": ["name"], "ports": ["containerPort", "port", "protocol"]}
@@ -34,6 +34,8 @@ KINDS = {
     "persistentvolumeclaims": "PersistentVolumeClaim",
     "statefulsets": "StatefulSet",
     "daemonsets": "DaemonSet",
+    "jobs": "Job",
+    "secrets": "Secret",
 }
 
 
@@ -235,8 +237,21 @@ class Kube(Server):
         methods = {"GET": self._get, "PATCH": self._apply, "DELETE": self._delete}
         return methods[request.method](request, plural, namespace, name)
 
+    def _watch(self, request, plural, wanted):
+        def wants(event):
+            document = event["object"]
+            return document["kind"] == KINDS[plural] and wanted.items() <= (document["metadata"].get("labels") or {}).items()
+
+        stream = self.open_stream(wants)
+        if "resourceVersion" not in request.query:
+            for document in self.objects.values():
+                stream.send({"type": "ADDED", "object": document})
+        return Response(200, headers={"Content-Type": "application/json"}, chunks=stream)
+
     def _list(self, request, group, plural, namespace):
         wanted = dict(pair.split("=") for pair in request.query.get("labelSelector", "").split(",") if pair)
+        if "watch" in request.query:
+            return self._watch(request, plural, wanted)
         items = []
         for key, document in sorted(self.objects.items(), key=str):
             labels = document["metadata"].get("labels") or {}
@@ -259,7 +274,23 @@ class Kube(Server):
         metadata.setdefault("creationTimestamp", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
         metadata["resourceVersion"] = str(self.version)
         document.setdefault("kind", KINDS[plural])
+        kind = "MODIFIED" if (plural, metadata.get("namespace"), metadata["name"]) in self.objects else "ADDED"
+        self.emit({"type": kind, "object": document})
         return document
+
+    def change(self, plural, name, change, namespace="hostk8s"):
+        """Somebody else changes an object: change(document)."""
+        with self.lock:
+            document = self.get(plural, name, namespace)
+            change(document)
+            self._stamp(plural, document)
+
+    def remove(self, plural, name, namespace="hostk8s"):
+        """Somebody else deletes an object."""
+        with self.lock:
+            key = (plural, None if plural == "namespaces" else namespace, name)
+            self.applied.pop(key, None)
+            self.emit({"type": "DELETED", "object": self.objects.pop(key)})
 
     def _roll_out(self, document):
         generation, replicas = document["metadata"]["generation"], document["spec"]["replicas"]
@@ -312,6 +343,5 @@ class Kube(Server):
             return failure(409, "Conflict", "the UID in the precondition does not match the UID in record")
         for key in list(self.objects):
             if key == (plural, namespace, name) or (plural == "namespaces" and key[1] == name):
-                del self.objects[key]
-                self.applied.pop(key, None)
+                self.remove(key[0], key[2], key[1])
         return reply({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})

@@ -28,6 +28,7 @@ WORKER = "node/hostk8s-worker"
 DEPLOYMENT = "kube/hostk8s/Deployment/hostk8s/registry-ui"
 INGRESS = "kube/hostk8s/Ingress/hostk8s/registry-ui"
 HOSTING = "kube/hostk8s/ConfigMap/kube-public/local-registry-hosting"
+DEPLOYMENT_LIST = r"GET /apis/apps/v1/deployments\?[^&]*$"  # and no watch
 RESOURCES = 12  # of a machine as setUp makes it
 SECONDS = 30  # bounds every wait: generous, since the machine may be busy
 STEP = 0.01  # between two looks at a file

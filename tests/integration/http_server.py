@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import queue
 import re
 import socket
 import ssl
@@ -60,6 +61,24 @@ def reply(document, status=200, **headers):
     return Response(status, body, {"Content-Type": "application/json"} | names)
 
 
+class Stream:
+    """The chunks of an endless answer: a line for each event that it wants, until it ends."""
+
+    def __init__(self, wants):
+        self.wants = wants
+        self.lines = queue.SimpleQueue()
+
+    def send(self, event):
+        if self.wants(event):
+            self.lines.put(json.dumps(event).encode() + b"\n")
+
+    def end(self):
+        self.lines.put(None)
+
+    def __iter__(self):
+        return iter(self.lines.get, None)
+
+
 class Fault:
     """What happens to requests that match, `times` of them (None: to all until cleared)."""
 
@@ -89,6 +108,7 @@ class Server:
         self.unexpected = []  # requests that no fake knows
         self.before = None  # called with each request before it is carried out
         self.faults = []
+        self.streams = []
         self.connections = set()
         self.listener = None
 
@@ -127,6 +147,7 @@ class Server:
             if isinstance(self.address, str):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self.address)
+        self.end_streams()
         with self.changed:
             connections = list(self.connections)
         for connection in connections:
@@ -136,6 +157,22 @@ class Server:
     def close(self):
         self.clear_faults()
         self.down()
+
+    # ---- streams ----
+
+    def open_stream(self, wants):
+        stream = Stream(wants)
+        self.streams.append(stream)
+        return stream
+
+    def emit(self, event):
+        for stream in self.streams:
+            stream.send(event)
+
+    def end_streams(self):
+        streams, self.streams = self.streams, []
+        for stream in streams:
+            stream.end()
 
     # ---- what was asked ----
 

@@ -14,6 +14,7 @@ from harness import (
     CONTAINER,
     CONTROL_PLANE,
     DEPLOYMENT,
+    DEPLOYMENT_LIST,
     HOSTING,
     INGRESS,
     NETWORK,
@@ -373,7 +374,7 @@ class ClusterConditions(ConditionTest):
         faults += [("status", {"code": 429, "headers": {"Retry-After": "1"}}), ("status", {"code": 401}), ("status", {"code": 404})]
         for kind, options in faults:
             with self.subTest(kind=kind, options=options):
-                fault = self.kube.fault("GET /apis/apps/v1/deployments", kind, times=1, **options)
+                fault = self.kube.fault(DEPLOYMENT_LIST, kind, times=1, **options)
                 daemon.signal(signal.SIGUSR1)
                 wait_until(lambda fault=fault: fault.hits, "the fault was met")
                 daemon.wait_converged()

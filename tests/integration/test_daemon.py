@@ -10,6 +10,7 @@ import unittest
 from harness import (
     CONTAINER,
     DEPLOYMENT,
+    DEPLOYMENT_LIST,
     HOSTING,
     REGISTRY,
     RESOURCES,
@@ -133,7 +134,7 @@ class Signals(MachineTest):
         self.assert_second_forces(self.engine, "POST .*/containers/create")
 
     def test_second_sigterm_forces_exit_from_the_cluster(self):
-        self.assert_second_forces(self.kube, "GET /apis/apps/v1/deployments")
+        self.assert_second_forces(self.kube, DEPLOYMENT_LIST)
 
     def test_second_sigterm_forces_exit_from_a_node(self):
         self.assert_second_forces(self.engine, "GET .*/archive")
@@ -147,7 +148,7 @@ class Signals(MachineTest):
         self.engine.wait("GET .*/containers/json", since=before[0])
         for node in (self.node, self.worker):
             self.engine.wait(f"HEAD .*/{node.id}/archive", since=before[0])
-        self.kube.wait("GET /apis/apps/v1/deployments", since=before[1])
+        self.kube.wait(DEPLOYMENT_LIST, since=before[1])
         self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
 
     def test_sigusr1_repairs_drift_at_once(self):
@@ -361,7 +362,7 @@ class Idle(MachineTest):
         self.assertEqual(self.status_file.read_text(), status)
         self.assertEqual(self.engine.since(before[0], "GET .*/archive"), [], "no archive is read again")
         lists = self.engine.since(before[0], r"GET .*/containers/json\?")
-        deployments = self.kube.since(before[1], "GET /apis/apps/v1/deployments")
+        deployments = self.kube.since(before[1], DEPLOYMENT_LIST)
         self.assertLessEqual(abs(len(lists) - len(deployments)), 1, "one list of each kind for each pass")
 
     def test_one_line_for_each_change(self):

@@ -4,7 +4,7 @@ import signal
 import unittest
 
 from fake_kube import certificates
-from harness import CONTAINER, DEPLOYMENT, MachineTest
+from harness import CONTAINER, DEPLOYMENT, DEPLOYMENT_LIST, MachineTest
 
 SECRET = "hunter2-of-the-registry"
 NEW_SECRET = "swordfish-of-the-registry"
@@ -73,7 +73,7 @@ class Secrets(MachineTest):
         daemon = self.converged_daemon("-l", "debug")
         self.engine.fault("GET .*/containers/json", "shape", times=2, body={"Env": [f"REGISTRY_HTTP_SECRET={SECRET}"]})
         self.engine.fault(f"GET .*/containers/{self.registry().id}/json", "garbage", times=2)
-        self.kube.fault("GET /apis/apps/v1/deployments", "truncated", times=2)
+        self.kube.fault(DEPLOYMENT_LIST, "truncated", times=2)
         self.wait_passes(3)
         daemon.wait_converged()
         self.watch(daemon)
@@ -91,7 +91,7 @@ class Secrets(MachineTest):
         conf = certificates().kubeconfig(f"https://127.0.0.1:{self.kube.port}", name="kind-hostk8s")
         kubeconfig.write_text(conf + f"    token: {TOKEN}\n")
         self.configure(kubernetes={"kubeconfig": str(kubeconfig)})
-        self.kube.fault("GET /apis/apps/v1/deployments", "status", times=1, code=401)
+        self.kube.fault(DEPLOYMENT_LIST, "status", times=1, code=401)
         daemon = self.converged_daemon("-l", "debug")
         sent = {request.headers.get("authorization") for request in self.kube.requests}
         self.assertEqual(sent, {f"Bearer {TOKEN}"})

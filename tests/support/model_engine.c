@@ -237,7 +237,7 @@ static int act_start(struct model_engine *model, struct world_container *contain
     return 0;
 }
 
-static int act_stop(struct world_container *container)
+static void stop(struct world_container *container)
 {
     if (is_up(container)) {
         container->state = CONTAINER_EXITED;
@@ -245,17 +245,6 @@ static int act_stop(struct world_container *container)
     for (size_t i = 0; i < container->endpoint_count; i++) {
         set(&container->endpoints[i].ipv4, NULL);
     }
-    return 0;
-}
-
-static struct world_hosts_dir *find_dir(struct model_engine *model, const char *name)
-{
-    for (size_t i = 0; i < model->files->dir_count; i++) {
-        if (str_equal(model->files->dirs[i].name, name)) {
-            return &model->files->dirs[i];
-        }
-    }
-    return NULL;
 }
 
 static int act_files(struct model_engine *model, const struct action *action)
@@ -263,12 +252,16 @@ static int act_files(struct model_engine *model, const struct action *action)
     assert_true(action->file_count > 0);
     for (size_t i = 0; i < action->file_count; i++) {
         const struct plan_file *file = &action->files[i];
-        struct world_hosts_dir *dir = find_dir(model, file->alias);
-        if (dir == NULL) {
+        size_t at = 0;
+        while (at < model->files->dir_count &&
+               !str_equal(model->files->dirs[at].name, file->alias)) {
+            at++;
+        }
+        if (at == model->files->dir_count) {
             assert_int_equal(action->type, ACTION_HOSTS_WRITE);
             model_engine_add_dir(model, file->alias, file->content);
         } else {
-            set(&dir->content, file->content);
+            set(&model->files->dirs[at].content, file->content);
         }
     }
     return 0;
@@ -281,7 +274,8 @@ static int act_on_container(struct model_engine *model, const struct action *act
         return act_start(model, container, err);
     }
     if (action->type == ACTION_CONTAINER_STOP) {
-        return act_stop(container);
+        stop(container);
+        return 0;
     }
     if (action->type == ACTION_CONTAINER_UNPAUSE) {
         assert_int_equal(container->state, CONTAINER_PAUSED);

@@ -1,4 +1,5 @@
 // Many calls at a time, streams and cancelling: who is called, when, and that it is once.
+#include "lib/http/curl_internal.h"
 #include "tests/support/http_fixture.h"
 
 #include "lib/base/str.h"
@@ -65,11 +66,11 @@ static void test_few_connections(void **state)
                           (struct http_request){.path = "/silent", .timeout_ms = 30000},
                           &outcomes[i]);
     }
-    run_until_requests(f, 8);
+    run_until_requests(f, CONNECTIONS_PER_HOST_MAX);
     for (int i = 0; i < 100; i++) {
         (void)uv_run(&f->loop, UV_RUN_NOWAIT);
     }
-    assert_int_equal(http_server_connections(f->server), 8);
+    assert_int_equal(http_server_connections(f->server), CONNECTIONS_PER_HOST_MAX);
     // Some have a connection, most wait for one.
     for (size_t i = 0; i < PARALLEL; i++) {
         http_cancel(f->client, outcomes[i].call);
@@ -91,7 +92,7 @@ static void test_queue_timeout(void **state)
     assert_int_equal(
         http_fixture_get_from(f, other, (struct http_request){.path = "/hello"}).status, 200);
 
-    struct http_outcome holders[8] = {0};
+    struct http_outcome holders[CONNECTIONS_PER_HOST_MAX] = {0};
     for (size_t i = 0; i < ELEMENTS(holders); i++) {
         http_fixture_send(f, f->client, (struct http_request){.path = "/silent"}, &holders[i]);
     }

@@ -6,6 +6,7 @@
 #include "lib/desired/desired.h"
 #include "lib/plan/plan.h"
 #include "tests/support/model_engine.h"
+#include "tests/support/plan_text.h"
 #include "tests/support/sample_config.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define RUNS 20000
+#define RUNS 4000
 #define ROUNDS_MAX 60
 #define INTERRUPTED_ROUNDS 12
 #define SNAPSHOTS_MAX 8
@@ -239,7 +240,8 @@ static void act(struct run *run, const struct plan *plan, size_t limit)
             assert_false(action->step);
         }
         int r = model_engine_act(run->model, action, &err);
-        if (str_equal(action->verb, "put back") && action->type == ACTION_CONTAINER_REMOVE) {
+        if (str_equal(action->verb, PLAN_VERB_PUT_BACK) &&
+            action->type == ACTION_CONTAINER_REMOVE) {
             reject(run);
         }
         if (r < 0) {
@@ -334,17 +336,11 @@ static void trace(const struct run *run, const struct plan *plan, unsigned round
 {
     print_message("round %u\n", round);
     for (size_t i = 0; i < run->model->world->container_count; i++) {
-        _cleanup_free_ char *text = model_container_text(&run->model->world->containers[i]);
-        print_message("  is %s", text);
+        _cleanup_free_ char *is = model_container_text(&run->model->world->containers[i]);
+        print_message("  is %s", is);
     }
-    for (size_t i = 0; i < plan->action_count; i++) {
-        print_message("  do %s %s: %s\n", action_type_name(plan->actions[i].type),
-                      plan->actions[i].target, plan->actions[i].verb);
-    }
-    for (size_t i = 0; i < plan->condition_count; i++) {
-        print_message("  %s %s: %s\n", plan->conditions[i].resource,
-                      reason_name(plan->conditions[i].reason), plan->conditions[i].message);
-    }
+    _cleanup_free_ char *text = plan_text(plan);
+    print_message("%s", text);
 }
 
 static void one_run(bool verbose)

@@ -155,60 +155,56 @@ static void nodes_of_a_cluster_are_decoded(void **unused)
     assert_null(world_engine_container(engine, "hostk8s-registry"));
 }
 
-#define ITEM(name, cluster, role, ports)                                                           \
-    "{\"Id\":\"id-" name "\",\"Names\":[\"/link/alias\",\"/" name "\"],\"State\":\"exited\","      \
-    "\"Labels\":{\"io.x-k8s.kind.cluster\":\"" cluster "\",\"io.x-k8s.kind.role\":\"" role         \
-    "\"},\"Ports\":" ports "}"
-#define PORT(ip, private, public, type)                                                            \
-    "{\"IP\":\"" ip "\",\"PrivatePort\":" private ",\"PublicPort\":" public ",\"Type\":\"" type    \
-                                                                            "\"}"
+struct port {
+    const char *address;
+    int inside;
+    int outside;
+    const char *type;
+};
+
+static const struct {
+    const char *name;
+    const char *cluster;
+    const char *role;
+    struct port ports[3];
+} listed[] = {
+    {"a-cp2", "a", "control-plane", {{"127.0.0.1", 6443, 2, "tcp"}}},
+    {"a-cp", "a", "control-plane", {{"127.0.0.1", 6443, 1, "tcp"}}},
+    {"a-lb", "a", "external-load-balancer", {{"::", 6443, 3, "tcp"}, {"0.0.0.0", 6443, 4, "tcp"}}},
+    {"b-cp2", "b", "control-plane", {{"::1", 6443, 6, "tcp"}}},
+    {"b-cp1", "b", "control-plane", {{"::1", 6443, 5, "tcp"}, {"::2", 6443, 7, "tcp"}}},
+    {"c-cp",
+     "c",
+     "control-plane",
+     {{"::1", 80, 5, "tcp"}, {"::1", 6443, 5, "udp"}, {"::1", 6443, 99999, "tcp"}}},
+    {"c-x", "c", "unheard-of", {{"::1", 6443, 5, "tcp"}}},
+};
+
+static json_t *listed_item(size_t i)
+{
+    json_t *item =
+        json_pack("{s:s+, s:[s, s+], s:s, s:{s:s, s:s}, s:[{s:i, s:s}]}", "Id", "id-",
+                  listed[i].name, "Names", "/link/alias", "/", listed[i].name, "State", "exited",
+                  "Labels", WORLD_LABEL_KIND_CLUSTER, listed[i].cluster, WORLD_LABEL_KIND_ROLE,
+                  listed[i].role, "Ports", "PrivatePort", 6443, "Type", "tcp");
+    assert_non_null(item);
+    for (size_t j = 0; j < ELEMENTS(listed[i].ports) && listed[i].ports[j].type != NULL; j++) {
+        const struct port *port = &listed[i].ports[j];
+        json_t *added = json_pack("{s:s, s:i, s:i, s:s}", "IP", port->address, "PrivatePort",
+                                  port->inside, "PublicPort", port->outside, "Type", port->type);
+        assert_int_equal(json_array_append_new(json_object_get(item, "Ports"), added), 0);
+    }
+    return item;
+}
 
 static void api_is_where_it_is_published(void **unused)
 {
     (void)unused;
-    json_auto_t *list = parse(
-        "[" ITEM("a-cp2", "a", "control-plane", "[" PORT("127.0.0.1", "6443", "2", "tcp") "]") "," ITEM("a-cp", "a", "control-plane", "[" PORT("127.0.0.1", "6443", "1", "tcp") "]") "," ITEM(
-            "a-lb", "a", "external-load-balancer",
-            "[" PORT("::", "6443", "3", "tcp") "," PORT(
-                "0.0.0.0", "6443", "4",
-                "tcp") "]") "," ITEM("b-cp2", "b", "control-plane",
-                                     "[" PORT(
-                                         "::1", "6443", "6",
-                                         "tcp") "]") "," ITEM("b-cp1", "b", "control-plane",
-                                                              "[" PORT("::1", "6443", "5", "tcp") "," PORT(
-                                                                  "::2", "6443",
-                                                                  "7", "tcp") "]") "," ITEM("c-cp",
-                                                                                            "c",
-                                                                                            "contro"
-                                                                                            "l-"
-                                                                                            "plane",
-                                                                                            "[" PORT("::1", "80", "5", "tcp") "," PORT(
-                                                                                                "::"
-                                                                                                "1",
-                                                                                                "64"
-                                                                                                "4"
-                                                                                                "3",
-                                                                                                "5",
-                                                                                                "ud"
-                                                                                                "p") "," PORT("::1",
-                                                                                                              "6443",
-                                                                                                              "99999",
-                                                                                                              "tcp") ",{"
-                                                                                                                     "\"Pr"
-                                                                                                                     "ivat"
-                                                                                                                     "ePor"
-                                                                                                                     "t\":"
-                                                                                                                     "6443"
-                                                                                                                     ",\"T"
-                                                                                                                     "ype"
-                                                                                                                     "\":"
-                                                                                                                     "\"tc"
-                                                                                                                     "p\"}"
-                                                                                                                     "]") "," ITEM("c-x",
-                                                                                                                                   "c",
-                                                                                                                                   "unheard-of",
-                                                                                                                                   "null") ",{},1,"
-                                                                                                                                           "{\"Names\":[\"/x\"],\"Labels\":{\"io.x-k8s.kind.cluster\":\"a\"}}]");
+    json_auto_t *list =
+        parse("[{},1,{\"Names\":[\"/x\"],\"Labels\":{\"io.x-k8s.kind.cluster\":\"a\"}}]");
+    for (size_t i = 0; i < ELEMENTS(listed); i++) {
+        assert_int_equal(json_array_append_new(list, listed_item(i)), 0);
+    }
     _cleanup_(world_engine_freep) struct world_engine *engine = decode_nodes(list);
     assert_int_equal(engine->node_count, 5);
     assert_string_equal(engine->nodes[0].name, "a-cp");
