@@ -25,6 +25,7 @@ static const struct {
     [REASON_CLUSTER_NOT_FOUND] = {"ClusterNotFound", false},
     [REASON_INGRESS_CLASS_MISSING] = {"IngressClassMissing", false},
     [REASON_UNAVAILABLE] = {"Unavailable", true},
+    [REASON_CONTENDED] = {"Contended", true},
     [REASON_ERROR] = {"Error", false},
 };
 

@@ -30,6 +30,7 @@ enum reason {
     REASON_CLUSTER_NOT_FOUND,
     REASON_INGRESS_CLASS_MISSING,
     REASON_UNAVAILABLE,
+    REASON_CONTENDED, // something else keeps changing it back
     REASON_ERROR,
     _REASON_COUNT,
 };

@@ -73,6 +73,19 @@ void plan_done(struct plan *plan)
     *plan = (struct plan){0};
 }
 
+void plan_drop_actions(struct plan *plan, const char *resource)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < plan->action_count; i++) {
+        if (str_equal(plan->actions[i].resource, resource)) {
+            action_done(&plan->actions[i]);
+        } else {
+            plan->actions[kept++] = plan->actions[i];
+        }
+    }
+    plan->action_count = kept;
+}
+
 struct action *plan_add_action(struct plan *plan, const struct action_template *template)
 {
     struct action *actions =

@@ -103,6 +103,9 @@ int plan_cluster(const struct plan_input *input, const char *cluster,
 int plan_unobserved(const struct plan_input *input, const char *key, const struct error *why,
                     struct plan *ret, struct error *err);
 
+// Takes the actions of a resource out of the plan.
+void plan_drop_actions(struct plan *plan, const char *resource);
+
 const char *action_type_name(enum action_type type);
 void plan_done(struct plan *plan);
 

@@ -5,6 +5,7 @@
 //   reconciler_keys.c        which keys there are, and which of them an observed engine makes due
 //   reconciler_conditions.c  conditions from plans and failures into the status
 //   reconciler_rejected.c    the container spec that did not come up
+//   reconciler_contention.c  resources that something else keeps changing back
 //   reconciler_listen.c      streams that mark keys as soon as something changes
 #pragma once
 
@@ -50,6 +51,8 @@ struct snapshot {
     struct world_engine *engine;
 };
 
+struct contention;
+
 struct key {
     struct reconciler *reconciler;
     char *name;
@@ -64,6 +67,7 @@ struct key {
     enum key_result result;
     struct plan plan;   // the latest
     struct strv blamed; // resources whose condition comes from a failed action
+    struct contention *contentions;
     uint64_t settle_ms; // until the next look while it waits
     unsigned looks;     // rounds in a row that did not end clean
 
@@ -193,3 +197,9 @@ bool listeners_next_due(const struct reconciler *reconciler, uint64_t *ret_ms);
 bool listeners_open(const struct reconciler *reconciler);
 void listeners_stop(struct reconciler *reconciler);
 void listeners_free(struct reconciler *reconciler);
+
+// reconciler_contention.c
+// Takes the actions out of a fresh plan whose resource was repaired too often lately, and says so
+// in its condition. Returns 0 or -ENOMEM.
+int contention_restrain(struct key *key, struct plan *plan);
+void contention_free(struct key *key);

@@ -21,6 +21,7 @@ void key_free(struct key *key)
     free(key->cluster);
     plan_done(&key->plan);
     strv_done(&key->blamed);
+    contention_free(key);
     snapshot_unref(key->snapshot);
     world_engine_free(key->observation.engine);
     world_node_files_free(key->observation.node);

@@ -264,7 +264,10 @@ static void plan_key(struct key *key)
         end(key, QUEUE_OK, 0);
         return;
     }
-    r = conditions_from_plan(key, &plan);
+    r = contention_restrain(key, &plan);
+    if (r == 0) {
+        r = conditions_from_plan(key, &plan);
+    }
     plan_done(&plan);
     if (r < 0) {
         finish(key, KEY_WAITING, QUEUE_RETRY, 0);

@@ -52,7 +52,7 @@ struct world_container *model_engine_add(struct model_engine *model, const char 
     return container;
 }
 
-static bool is_up(const struct world_container *container)
+bool model_engine_is_up(const struct world_container *container)
 {
     return container->state == CONTAINER_RUNNING || container->state == CONTAINER_PAUSED ||
            container->state == CONTAINER_RESTARTING;
@@ -71,7 +71,7 @@ int model_engine_attach(struct world_container *container, const char *network,
     *endpoint = (struct world_endpoint){0};
     set(&endpoint->network, network);
     set(&endpoint->network_id, network_id);
-    if (is_up(container)) {
+    if (model_engine_is_up(container)) {
         set(&endpoint->ipv4, "172.18.0.9");
     }
     if (alias != NULL) {
@@ -178,7 +178,7 @@ static bool port_is_taken(const struct model_engine *model, const struct world_c
     const char *port = starting->bindings[0].host_port;
     for (size_t i = 0; i < model->world->container_count; i++) {
         const struct world_container *other = &model->world->containers[i];
-        if (other != starting && is_up(other) && other->binding_count > 0 &&
+        if (other != starting && model_engine_is_up(other) && other->binding_count > 0 &&
             str_equal(other->bindings[0].host_port, port)) {
             return true;
         }
@@ -239,7 +239,7 @@ static int act_start(struct model_engine *model, struct world_container *contain
 
 static void stop(struct world_container *container)
 {
-    if (is_up(container)) {
+    if (model_engine_is_up(container)) {
         container->state = CONTAINER_EXITED;
     }
     for (size_t i = 0; i < container->endpoint_count; i++) {

@@ -43,6 +43,9 @@ int model_engine_act(struct model_engine *model, const struct action *action, st
 // Fills in what an observation for this configuration would find, and ends removals under way.
 void model_engine_observe(struct model_engine *model, const struct config *config);
 
+// Whether its processes are there.
+bool model_engine_is_up(const struct world_container *container);
+
 // Whether the container, if it runs, answers where the configuration listens.
 bool model_engine_answers(const struct world_container *container, const struct config *config);
 

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define RUNS 4000
+#define RUNS 6000
 #define ROUNDS_MAX 60
 #define INTERRUPTED_ROUNDS 12
 #define SNAPSHOTS_MAX 8
@@ -120,8 +120,7 @@ static void make_container(struct run *run, const char *name)
                                     pick(4) > 0 ? "REGISTRY_STORAGE_DELETE_ENABLED" : "GONE"),
                          0);
     }
-    bool up = container->state == CONTAINER_RUNNING || container->state == CONTAINER_PAUSED ||
-              container->state == CONTAINER_RESTARTING;
+    bool up = model_engine_is_up(container);
     if (pick(2) > 0 && (!up || model->world->network_present)) {
         const char *id = up || pick(2) > 0 ? "net-1" : "net-0";
         (void)model_engine_attach(container, "kind", id, pick(3) > 0 ? name : NULL);
@@ -288,10 +287,8 @@ static bool is_obstructed(const struct run *run)
                     run->rejected_digest != NULL || run->model->world->storage_error == EACCES;
     for (size_t i = 0; i < run->model->world->container_count; i++) {
         const struct world_container *container = &run->model->world->containers[i];
-        bool is_up = container->state == CONTAINER_RUNNING ||
-                     container->state == CONTAINER_PAUSED ||
-                     container->state == CONTAINER_RESTARTING;
-        obstacle |= is_ours(run, container) ? is_bad_image(container->image) : is_up;
+        obstacle |= is_ours(run, container) ? is_bad_image(container->image)
+                                            : model_engine_is_up(container);
     }
     return obstacle;
 }
