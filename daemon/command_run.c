@@ -165,7 +165,7 @@ static void on_signal(uv_signal_t *handle, int number)
     default:
         // A second one does not wait for what is in flight.
         if (session_is_stopping(daemon->session)) {
-            uv_stop(session_loop(daemon->session));
+            session_cancel(daemon->session);
             break;
         }
         notify_stopping();

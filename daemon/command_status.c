@@ -100,7 +100,7 @@ int command_status(const struct options *options)
         return EXIT_FAILED;
     }
     if (options->json) {
-        (void)json_dumpf(status, stdout, JSON_INDENT(2));
+        (void)json_dumpf(status, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         (void)putchar('\n');
     } else {
         print_table(status);

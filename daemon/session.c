@@ -47,8 +47,7 @@ static void on_turn(uv_prepare_t *handle)
 
 static void on_stop_limit(uv_timer_t *timer)
 {
-    struct session *session = timer->data;
-    session->backend->ops->cancel_all(session->backend);
+    session_cancel(timer->data);
 }
 
 // Lets every close callback run, so that nothing is left on the loop.
@@ -116,6 +115,11 @@ void session_stop(struct session *session)
         (void)uv_timer_stop(&session->due);
         (void)uv_timer_start(&session->stop_limit, on_stop_limit, SESSION_STOP_MS, 0);
     }
+}
+
+void session_cancel(struct session *session)
+{
+    session->backend->ops->cancel_all(session->backend);
 }
 
 bool session_is_stopping(const struct session *session)

@@ -26,6 +26,8 @@ void session_run(struct session *session);
 #define SESSION_STOP_MS 15000u
 
 void session_stop(struct session *session);
+// Cancels what is in flight, so that session_run ends without waiting for it. After session_stop.
+void session_cancel(struct session *session);
 bool session_is_stopping(const struct session *session);
 
 // Handles that a command adds to the loop must be closed (uv_close) before session_free.

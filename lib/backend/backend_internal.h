@@ -29,7 +29,9 @@ struct cluster_client {
     char *cluster; // key
     char *source;  // where the credentials came from; NULL: expired
     struct kube *kube;
+    int64_t created_s; // monotonic
     bool discovered;
+    bool settled; // discovered some time after it was created
     struct world_apis apis;
     struct cluster_client *next;
 };

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define ADMIN_CONF "/etc/kubernetes/admin.conf"
+#define DISCOVERY_SETTLE_S 60
 #define KUBECONFIG_BYTES_MAX (1024u * 1024u)
 
 struct client_request {
@@ -59,6 +61,21 @@ void cluster_client_failed(struct cluster_client *client, const struct error *er
     if (err->status == 401 || err->status == 404 || err->code == EKEYREJECTED) {
         free(TAKE_PTR(client->source));
     }
+}
+
+static int64_t monotonic_s(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+// An API server that is starting lists its groups one after the other, so what it does not serve is
+// asked for again until it had the time to.
+static bool apis_are_final(const struct cluster_client *client)
+{
+    return client->discovered && client->apis.ingress_v1 &&
+           (client->apis.endpoint_slice_v1 || client->settled);
 }
 
 static void request_end(struct client_request *request, struct cluster_client *client,
@@ -127,6 +144,7 @@ static int connect_client(struct client_request *request,
     if (client == NULL) {
         return error_oom(err);
     }
+    client->created_s = monotonic_s();
     client->cluster = str_dup(request->cluster);
     client->source = TAKE_PTR(request->source);
     if (client->cluster == NULL) {
@@ -297,7 +315,7 @@ int cluster_client_current(struct real_backend *backend, const char *cluster,
         return r;
     }
     struct cluster_client *client = cluster_client_find(backend, cluster);
-    bool current = client != NULL && client->discovered && str_equal(client->source, source);
+    bool current = client != NULL && apis_are_final(client) && str_equal(client->source, source);
     *ret = current ? client : NULL;
     return 0;
 }

@@ -30,15 +30,16 @@ json_t *desired_container_spec(const struct desired_container *container);
 // reversible. Caller frees *ret.
 int desired_container_digest(const struct desired_container *container, char **ret);
 
-// The text of hosts.toml for every alias. https://github.com/containerd/containerd/blob/main/docs/hosts.md
+// The text of hosts.toml for every alias.
+// https://github.com/containerd/containerd/blob/main/docs/hosts.md
 int desired_hosts_toml(const struct config *config, struct buf *ret);
 
 // The first line of every hosts.toml that the program writes.
 #define DESIRED_HOSTS_MARK "# managed by hostk8s-registryd"
 
 // Whether hosts.toml text is what HostK8s' or kind's script writes for a local registry
-// (`[host."http://…:5000"]` alone, with at most `server`, `capabilities`, `skip_verify`), so that it
-// may be replaced.
+// (`[host."http://…:5000"]` alone, with at most `server`, `capabilities`, `skip_verify`), so that
+// it may be replaced.
 bool desired_hosts_is_script(const char *content);
 
 #define DESIRED_UI_NAME "registry-ui"   // Deployment, Service, Ingress, and label of the pods
@@ -58,7 +59,7 @@ struct desired_object {
     json_t *object;
 };
 
-int desired_objects(const struct config *config, const struct world_apis *apis,
-                    const char *ipv4, const char *ipv6, struct desired_object **ret,
-                    size_t *ret_count, struct error *err);
+int desired_objects(const struct config *config, const struct world_apis *apis, const char *ipv4,
+                    const char *ipv6, struct desired_object **ret, size_t *ret_count,
+                    struct error *err);
 void desired_objects_free(struct desired_object *objects, size_t count);

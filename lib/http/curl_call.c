@@ -260,6 +260,13 @@ void curl_call_free(struct http_call *call)
     free(call);
 }
 
+bool curl_call_is_connected(const struct http_call *call)
+{
+    curl_off_t begun = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
+    return begun > 0;
+}
+
 void curl_call_finished(struct http_call *call, CURLcode result)
 {
     log_debug("http: %s: %d %s", call->label, call->response.status, curl_easy_strerror(result));
@@ -272,13 +279,11 @@ void curl_call_finished(struct http_call *call, CURLcode result)
         return;
     }
     long os_errno = 0;
-    curl_off_t begun = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
-    (void)curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
     struct curl_failure failure = {
         .result = result,
         .os_errno = (int)os_errno,
-        .connected = begun > 0,
+        .connected = curl_call_is_connected(call),
         .timeout_ms = call->timeout_ms,
         .connect_ms = call->connect_ms,
         .label = call->label,

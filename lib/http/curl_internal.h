@@ -9,8 +9,8 @@
 #include <sys/queue.h>
 
 #define CONNECT_TIMEOUT_MAX_MS 10000u
-// What is above it waits in curl's own queue, where the request's timeouts count already. A stream
-// holds its connection for as long as it lasts.
+// What is above it waits in curl's own queue. A stream holds its connection for as long as it
+// lasts.
 #define CONNECTIONS_PER_HOST_MAX 16
 #define CLIENT_POOL_MAX 8
 
@@ -20,10 +20,11 @@ LIST_HEAD(socket_list, curl_socket);
 struct curl_transport {
     struct http_transport transport; // first
     uv_loop_t *loop;
-    uv_timer_t timer; // the one that curl asks for
-    uv_idle_t idle;   // runs while `ready` has calls
-    unsigned handles; // uv handles not yet closed; the last one frees the transport
-    CURLM *multi;     // made by the first request, and again by the first after a failure
+    uv_timer_t timer;         // the one that curl asks for
+    uv_idle_t idle;           // runs while `ready` has calls
+    uv_timer_t connect_timer; // for calls that wait for a connection
+    unsigned handles;         // uv handles not yet closed; the last one frees the transport
+    CURLM *multi;             // made by the first request, and again by the first after a failure
     struct socket_list sockets;
     struct call_list active;
     struct call_list ready;
@@ -53,6 +54,7 @@ struct http_call {
     char *label;                // "GET /path", query left out, for error texts
     uint64_t timeout_ms;
     uint64_t connect_ms;
+    uint64_t connect_by; // ms of uv_hrtime
     http_chunk_fn on_chunk;
     http_done_fn done;
     void *ctx;
@@ -87,7 +89,9 @@ void curl_client_give_easy(struct curl_client *client, CURL *easy);
 // curl_call.c
 int curl_call_new(struct curl_client *client, const struct http_request *request,
                   struct http_call **ret, struct error *err);
-// curl is through with the transfer: note what came of it in call->err.
+// Whether the request had a connection and was begun.
+bool curl_call_is_connected(const struct http_call *call);
+// The transfer is over: note what came of it in call->err.
 void curl_call_finished(struct http_call *call, CURLcode result);
 void curl_call_cancel(struct http_call *call);
 // Hands over what is there: pieces of the stream, then, once the call has ended, `done`, after

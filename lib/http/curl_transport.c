@@ -19,6 +19,11 @@ struct curl_socket {
     LIST_ENTRY(curl_socket) link;
 };
 
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / 1000000; // the loop's own time stands still while it does not run
+}
+
 static void handle_closed(struct curl_transport *transport)
 {
     transport->handles--;
@@ -93,6 +98,9 @@ void curl_transport_end(struct curl_transport *transport, struct http_call *call
         call->active = false;
         TAILQ_REMOVE(&transport->active, call, active_link);
         (void)curl_multi_remove_handle(transport->multi, call->easy);
+    }
+    if (TAILQ_EMPTY(&transport->active)) {
+        (void)uv_timer_stop(&transport->connect_timer);
     }
     curl_transport_deliver_later(transport, call);
 }
@@ -216,6 +224,37 @@ static int on_curl_socket(_unused_ CURL *easy, curl_socket_t fd, int what, void 
     return uv_poll_start(&sock->poll, events, on_poll) < 0 ? -1 : 0;
 }
 
+static void on_connect_timer(uv_timer_t *timer);
+
+static void await_connection(struct curl_transport *transport, uint64_t ms)
+{
+    uv_timer_t *timer = &transport->connect_timer;
+    if (!uv_is_active((const uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ms) {
+        (void)uv_timer_start(timer, on_connect_timer, ms, 0);
+    }
+}
+
+// curl minds no timeout of a transfer that waits for a connection (7.88, MSTATE_PENDING), and it
+// may wait for as long as streams hold them all.
+static void on_connect_timer(uv_timer_t *timer)
+{
+    struct curl_transport *transport = timer->data;
+    uint64_t now = now_ms();
+    struct http_call *next;
+    for (struct http_call *call = TAILQ_FIRST(&transport->active); call != NULL; call = next) {
+        next = TAILQ_NEXT(call, active_link);
+        if (curl_call_is_connected(call)) {
+            continue;
+        }
+        if (call->connect_by <= now) {
+            curl_call_finished(call, CURLE_OPERATION_TIMEDOUT);
+            curl_transport_end(transport, call);
+        } else {
+            await_connection(transport, call->connect_by - now);
+        }
+    }
+}
+
 static CURLMcode configure_multi(CURLM *multi, struct curl_transport *transport)
 {
     CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
@@ -265,7 +304,9 @@ int curl_transport_add(struct curl_transport *transport, struct http_call *call,
         return explain_multi(code, call, err);
     }
     call->active = true;
+    call->connect_by = now_ms() + call->connect_ms;
     TAILQ_INSERT_TAIL(&transport->active, call, active_link);
+    await_connection(transport, call->connect_ms);
     return 0;
 }
 
@@ -282,11 +323,13 @@ int curl_transport_new(uv_loop_t *loop, struct http_transport **ret, struct erro
     transport->loop = loop;
     TAILQ_INIT(&transport->active);
     TAILQ_INIT(&transport->ready);
-    (void)uv_timer_init(loop, &transport->timer); // these two do not fail
+    (void)uv_timer_init(loop, &transport->timer); // these three do not fail
+    (void)uv_timer_init(loop, &transport->connect_timer);
     (void)uv_idle_init(loop, &transport->idle);
     transport->timer.data = transport;
+    transport->connect_timer.data = transport;
     transport->idle.data = transport;
-    transport->handles = 2;
+    transport->handles = 3;
     *ret = &TAKE_PTR(transport)->transport;
     return 0;
 }
@@ -302,5 +345,6 @@ void curl_transport_close(struct http_transport *transport)
     drop_multi(self);
     curl_global_cleanup();
     uv_close((uv_handle_t *)&self->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&self->connect_timer, on_handle_closed);
     uv_close((uv_handle_t *)&self->idle, on_handle_closed);
 }

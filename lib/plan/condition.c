@@ -13,7 +13,7 @@ static const struct {
     [REASON_ENGINE_UNREACHABLE] = {"EngineUnreachable", true},
     [REASON_PERMISSION_DENIED] = {"PermissionDenied", false},
     [REASON_IMAGE_PULL_FAILED] = {"ImagePullFailed", false},
-    [REASON_PORT_IN_USE] = {"PortInUse", true},
+    [REASON_PORT_IN_USE] = {"PortInUse", false},
     [REASON_NAME_CONFLICT] = {"NameConflict", false},
     [REASON_STORAGE_NOT_WRITABLE] = {"StorageNotWritable", false},
     [REASON_NETWORK_MISSING] = {"NetworkMissing", false},

@@ -48,6 +48,7 @@ def wait_until(condition, seconds, what):
 class Lab:
     lab = os.environ.get("LAB", str(ROOT / "tests/lab/lab"))
     socket = "/run/registry-lab/docker.sock"
+    prefix = ["nsenter", "--net=/run/netns/registry-lab"]
     demo_image = "lab/demo:1"
 
     def inside(self, *command, **options):
@@ -94,6 +95,7 @@ class Kind:
     """E2E=kind: needs kind, docker, kubectl and an ingress controller of class nginx on port 8080."""
 
     socket = "/var/run/docker.sock"
+    prefix = []
     demo_image = "busybox:latest"
 
     def __init__(self):
@@ -236,7 +238,7 @@ class Workstation:
 
 
 class Process:
-    """The daemon as a plain process of this machine, for E2E=kind."""
+    """The daemon as a plain process of this machine."""
 
     def __init__(self, machine):
         self.inner = Program(machine)
@@ -252,7 +254,8 @@ class Process:
 
     def start(self):
         environment = {**os.environ, "XDG_RUNTIME_DIR": str(self.inner.directory)}
-        self.process = subprocess.Popen([BINARY, "-c", self.inner.config, "run"], stderr=self.log, env=environment)
+        command = [*self.inner.machine.prefix, BINARY, "-c", self.inner.config, "run"]
+        self.process = subprocess.Popen(command, stderr=self.log, env=environment)
 
     def stop(self):
         if self.process is not None:

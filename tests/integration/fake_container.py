@@ -1,14 +1,21 @@
 """A container of the fake engine: its file tree, its state, and what answers at its port."""
 
+import copy
 import datetime
 import hashlib
 import io
+import json
+import pathlib
 import posixpath
 import tarfile
 import time
 
 from http_server import Server, reply
 
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/engine"
+INSPECTED = json.loads((FIXTURES / "registry_running.json").read_text())
+LISTED = json.loads((FIXTURES / "containers.json").read_text())[0]
+ENDPOINT = LISTED["NetworkSettings"]["Networks"]["kind"]
 NEVER = "0001-01-01T00:00:00Z"
 MODE_DIRECTORY = 1 << 31
 
@@ -129,3 +136,63 @@ class Container:
 
     def is_up(self):
         return self.state in ("running", "paused", "restarting")
+
+    def endpoints(self):
+        return {
+            name: ENDPOINT
+            | {
+                "Aliases": network["aliases"],
+                "NetworkID": network["id"],
+                "IPAddress": network["ip"] if self.state == "running" else "",
+            }
+            for name, network in self.networks.items()
+        }
+
+    def listed(self):
+        """As an element of GET /containers/json."""
+        document = copy.deepcopy(LISTED) | {
+            "Id": self.id,
+            "Names": ["/" + self.name],
+            "Image": self.spec["Image"],
+            "Labels": self.labels,
+            "State": self.state,
+            "Ports": self.ports if self.is_up() else [],
+        }
+        document["NetworkSettings"]["Networks"] = self.endpoints()
+        return document
+
+    def mounts(self):
+        for bind in self.binds:
+            source, target = bind.split(":", 1)
+            yield {"Type": "bind", "Source": source, "Destination": target, "Mode": "", "RW": True}
+
+    def inspected(self):
+        """As GET /containers/ID/json."""
+        image, host = self.spec["Image"], self.spec.get("HostConfig", {})
+        document = copy.deepcopy(INSPECTED) | {
+            "Id": self.id,
+            "Name": "/" + self.name,
+            "Image": "sha256:" + identity(image),
+            "Mounts": list(self.mounts()),
+        }
+        document["State"] |= {
+            "Status": self.state,
+            "Running": self.is_up(),
+            "Paused": self.state == "paused",
+            "Restarting": self.state == "restarting",
+            "ExitCode": self.exit_code,
+            "Error": self.error,
+            "StartedAt": self.started,
+        }
+        document["HostConfig"] |= {
+            "Binds": self.binds,
+            "PortBindings": host.get("PortBindings") or {},
+            "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0} | (host.get("RestartPolicy") or {}),
+        }
+        document["Config"] |= {
+            "Image": image,
+            "Env": (self.spec.get("Env") or []) + ["PATH=/usr/sbin:/usr/bin"],
+            "Labels": self.labels,
+        }
+        document["NetworkSettings"]["Networks"] = self.endpoints()
+        return document

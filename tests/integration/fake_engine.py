@@ -3,18 +3,13 @@ tree, networks, images. Answers have the shape of a real engine's (tests/fixture
 registry container "runs", something answers at the port that it publishes."""
 
 import base64
-import copy
 import json
-import pathlib
 import re
 import time
 
-from fake_container import Container, Refusal, Registry, identity, timestamp
+from fake_container import FIXTURES, Container, Refusal, Registry, identity, timestamp
 from http_server import Request, Response, Server, reply
 
-FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/engine"
-INSPECT = json.loads((FIXTURES / "registry_running.json").read_text())
-LISTED = json.loads((FIXTURES / "containers.json").read_text())[0]
 NETWORK = json.loads((FIXTURES / "network_kind.json").read_text())
 IMAGE = json.loads((FIXTURES / "image_registry.json").read_text())
 CONFIG_TOML = """version = 2
@@ -48,6 +43,10 @@ class Engine(Server):
     def tell_of(self, container, action, **attributes):
         attributes = {"image": container.spec["Image"], "name": container.name} | container.labels | attributes
         self.tell("container", action, container.id, **attributes)
+
+    def tell_of_network(self, action, name, container):
+        attributes = {"container": container.id, "name": name, "type": "bridge"}
+        self.tell("network", action, self.networks.get(name, ""), **attributes)
 
     # ---- the state that tests set up ----
 
@@ -138,70 +137,16 @@ class Engine(Server):
                 "You have to remove (or rename) that container to be able to reuse that name.",
             )
 
-    def _endpoints(self, container):
-        template = next(iter(INSPECT["NetworkSettings"]["Networks"].values()))
-        endpoints = {}
-        for name, network in container.networks.items():
-            endpoints[name] = copy.deepcopy(template) | {
-                "Aliases": network["aliases"],
-                "NetworkID": network["id"],
-                "IPAddress": network["ip"] if container.state == "running" else "",
-            }
-        return endpoints
-
     def events(self, request):
         kinds = json.loads(request.query["filters"])["type"]
         stream = self.open_stream(lambda event: event["Type"] in kinds)
         return Response(200, headers={"Content-Type": "application/json"}, chunks=stream)
 
     def list(self, _request):
-        listed = []
-        for container in self.containers:
-            item = copy.deepcopy(LISTED)
-            item["NetworkSettings"]["Networks"] = self._endpoints(container)
-            listed.append(
-                item
-                | {
-                    "Id": container.id,
-                    "Names": ["/" + container.name],
-                    "Image": container.spec["Image"],
-                    "Labels": container.labels,
-                    "State": container.state,
-                    "Ports": container.ports if container.is_up() else [],
-                }
-            )
-        return reply(listed)
+        return reply([container.listed() for container in self.containers])
 
     def inspect(self, _request, name):
-        container = self._need(name)
-        document = copy.deepcopy(INSPECT)
-        host = container.spec.get("HostConfig", {})
-        document |= {"Id": container.id, "Name": "/" + container.name, "Image": "sha256:" + identity(container.spec["Image"])}
-        document["State"] |= {
-            "Status": container.state,
-            "Running": container.is_up(),
-            "Paused": container.state == "paused",
-            "Restarting": container.state == "restarting",
-            "ExitCode": container.exit_code,
-            "Error": container.error,
-            "StartedAt": container.started,
-        }
-        document["HostConfig"] |= {
-            "Binds": container.binds,
-            "PortBindings": host.get("PortBindings") or {},
-            "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0} | (host.get("RestartPolicy") or {}),
-        }
-        document["Config"] |= {
-            "Image": container.spec["Image"],
-            "Env": (container.spec.get("Env") or []) + ["PATH=/usr/sbin:/usr/bin"],
-            "Labels": container.labels,
-        }
-        document["Mounts"] = [
-            {"Type": "bind", "Source": source, "Destination": target, "Mode": "", "RW": True, "Propagation": "rprivate"}
-            for source, target in (bind.split(":", 1) for bind in container.binds)
-        ]
-        document["NetworkSettings"]["Networks"] = self._endpoints(container)
-        return reply(document)
+        return reply(self._need(name).inspected())
 
     def create(self, request):
         name, spec = request.query["name"], request.json()
@@ -309,14 +254,14 @@ class Engine(Server):
             "aliases": document["EndpointConfig"]["Aliases"] + [container.id[:12]],
             "ip": f"172.18.0.{self.addresses}",
         }
-        self.tell("network", "connect", self.networks[name], container=container.id, name=name, type="bridge")
+        self.tell_of_network("connect", name, container)
         return reply(None)
 
     def disconnect(self, request, name):
         container = self._need(request.json()["Container"])
         if container.networks.pop(name, None) is None:
             raise Refusal(500, f"container {container.id} is not connected to network {name}")
-        self.tell("network", "disconnect", self.networks.get(name, ""), container=container.id, name=name, type="bridge")
+        self.tell_of_network("disconnect", name, container)
         return reply(None)
 
     def image(self, _request, name):
@@ -338,7 +283,8 @@ class Engine(Server):
                 lines.append({"status": "Downloading", "progressDetail": detail, "progress": "[>]", "id": layer})
             lines.append({"status": "Pull complete", "progressDetail": {}, "id": layer})
         lines.append({"status": f"Status: Downloaded newer image for {reference}"})
-        return Response(200, headers={"Content-Type": "application/json"}, chunks=((json.dumps(line) + "\r\n").encode() for line in lines))
+        chunks = ((json.dumps(line) + "\r\n").encode() for line in lines)
+        return Response(200, headers={"Content-Type": "application/json"}, chunks=chunks)
 
     def archive(self, request: Request, name):
         container, path = self._need(name), request.query["path"].rstrip("/")

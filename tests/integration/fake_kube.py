@@ -39,6 +39,10 @@ KINDS = {
 }
 
 
+# Prefix, namespace, plural, name.
+PATH = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+)(?=/))?/([a-z]+)(?:/([^/]+))?")
+
+
 class Certificates:
     """A CA, a server certificate for the node's names and 127.0.0.1, and a client certificate."""
 
@@ -222,9 +226,12 @@ class Kube(Server):
 
     def handle(self, request):
         if request.path == "/apis":
-            groups = [{"name": g.split("/")[0], "versions": [{"groupVersion": g, "version": "v1"}]} for g in self.groups]
+            groups = [
+                {"name": group.split("/")[0], "versions": [{"groupVersion": group, "version": "v1"}]}
+                for group in self.groups
+            ]
             return reply({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
-        match = re.fullmatch(r"(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+)(?=/))?/([a-z]+)(?:/([^/]+))?", request.path)
+        match = PATH.fullmatch(request.path)
         if match is None or match[3] not in KINDS:
             self.unexpected.append(str(request))
             return failure(404, "NotFound", "the server could not find the requested resource")
@@ -240,7 +247,8 @@ class Kube(Server):
     def _watch(self, request, plural, wanted):
         def wants(event):
             document = event["object"]
-            return document["kind"] == KINDS[plural] and wanted.items() <= (document["metadata"].get("labels") or {}).items()
+            labels = document["metadata"].get("labels") or {}
+            return document["kind"] == KINDS[plural] and wanted.items() <= labels.items()
 
         stream = self.open_stream(wants)
         if "resourceVersion" not in request.query:
@@ -313,7 +321,8 @@ class Kube(Server):
             document["status"] = {"phase": "Active"}
 
     def _apply(self, request, plural, namespace, name):
-        if request.headers["content-type"] != "application/apply-patch+yaml" or request.query["fieldManager"] != MANAGER:
+        type_, manager = request.headers["content-type"], request.query["fieldManager"]
+        if type_ != "application/apply-patch+yaml" or manager != MANAGER:
             return failure(415, "UnsupportedMediaType", "no server-side apply by the program")
         if namespace is not None and ("namespaces", None, namespace) not in self.objects:
             return self._missing("namespaces", namespace)
@@ -325,8 +334,10 @@ class Kube(Server):
         drop(document, owned_part(self.applied.get(key, {"metadata": {}})), owned_part(applied))
         merge(document, applied)
         others = [m for m in document["metadata"].get("managedFields", []) if m["manager"] != MANAGER]
-        entry = {"manager": MANAGER, "operation": "Apply", "apiVersion": applied["apiVersion"], "fieldsType": "FieldsV1"}
-        document["metadata"]["managedFields"] = others + [entry | {"fieldsV1": fields(owned_part(applied))}]
+        entry = {"manager": MANAGER, "operation": "Apply", "apiVersion": applied["apiVersion"]}
+        document["metadata"]["managedFields"] = others + [
+            entry | {"fieldsType": "FieldsV1", "fieldsV1": fields(owned_part(applied))}
+        ]
         document = without_zeroes(document)
         self._default(plural, document, before)
         self.applied[key] = applied

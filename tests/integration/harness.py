@@ -256,7 +256,8 @@ class MachineTest(unittest.TestCase):
         environment = self.environment | (environment or {})
         if "input" not in options:
             options["stdin"] = subprocess.DEVNULL
-        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=seconds, check=False, **options)
+        options |= {"capture_output": True, "text": True, "timeout": seconds, "check": False}
+        result = subprocess.run(command, env=environment, **options)
         text = f"{arguments} ended with {result.returncode}:\n{result.stdout}{result.stderr}"
         self.assertIsNone(SANITIZER.search(text), text)
         if status is not None:
@@ -311,3 +312,22 @@ class MachineTest(unittest.TestCase):
         self.assertEqual(registries[0].binds, [f"{self.storage}:/var/lib/registry"])
         self.assertIn("kind", registries[0].networks)
         self.assertEqual(self.bind_of(registries[0]), str(port or self.port))
+
+
+class ConditionTest(MachineTest):
+    """One resource is not ready for a reason, and all the others are."""
+
+    def others(self, *resources):
+        """What has to be converged beside the given ones."""
+        everything = [CONTAINER, NETWORK, CONTROL_PLANE, WORKER, DEPLOYMENT, HOSTING]
+        return [resource for resource in everything if resource not in resources]
+
+    def assert_others(self, daemon, *resources):
+        for resource in self.others(*resources):
+            daemon.wait_reason(resource, "Converged")
+
+    def wait_ready(self, daemon, resource, reason, message, ready="False"):
+        condition = daemon.wait_reason(resource, reason, message)
+        self.assertEqual(condition["ready"], ready)
+        daemon.wait_line(f"warning: {resource}: .*{reason}: ")
+        return condition

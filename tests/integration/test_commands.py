@@ -313,7 +313,8 @@ class Status(MachineTest):
         self.worker.state = "exited"
         daemon = self.daemon()
         daemon.wait_reason(WORKER, "NodeNotRunning")
-        self.assertRegex(self.run_program("status", status=1).stdout, rf"(?m)^{WORKER} +False +NodeNotRunning +\d+s +\S")
+        table = self.run_program("status", status=1).stdout
+        self.assertRegex(table, rf"(?m)^{WORKER} +False +NodeNotRunning +\d+s +\S")
         document = json.loads(self.run_program("status", "--json", status=1).stdout)
         entry = next(entry for entry in document["resources"] if entry["resource"] == WORKER)
         self.assertEqual((entry["ready"], entry["reason"], entry["cluster"]), ("False", "NodeNotRunning", "hostk8s"))

@@ -80,8 +80,8 @@ class Secrets(MachineTest):
 
     def test_wrong_configuration(self):
         text = self.config_file.read_text()
-        for wrong in (text.replace(f'"{SECRET}"', f'["{SECRET}"]'), text.replace(f'"{SECRET}"', f'"{SECRET}'), text[:-20]):
-            self.config_file.write_text(wrong)
+        for wrong in (f'["{SECRET}"]', f'"{SECRET}', f"&{SECRET} a", f"*{SECRET}", f'"\\q{SECRET}"'):
+            self.config_file.write_text(text.replace(f'"{SECRET}"', wrong))
             self.run_program("check", status=78)
         self.configure(registry={"environment": {"REGISTRY_HTTP_ADDR": SECRET}}, ui={"environment": {"URL": UI_SECRET}})
         self.run_program("check", status=78)

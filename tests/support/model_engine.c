@@ -346,7 +346,8 @@ struct world_container *model_engine_add_declared(struct model_engine *model,
     assert_int_equal(act_create(model, &create, NULL), 0);
     model->world->image_present = image_present;
 
-    struct world_container *container = find(model, config->registry.name);
+    struct world_container *container =
+        &model->world->containers[model->world->container_count - 1];
     container->state = CONTAINER_RUNNING;
     container->started_s = model->world->now_s - 3600;
     assert_int_equal(model_engine_attach(container, config->network, model->world->network_id,

@@ -13,7 +13,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -313,12 +312,8 @@ static void check_end(const struct run *run, const struct plan *plan)
         return;
     }
     if (container->ready == READY_TRUE) {
-        if (main == NULL) {
-            fail_msg("ready without a container");
-            abort();
-        }
-        assert_int_equal(main->state, CONTAINER_RUNNING);
-        assert_string_equal(main->image, run->config->registry.image);
+        assert_true(main != NULL && main->state == CONTAINER_RUNNING &&
+                    str_equal(main->image, run->config->registry.image));
         assert_int_equal(network->ready, world->network_present ? READY_TRUE : READY_FALSE);
         for (size_t i = 0; i < world->container_count; i++) {
             bool beside = &world->containers[i] != main && is_ours(run, &world->containers[i]);
@@ -368,10 +363,9 @@ static void one_run(bool verbose)
 
 static uint64_t number(const char *variable, uint64_t fallback)
 {
-    const char *text = getenv(variable);
     uint64_t value = fallback;
-    if (text != NULL) {
-        assert_int_equal(str_to_u64(text, UINT64_MAX, &value), 0);
+    if (getenv(variable) != NULL) {
+        assert_int_equal(str_to_u64(getenv(variable), UINT64_MAX, &value), 0);
     }
     return value;
 }
@@ -381,8 +375,8 @@ static uint64_t seed;
 static void engine_converges(void **unused)
 {
     (void)unused;
-    uint64_t first = number("PROPERTY_SEED", 1);
     uint64_t runs = number("PROPERTY_RUNS", RUNS);
+    uint64_t first = number("PROPERTY_SEED", 1);
     for (seed = first; seed < first + runs; seed++) {
         state = seed;
         (void)pick(2);

@@ -1,0 +1,144 @@
+"""SIGHUP: a new configuration touches only what differs; an invalid one changes nothing."""
+
+import re
+import signal
+import unittest
+
+from harness import CONTAINER, HOSTING, REGISTRY, MachineTest, free_port, wait_until
+
+
+class Reload(MachineTest):
+    def reload(self, daemon, expect="^READY=1"):
+        since = self.notify.mark()
+        daemon.signal(signal.SIGHUP)
+        message = self.notify.wait(expect, since)
+        reloading = next(i for i, m in enumerate(self.notify.messages) if i >= since and m.startswith("RELOADING=1"))
+        self.assertRegex(self.notify.messages[reloading], r"(?m)^MONOTONIC_USEC=\d+$")
+        self.assertLess(reloading, self.notify.messages.index(message, since))
+        return message
+
+    def test_alias_rewrites_files_only(self):
+        daemon = self.converged_daemon()
+        before = self.engine.mark(), self.kube.mark()
+        registry = self.registry().id
+        self.configure(nodes={"aliases": ["registry.example:80"]})
+        self.reload(daemon)
+        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000") is None, "the old alias is gone")
+        wait_until(lambda: self.hosts(self.node, "localhost:5000") is None, "the old alias is gone")
+        daemon.wait_converged()
+        self.assertEqual(self.registry().id, registry)
+        for request in self.engine.writes(before[0]):
+            self.assertRegex(str(request), r"PUT .*/archive|POST .*/exec")
+        self.assertEqual(self.kube.writes(before[1]), [])
+
+    def test_port_recreates_without_loss(self):
+        daemon = self.converged_daemon()
+        old = self.registry().id
+        before = self.engine.mark()
+        self.port = free_port()
+        self.configure(registry={"listen": f"127.0.0.1:{self.port}"})
+        self.reload(daemon)
+        self.engine.wait(f"DELETE .*/containers/{old}", since=before, answered=True)
+        daemon.wait_converged()
+        self.assert_registry()
+        steps = [
+            rf"POST .*/containers/[^/]+/rename\?name={REGISTRY}-previous$",
+            rf"POST .*/containers/create\?name={REGISTRY}$",
+            rf"POST .*/containers/{REGISTRY}-previous/stop\?t=\d+$",
+            rf"POST .*/containers/{REGISTRY}/start$",
+            r"^GET /v2/$",
+            rf"DELETE .*/containers/{old}\?force=1&v=0$",
+        ]
+        requests = [str(request) for request in self.engine.requests[before:]]
+        rest = iter(requests)
+        for step in steps:  # each behind the one before it
+            self.assertTrue(any(re.search(step, request) for request in rest), f"{step}: {requests}")
+        self.assertEqual(len(self.engine.since(before, "POST .*/create")), 1)
+
+    def test_restart_policy_is_updated_in_place(self):
+        daemon = self.converged_daemon()
+        registry = self.registry()
+        before = self.engine.mark()
+        self.configure(registry={"restart": "unless-stopped"})
+        self.reload(daemon)
+        self.engine.wait("POST .*/update", since=before, answered=True)
+        self.assertIs(self.registry(), registry)
+        self.assertEqual(registry.spec["HostConfig"]["RestartPolicy"]["Name"], "unless-stopped")
+
+    def test_ui_no_longer_wanted_is_cleaned_up(self):
+        daemon = self.converged_daemon()
+        self.configure(ui={"enabled": False})
+        self.reload(daemon)
+        wait_until(lambda: self.kube.get("namespaces", "hostk8s") is None, "the namespace is gone")
+        daemon.wait_converged(5)
+        self.assertIsNotNone(daemon.condition(HOSTING))
+
+    def test_cluster_no_longer_wanted_is_cleaned_up(self):
+        daemon = self.converged_daemon()
+        self.configure(clusters=["other-*"])
+        self.reload(daemon)
+        daemon.wait_converged(2)
+        self.assertIsNone(self.kube.get("configmaps", "local-registry-hosting", "kube-public"))
+        self.assertIsNone(self.hosts(self.worker, "localhost:5000"))
+        self.assert_registry()
+
+    def test_invalid_leaves_the_old_one_in_force(self):
+        daemon = self.converged_daemon()
+        registry, text = self.registry().id, self.config_file.read_text()
+        self.config_file.write_text("registry:\n  listen: 1\nui: 2\n")
+        before = len(daemon.lines)
+        message = self.reload(daemon, r"^STATUS=reload failed: .*:2:11: registry.listen: ")
+        self.assertRegex(message, r"\AREADY=1\n")
+        for pattern in (r":2:11: registry.listen: ", r":3:5: ui: "):
+            self.assertRegex(daemon.wait_line(pattern, before), "reload failed, the old configuration stays: ")
+        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "the old configuration is kept up")
+        self.assertEqual(self.registry().id, registry)
+
+        self.config_file.write_text(text)
+        self.assertNotIn("reload failed", self.reload(daemon))
+        daemon.wait_line("reloaded ", before)
+
+    def test_the_file_is_gone(self):
+        daemon = self.converged_daemon()
+        self.config_file.unlink()
+        self.reload(daemon, "^STATUS=reload failed: .*cannot be read: No such file or directory")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_log_level(self):
+        daemon = self.converged_daemon()
+        before = len(daemon.lines)
+        self.configure(log={"level": "debug"})
+        self.reload(daemon)
+        daemon.wait_line("^debug: http: GET ", before)
+
+    def test_another_engine(self):
+        daemon = self.converged_daemon()
+        self.configure(docker={"host": f"unix://{self.home}/nowhere.sock"})
+        self.reload(daemon)
+        daemon.wait_reason(CONTAINER, "EngineUnreachable", "nowhere.sock")
+
+    def test_reload_while_a_request_hangs(self):
+        self.configure(reconcile={"timeout": "1s"})
+        self.engine.fault("GET .*/archive", "hang", times=None)
+        daemon = self.daemon()
+        self.engine.wait("GET .*/archive")
+        self.configure(nodes={"aliases": ["registry.example:80"]})
+        self.reload(daemon)
+        self.engine.clear_faults()
+        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        daemon.wait_converged()
+
+    def test_many_in_a_row(self):
+        daemon = self.converged_daemon()
+        for number in range(20):
+            self.configure(nodes={"aliases": [f"registry{number}.example:80"]})
+            daemon.signal(signal.SIGHUP)
+        wait_until(lambda: self.hosts(self.worker, "registry19.example:80"), "the last alias")
+        daemon.wait_converged()
+        self.assertEqual(daemon.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
