@@ -1,7 +1,7 @@
 // One look at a node's files. A HEAD of each file of interest costs the engine a millisecond, a GET
-// of an archive forty times as much, so content is read only when a stamp (size and modification
-// time) differs from the one it was read at. The stamps are taken before the content: a change in
-// between shows at the next look.
+// of an archive forty times as much, so the whole of /etc/containerd is read, and only when a stamp
+// (size and modification time) differs from the one it was read at. The stamps are taken before the
+// content: a change in between shows at the next look.
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define FIXED_STAMPS 2 // certs.d and containerd's config
 #define CERTS_PATH WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR
 
 struct node_look {
@@ -24,13 +25,6 @@ struct node_look {
     struct error error;
     struct world_node_files *files;
     char *config_toml;
-};
-
-// Where in stamps the two fixed paths are.
-enum {
-    STAMP_CERTS,
-    STAMP_CONFIG,
-    STAMP_FIRST_ALIAS,
 };
 
 static void stamps_free(struct path_stamp *stamps, size_t count)
@@ -166,35 +160,17 @@ static void read_version(struct node_look *look)
     }
 }
 
-static void on_config(void *ctx, const struct docker_file *files, size_t count,
-                      const struct error *err)
-{
-    struct node_look *look = ctx;
-    struct error error = {0};
-    if (err != NULL && err->status != 404) {
-        look_end(look, err);
-        return;
-    }
-    const char *content = err == NULL && count > 0 ? files[0].content : NULL;
-    if (str_replace(&look->config_toml, content == NULL ? "" : content) < 0) {
-        (void)error_oom(&error);
-        look_end(look, &error);
-        return;
-    }
-    read_version(look);
-}
-
 // From "certs.d/NAME" and "certs.d/NAME/hosts.toml" to directories with their hosts.toml.
-static int add_entry(struct world_node_files *files, const struct docker_file *entry)
+static int add_entry(struct world_node_files *files, const char *path, const char *content)
 {
-    if (!str_starts_with(entry->path, WORLD_CERTS_DIR "/")) {
+    if (!str_starts_with(path, WORLD_CERTS_DIR "/")) {
         return 0;
     }
-    const char *name = entry->path + strlen(WORLD_CERTS_DIR "/");
+    const char *name = path + strlen(WORLD_CERTS_DIR "/");
     const char *slash = strchr(name, '/');
     bool is_hosts = slash != NULL && str_equal(slash + 1, WORLD_HOSTS_FILE);
     size_t length = slash == NULL ? strlen(name) : (size_t)(slash - name);
-    if (length == 0 || (slash != NULL && !is_hosts) || (slash == NULL && entry->content != NULL)) {
+    if (length == 0 || (slash != NULL && !is_hosts) || (slash == NULL && content != NULL)) {
         return 0;
     }
 
@@ -218,22 +194,25 @@ static int add_entry(struct world_node_files *files, const struct docker_file *e
         }
         dir = &dirs[files->dir_count++];
     }
-    return is_hosts && entry->content != NULL ? str_replace(&dir->content, entry->content) : 0;
+    return is_hosts && content != NULL ? str_replace(&dir->content, content) : 0;
 }
 
-static void read_config(struct node_look *look)
+// The tree comes as "containerd/config.toml", "containerd/certs.d/…".
+static int add_file(struct node_look *look, const struct docker_file *file)
 {
-    struct error error = {0};
-    if (!look->stamps[STAMP_CONFIG].stat.exists) {
-        on_config(look, NULL, 0, NULL);
-    } else if (docker_archive_get(look->docker, look->container_id, WORLD_CONTAINERD_CONFIG,
-                                  on_config, look, &error) < 0) {
-        look_end(look, &error);
+    const char *path = strchr(file->path, '/');
+    if (path == NULL) {
+        return 0;
     }
+    path++;
+    if (str_equal(path, "config.toml") && file->content != NULL) {
+        return str_replace(&look->config_toml, file->content);
+    }
+    return add_entry(look->files, path, file->content);
 }
 
-static void on_certs(void *ctx, const struct docker_file *files, size_t count,
-                     const struct error *err)
+static void on_tree(void *ctx, const struct docker_file *files, size_t count,
+                    const struct error *err)
 {
     struct node_look *look = ctx;
     struct error error = {0};
@@ -241,23 +220,23 @@ static void on_certs(void *ctx, const struct docker_file *files, size_t count,
         look_end(look, err);
         return;
     }
-    for (size_t i = 0; err == NULL && i < count; i++) {
-        if (add_entry(look->files, &files[i]) < 0) {
-            (void)error_oom(&error);
-            look_end(look, &error);
-            return;
-        }
+    int r = str_replace(&look->config_toml, "");
+    for (size_t i = 0; r >= 0 && err == NULL && i < count; i++) {
+        r = add_file(look, &files[i]);
     }
-    read_config(look);
+    if (r < 0) {
+        (void)error_oom(&error);
+        look_end(look, &error);
+        return;
+    }
+    read_version(look);
 }
 
-static void read_certs(struct node_look *look)
+static void read_tree(struct node_look *look)
 {
     struct error error = {0};
-    if (!look->stamps[STAMP_CERTS].stat.exists) {
-        read_config(look);
-    } else if (docker_archive_get(look->docker, look->container_id, CERTS_PATH, on_certs, look,
-                                  &error) < 0) {
+    if (docker_archive_get(look->docker, look->container_id, WORLD_CERTS_PARENT, on_tree, look,
+                           &error) < 0) {
         look_end(look, &error);
     }
 }
@@ -296,7 +275,7 @@ static void on_stamped(struct node_look *look)
     } else if (hold) {
         look_end(look, NULL);
     } else {
-        read_certs(look);
+        read_tree(look);
     }
 }
 
@@ -349,7 +328,7 @@ static int add_stamp(struct node_look *look, char *path)
 
 static int name_stamps(struct node_look *look, const struct strv *aliases)
 {
-    look->stamps = calloc(STAMP_FIRST_ALIAS + aliases->count, sizeof(*look->stamps));
+    look->stamps = calloc(FIXED_STAMPS + aliases->count, sizeof(*look->stamps));
     if (look->stamps == NULL || add_stamp(look, str_dup(CERTS_PATH)) < 0 ||
         add_stamp(look, str_dup(WORLD_CONTAINERD_CONFIG)) < 0) {
         return -ENOMEM;

@@ -12,7 +12,7 @@
 // What is above it waits in curl's own queue. A stream holds its connection for as long as it
 // lasts.
 #define CONNECTIONS_PER_HOST_MAX 16
-#define CLIENT_POOL_MAX 8
+#define CLIENT_POOL_MAX 16
 
 TAILQ_HEAD(call_list, http_call);
 LIST_HEAD(socket_list, curl_socket);

@@ -57,7 +57,8 @@ static void look_again(struct key *key)
     struct reconciler *reconciler = key->reconciler;
     uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
     uint64_t delay_ms = key->settle_ms < poll_ms ? key->settle_ms : poll_ms;
-    key->settle_ms = delay_ms * 2;
+    // Who waits for an `apply` wants to know at once; the daemon has streams to tell it.
+    key->settle_ms = reconciler->mode == RECONCILE_KEEP ? delay_ms * 2 : delay_ms;
     if (reconciler->mode == RECONCILE_KEEP && delay_ms == poll_ms) {
         return; // the poll does
     }
