@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define ADMIN_CONF "/etc/kubernetes/admin.conf"
-#define DISCOVERY_SETTLE_S 60
+#define DISCOVERY_SETTLE_S 20
 #define KUBECONFIG_BYTES_MAX (1024u * 1024u)
 
 struct client_request {
