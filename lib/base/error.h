@@ -22,9 +22,9 @@ enum error_kind {
 
 struct error {
     enum error_kind kind;
-    int code;           // positive errno
-    int status;         // HTTP status of the answer, 0 when there was none
-    unsigned retry_ms;  // what a Retry-After header asked for, 0 when none
+    int code;                  // positive errno
+    int status;                // HTTP status of the answer, 0 when there was none
+    unsigned retry_ms;         // what a Retry-After header asked for, 0 when none
     char text[ERROR_TEXT_MAX]; // one line, control characters replaced
 };
 

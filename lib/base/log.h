@@ -19,11 +19,11 @@ enum log_event {
     LOG_EVENT_NONE, // no MESSAGE_ID
     LOG_EVENT_STARTED,
     LOG_EVENT_STOPPED,
-    LOG_EVENT_CHANGED,    // an action was carried out
-    LOG_EVENT_CONDITION,  // a resource's condition changed
+    LOG_EVENT_CHANGED,   // an action was carried out
+    LOG_EVENT_CONDITION, // a resource's condition changed
     LOG_EVENT_RELOADED,
     LOG_EVENT_RELOAD_FAILED,
-    LOG_EVENT_PROGRESS,   // an image pull
+    LOG_EVENT_PROGRESS, // an image pull
     _LOG_EVENT_COUNT,
 };
 
