@@ -10,6 +10,7 @@
 #define OPS_MAX 64
 #define FAULTS_MAX 8
 #define CALLS_MAX 64
+#define STREAMS_MAX 8
 
 struct fake_op {
     char key[96];
@@ -34,8 +35,17 @@ struct fake_calls {
     size_t forgotten;
 };
 
+struct fake_stream {
+    char key[96]; // "": none
+    listen_dirty_fn dirty;
+    listen_done_fn done;
+    void *ctx;
+    bool cancelled;
+};
+
 struct fake_backend {
     struct backend backend;
+    struct fake_stream streams[STREAMS_MAX];
     struct fake_world world;
     struct fake_fault faults[FAULTS_MAX];
     size_t fault_count;
@@ -200,8 +210,49 @@ bool fake_run_one(struct fake_backend *fake)
     return true;
 }
 
+static struct fake_stream *stream_of(struct fake_backend *fake, const char *key)
+{
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        if (strcmp(fake->streams[i].key, key) == 0) {
+            return &fake->streams[i];
+        }
+    }
+    return NULL;
+}
+
+// The same where the test would be wrong if there were none.
+static struct fake_stream *the_stream_of(struct fake_backend *fake, const char *key)
+{
+    struct fake_stream *stream = stream_of(fake, key);
+    if (stream == NULL) {
+        (void)fprintf(stderr, "nothing listens to %s\n", key);
+        abort();
+    }
+    return stream;
+}
+
+void fake_hang_up(struct fake_backend *fake, const char *key, const struct error *error)
+{
+    struct fake_stream *stream = the_stream_of(fake, key);
+    struct fake_stream ended = *stream;
+    *stream = (struct fake_stream){0};
+    ended.done(ended.ctx, error);
+}
+
+static void end_cancelled_streams(struct fake_backend *fake)
+{
+    struct error cancelled;
+    (void)error_set(&cancelled, ERROR_TRANSIENT, ECANCELED, "no longer listening");
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        if (fake->streams[i].cancelled) {
+            fake_hang_up(fake, fake->streams[i].key, &cancelled);
+        }
+    }
+}
+
 size_t fake_run(struct fake_backend *fake)
 {
+    end_cancelled_streams(fake);
     size_t count = fake->op_count;
     for (size_t i = 0; i < count; i++) {
         (void)fake_run_one(fake);
@@ -262,6 +313,57 @@ size_t fake_most_under_way(const struct fake_backend *fake)
 bool fake_overlapped(const struct fake_backend *fake)
 {
     return fake->overlapped;
+}
+
+static int fake_listen(struct backend *backend, const char *key, const struct plan_input *input,
+                       listen_dirty_fn dirty, listen_done_fn done, void *ctx, struct error *err)
+{
+    struct fake_backend *fake = (struct fake_backend *)backend;
+    (void)input;
+    assert(stream_of(fake, key) == NULL);
+    if (fake->refusal.kind != ERROR_NONE) {
+        *err = fake->refusal;
+        fake->refusal = (struct error){0};
+        return -err->code;
+    }
+    struct fake_stream *stream = the_stream_of(fake, "");
+    *stream = (struct fake_stream){.dirty = dirty, .done = done, .ctx = ctx};
+    COPY(stream->key, key);
+    return 0;
+}
+
+static void fake_unlisten(struct backend *backend, const char *key)
+{
+    struct fake_backend *fake = (struct fake_backend *)backend;
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        struct fake_stream *stream = &fake->streams[i];
+        stream->cancelled =
+            stream->key[0] != '\0' && (key == NULL || strcmp(stream->key, key) == 0);
+    }
+}
+
+void fake_offer_streams(struct fake_backend *fake)
+{
+    static const struct backend_ops ops = {
+        .observe = fake_observe,
+        .act = fake_act,
+        .listen = fake_listen,
+        .unlisten = fake_unlisten,
+        .cancel_all = fake_cancel_all,
+        .forget = fake_forget,
+    };
+    fake->backend.ops = &ops;
+}
+
+bool fake_is_listened_to(const struct fake_backend *fake, const char *key)
+{
+    return stream_of((struct fake_backend *)fake, key) != NULL;
+}
+
+void fake_tell(struct fake_backend *fake, const char *key, const char *dirty)
+{
+    const struct fake_stream *stream = the_stream_of(fake, key);
+    stream->dirty(stream->ctx, dirty);
 }
 
 struct fake_backend *fake_backend_new(void)

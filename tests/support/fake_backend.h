@@ -30,6 +30,15 @@ void fake_heal(struct fake_backend *fake);
 // From now on actions are answered without having any effect.
 void fake_ignore_actions(struct fake_backend *fake, bool ignore);
 
+// ---- streams ----
+// From now on there is something to listen to.
+void fake_offer_streams(struct fake_backend *fake);
+bool fake_is_listened_to(const struct fake_backend *fake, const char *key);
+// The stream of `key` tells that `dirty` may have changed.
+void fake_tell(struct fake_backend *fake, const char *key, const char *dirty);
+// The stream of `key` ends.
+void fake_hang_up(struct fake_backend *fake, const char *key, const struct error *error);
+
 // ---- running ----
 // Answers what was submitted before the call, in order. Returns how many.
 size_t fake_run(struct fake_backend *fake);

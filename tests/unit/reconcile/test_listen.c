@@ -1,0 +1,157 @@
+// Streams: what they tell is looked at within milliseconds, in one pass for a burst; their ends are
+// followed by a pass and a new try.
+#include "tests/support/reconcile_fixture.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define CLUSTER "cluster/hostk8s"
+#define NODE "hostk8s-control-plane"
+#define COALESCE_MS 20
+#define BACKOFF_MAX_MS 1200 // the first delay with its jitter, and a little
+
+static const struct error reset = {
+    .kind = ERROR_TRANSIENT, .code = ECONNRESET, .text = "answer ended early"};
+
+static struct fixture *listening_fixture(void)
+{
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    fake_offer_streams(fixture->fake);
+    fixture_run(fixture);
+    fixture_all_ready(fixture);
+    assert_true(fake_is_listened_to(fixture->fake, "engine"));
+    assert_true(fake_is_listened_to(fixture->fake, CLUSTER));
+    return fixture;
+}
+
+static void finish(struct fixture *fixture)
+{
+    reconciler_stop(fixture->reconciler);
+    fixture_run(fixture);
+    assert_true(reconciler_idle(fixture->reconciler));
+    fixture_free(fixture);
+}
+
+// An event comes at this time, and what it causes is done when the burst is over.
+static void tell(struct fixture *fixture, const char *stream, const char *key)
+{
+    fake_tell(fixture->fake, stream, key);
+    fixture_run(fixture);
+    fixture_advance(fixture, COALESCE_MS);
+}
+
+static void test_a_pass_follows_the_beginning(void **state)
+{
+    (void)state;
+    struct fixture *deaf = fixture_new(RECONCILE_KEEP);
+    fixture_run(deaf);
+    struct fixture *fixture = listening_fixture();
+    // What changed before the stream began was not heard of.
+    assert_int_equal(fake_observed(fixture->fake, "engine"),
+                     fake_observed(deaf->fake, "engine") + 1);
+    finish(deaf);
+    finish(fixture);
+}
+
+static void test_a_burst_is_one_pass(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    size_t observed = fake_observed(fixture->fake, "engine");
+    fake_container_stop(fixture->world, "hostk8s-registry");
+    for (int i = 0; i < 50; i++) {
+        fake_tell(fixture->fake, "engine", "engine");
+    }
+    fixture_run(fixture);
+    assert_int_equal(fake_observed(fixture->fake, "engine"), observed); // not yet
+    fixture_advance(fixture, COALESCE_MS);
+    // One look that finds it, one that finds nothing more.
+    assert_int_equal(fake_observed(fixture->fake, "engine"), observed + 2);
+    assert_true(fake_container_runs(fixture->world, "hostk8s-registry"));
+    finish(fixture);
+}
+
+static void test_a_node_is_named(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    size_t observed = fake_observed(fixture->fake, "engine");
+    fake_node_file(fixture->world, NODE, "localhost:5000",
+                   "# managed by hostk8s-registryd\nspoilt\n");
+    tell(fixture, "engine", "node/" NODE);
+    assert_int_equal(fake_observed(fixture->fake, "engine"), observed);
+    fixture_all_ready(fixture);
+    finish(fixture);
+}
+
+static void test_an_unknown_node_is_news_of_the_engine(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    fake_node(fixture->world, "hostk8s", "hostk8s-worker", true);
+    tell(fixture, "engine", "node/hostk8s-worker");
+    fixture_is(fixture, "node/hostk8s-worker", "True Converged");
+    finish(fixture);
+}
+
+static void test_an_end_is_followed_up(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    size_t observed = fake_observed(fixture->fake, "engine");
+    uint64_t passes = reconciler_status(fixture->reconciler)->passes;
+    fake_hang_up(fixture->fake, "engine", &reset);
+    fixture_run(fixture);
+    assert_int_equal(fake_observed(fixture->fake, "engine"), observed + 1);
+    assert_false(fake_is_listened_to(fixture->fake, "engine"));
+    fixture_advance(fixture, BACKOFF_MAX_MS);
+    assert_true(fake_is_listened_to(fixture->fake, "engine"));
+    assert_int_equal(reconciler_status(fixture->reconciler)->passes, passes + 1);
+    finish(fixture);
+}
+
+static void test_a_refusal_backs_off(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    fixture_run(fixture);
+    fake_offer_streams(fixture->fake);
+    fake_refuse(fixture->fake, &reset);
+    reconciler_trigger_key(fixture->reconciler, CLUSTER);
+    fixture_step(fixture);
+    fixture_run(fixture);
+    fixture_advance(fixture, BACKOFF_MAX_MS);
+    assert_true(fake_is_listened_to(fixture->fake, "engine"));
+    assert_true(fake_is_listened_to(fixture->fake, CLUSTER));
+    finish(fixture);
+}
+
+static void test_a_cluster_that_goes_is_not_listened_to(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    fake_node_remove(fixture->world, NODE);
+    tell(fixture, "engine", "engine");
+    fixture_is(fixture, FIXTURE_NAMESPACE, "False ClusterNotFound");
+    fake_hang_up(fixture->fake, CLUSTER, &reset);
+    fixture_advance(fixture, BACKOFF_MAX_MS);
+    assert_false(fake_is_listened_to(fixture->fake, CLUSTER));
+    finish(fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_pass_follows_the_beginning),
+        cmocka_unit_test(test_a_burst_is_one_pass),
+        cmocka_unit_test(test_a_node_is_named),
+        cmocka_unit_test(test_an_unknown_node_is_news_of_the_engine),
+        cmocka_unit_test(test_an_end_is_followed_up),
+        cmocka_unit_test(test_a_refusal_backs_off),
+        cmocka_unit_test(test_a_cluster_that_goes_is_not_listened_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
