@@ -120,8 +120,7 @@ class Nodes(Service):
         for node in nodes():
             for name, command in breaks.items():
                 with self.subTest(node=node, file=name):
-                    MACHINE.docker("exec", node, *command)
-                    self.assertNotEqual(self.text(node), good)
+                    MACHINE.docker("exec", node, *command)  # fails if there is nothing to break
                     self.repaired(lambda node=node: self.text(node) == good, "the file is back")
 
     def test_foreign_file_is_reported_and_left_alone(self):
