@@ -49,7 +49,6 @@ void world_container_done(struct world_container *container)
     free(container->id);
     free(container->name);
     free(container->image);
-    free(container->image_id);
     free(container->state_error);
     free(container->restart_policy);
     free(container->storage);
@@ -81,7 +80,6 @@ void world_engine_free(struct world_engine *engine)
         world_container_done(&engine->containers[i]);
     }
     free(engine->containers);
-    free(engine->image_id);
     free(engine->network_id);
     for (size_t i = 0; i < engine->node_count; i++) {
         free(engine->nodes[i].id);

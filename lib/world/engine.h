@@ -55,7 +55,6 @@ struct world_container {
     char *id;
     char *name; // without the leading '/'
     char *image;
-    char *image_id;
     enum container_state state;
     int exit_code;
     char *state_error; // why the last start failed, NULL when it did not
@@ -103,7 +102,6 @@ struct world_engine {
     struct world_container *containers; // the registry's: by name, or with the owner label
     size_t container_count;
     bool image_present; // registry.image is on the engine
-    char *image_id;     // of it
     bool network_present;
     char *network_id;
     struct world_node *nodes; // of every kind cluster, sorted by name
@@ -127,6 +125,12 @@ int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, s
 // name-previous, or with the owner label. Appended to ret.
 int world_engine_registry_ids(const json_t *list, const char *name, struct strv *ret,
                               struct error *err);
+
+// What the list shows without a further request: the network is there when a container runs on it,
+// the image when the one of the name runs from it. Sets network_present, network_id and
+// image_present then. Returns 0 or -ENOMEM.
+int world_engine_infer(const json_t *list, const char *name, const char *image, const char *network,
+                       struct world_engine *engine);
 
 const struct world_endpoint *world_container_endpoint(const struct world_container *container,
                                                       const char *network);
