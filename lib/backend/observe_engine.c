@@ -1,6 +1,6 @@
 // One look at the engine: the list of containers, then side by side an inspect of each container
-// of the registry and, as far as the list does not show that they are there, of the network and of
-// the image, then the registry's own answer to /v2/.
+// of the registry and of the nodes that do not run and, as far as the list does not show that they
+// are there, of the network and of the image, then the registry's own answer to /v2/.
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define REGISTRY_CONTAINERS_MAX 16
+#define STOPPED_NODES_MAX 16 // looked at closer
 #define PROBE_TIMEOUT_MS 2000u
 #define PROBE_BODY_MAX (64u * 1024u)
 
@@ -193,6 +194,29 @@ static void note_refused(struct engine_look *look, int r, const struct error *er
     }
 }
 
+static void on_stopped_node(void *ctx)
+{
+    look_joined(ctx, NULL);
+}
+
+static void look_at_stopped_nodes(struct engine_look *look)
+{
+    struct world_engine *engine = look->engine;
+    struct error error = {0};
+    size_t count = 0;
+    stopped_nodes_forget(look->backend, engine);
+    for (size_t i = 0; i < engine->node_count && count < STOPPED_NODES_MAX; i++) {
+        struct world_node *node = &engine->nodes[i];
+        if (!node->running && config_wants_cluster(look->input->config, node->cluster)) {
+            count++;
+            note_refused(look,
+                         observe_stopped_node(look->backend, look->docker, node, on_stopped_node,
+                                              look, &error),
+                         &error);
+        }
+    }
+}
+
 static void on_list(void *ctx, json_t *answer, const struct error *err)
 {
     struct engine_look *look = ctx;
@@ -226,6 +250,7 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
             look, docker_container_inspect(look->docker, ids.items[i], on_container, look, &error),
             &error);
     }
+    look_at_stopped_nodes(look);
     if (!look->engine->network_present) {
         note_refused(
             look, docker_network_inspect(look->docker, config->network, on_network, look, &error),

@@ -2,6 +2,10 @@
 
 #include "lib/base/str.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
 const struct world_endpoint *world_container_endpoint(const struct world_container *container,
                                                       const char *network)
 {
@@ -42,6 +46,17 @@ const struct world_api *world_engine_api(const struct world_engine *engine, cons
         }
     }
     return NULL;
+}
+
+int world_node_set_address(struct world_node *node, const char *content)
+{
+    struct in_addr parsed;
+    _cleanup_free_ char *text = str_dup_n(content, strcspn(content, "\n"));
+    if (text == NULL) {
+        return -ENOMEM;
+    }
+    bool valid = inet_pton(AF_INET, text, &parsed) == 1;
+    return str_replace(&node->address, valid ? text : NULL);
 }
 
 void world_container_done(struct world_container *container)
@@ -86,6 +101,7 @@ void world_engine_free(struct world_engine *engine)
         free(engine->nodes[i].name);
         free(engine->nodes[i].cluster);
         free(engine->nodes[i].status);
+        free(engine->nodes[i].address);
     }
     free(engine->nodes);
     for (size_t i = 0; i < engine->api_count; i++) {

@@ -212,3 +212,8 @@ int world_container_decode(const json_t *inspect, struct world_container *ret, s
     container = (struct world_container){0};
     return 0;
 }
+
+int64_t world_container_stopped_s(const json_t *inspect)
+{
+    return decode_time(json_get_string(inspect, "State", "FinishedAt", NULL));
+}
