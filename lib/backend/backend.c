@@ -70,8 +70,9 @@ static void backend_cancel_all(struct backend *base)
     }
 }
 
-static void forget_node(struct real_backend *backend, const char *node)
+void node_cache_forget(struct real_backend *backend, const char *node)
 {
+    backend->forgotten++;
     for (struct node_cache **at = &backend->nodes; *at != NULL; at = &(*at)->next) {
         if (str_equal((*at)->node, node)) {
             struct node_cache *gone = *at;
@@ -99,7 +100,7 @@ static void forget_cluster(struct real_backend *backend, const char *cluster)
 static void forget_all(struct real_backend *backend)
 {
     while (backend->nodes != NULL) {
-        forget_node(backend, backend->nodes->node);
+        node_cache_forget(backend, backend->nodes->node);
     }
     while (backend->clusters != NULL) {
         forget_cluster(backend, backend->clusters->cluster);
@@ -116,7 +117,7 @@ static void backend_forget(struct backend *base, const char *key)
     if (key == NULL) {
         forget_all(backend);
     } else if (str_starts_with(key, "node/")) {
-        forget_node(backend, key + strlen("node/"));
+        node_cache_forget(backend, key + strlen("node/"));
     } else if (str_starts_with(key, "cluster/")) {
         forget_cluster(backend, key + strlen("cluster/"));
     }

@@ -57,6 +57,7 @@ struct real_backend {
     struct docker *docker;
     struct http_client *probe; // of http://LISTEN
     struct node_cache *nodes;
+    uint64_t forgotten; // times that one of nodes was forgotten
     struct stopped_node *stopped;
     struct cluster_client *clusters;
     struct engine_stream *engine_stream;
@@ -125,3 +126,5 @@ void backend_published_host(const struct config *config, const char *address, ch
 
 void cluster_client_free(struct cluster_client *client);
 void node_cache_free(struct node_cache *cache);
+// Whatever is being read of the node right now is not kept either.
+void node_cache_forget(struct real_backend *backend, const char *node);

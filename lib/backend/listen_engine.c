@@ -40,6 +40,12 @@ static bool touches_files(const char *action)
     return str_equal(action, "exec_die") || str_equal(action, "extract-to-dir");
 }
 
+// A copied file keeps its modification time, so that its stamp may be that of the former one.
+static bool keeps_stamps(const char *action)
+{
+    return str_equal(action, "extract-to-dir");
+}
+
 // Events of a container's insides, and what only reads, say nothing of its state.
 static bool is_idle_talk(const char *action)
 {
@@ -54,9 +60,12 @@ static bool is_idle_talk(const char *action)
     return false;
 }
 
-static void mark_node(struct engine_stream *stream, const char *name)
+static void mark_node(struct engine_stream *stream, const char *name, const char *action)
 {
     _cleanup_free_ char *key = str_printf("node/%s", name);
+    if (stream->backend != NULL && keeps_stamps(action)) {
+        node_cache_forget(stream->backend, name);
+    }
     stream->dirty(stream->ctx, key == NULL ? "engine" : key);
 }
 
@@ -72,7 +81,7 @@ static void on_container_event(struct engine_stream *stream, const char *action,
     own = own || (old_name != NULL && str_starts_with(old_name, "/") &&
                   str_starts_with(old_name + 1, stream->registry));
     if (node && name != NULL && touches_files(action)) {
-        mark_node(stream, name);
+        mark_node(stream, name, action);
     } else if ((node || own) && !is_idle_talk(action)) {
         stream->dirty(stream->ctx, "engine");
     }

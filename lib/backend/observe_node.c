@@ -19,6 +19,7 @@ struct node_look {
     void *ctx;
     char *node;
     char *container_id;
+    uint64_t forgotten;        // as the backend had it at the start
     struct path_stamp *stamps; // certs.d, containerd's config, then one of each alias
     size_t stamp_count;
     unsigned pending;
@@ -104,6 +105,10 @@ static void look_store(struct node_look *look)
 {
     struct real_backend *backend = look->backend;
     struct error error;
+    if (look->forgotten != backend->forgotten) {
+        look_end(look, NULL); // what was read may be of before
+        return;
+    }
     struct node_cache *cache = cache_find(backend, look->node);
     struct world_node_files *files = files_copy(look->files);
     if (files == NULL) {
@@ -353,7 +358,8 @@ int observe_node(struct real_backend *backend, const char *name, const struct pl
     if (look == NULL) {
         return error_oom(err);
     }
-    *look = (struct node_look){.backend = backend, .done = done, .ctx = ctx};
+    *look = (struct node_look){
+        .backend = backend, .done = done, .ctx = ctx, .forgotten = backend->forgotten};
     look->node = str_dup(name);
     look->container_id = str_dup(node->id);
     if (look->node == NULL || look->container_id == NULL ||

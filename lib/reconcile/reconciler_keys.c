@@ -277,8 +277,10 @@ static void follow_node(struct reconciler *reconciler, struct key *key,
         return;
     }
     key_mark(key);
-    if (old != NULL && new != NULL && !str_equal(old->id, new->id)) {
-        // Made anew under the same name: what is cached was of the old one.
+    bool made_anew = old != NULL && new != NULL && !str_equal(old->id, new->id);
+    bool started = old != NULL && !old->running && new != NULL &&new->running;
+    if (made_anew || started) {
+        // What is cached was of the old one, or of before: its files may be others.
         reconciler->backend->ops->forget(reconciler->backend, key->name);
     }
     for (size_t i = 0; i < reconciler->key_count; i++) {

@@ -149,6 +149,7 @@ static void test_node_appears_and_goes(void **state)
     assert_int_equal(reconciler_trigger_key(fixture->reconciler, "engine"), 0);
     fixture_run(fixture);
     fixture_is(fixture, "node/hostk8s-worker", "True Converged");
+    assert_int_equal(fake_forgotten(fixture->fake, "node/hostk8s-worker"), 1); // its files as well
     fixture_all_ready(fixture);
 
     size_t statuses = fixture->statuses;
@@ -156,7 +157,7 @@ static void test_node_appears_and_goes(void **state)
     assert_int_equal(reconciler_trigger_key(fixture->reconciler, "engine"), 0);
     fixture_run(fixture);
     fixture_is(fixture, "node/hostk8s-worker", "absent");
-    assert_int_equal(fake_forgotten(fixture->fake, "node/hostk8s-worker"), 1);
+    assert_int_equal(fake_forgotten(fixture->fake, "node/hostk8s-worker"), 2);
     assert_int_equal(fixture->statuses, statuses + 1);
     fixture_free(fixture);
 }
