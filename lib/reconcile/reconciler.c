@@ -206,12 +206,16 @@ static void pass_end(struct reconciler *reconciler)
             return;
         }
     }
+    uint64_t duration_ms = reconciler->now_ms - reconciler->pass.begin_ms;
     reconciler->pass.running = false;
     reconciler->status.passes++;
-    reconciler->status.pass_ms = reconciler->now_ms - reconciler->pass.begin_ms;
+    reconciler->status.pass_ms = duration_ms;
     reconciler->status.pass_cpu_us = cpu_us() - reconciler->pass.begin_cpu_us;
     if (reconciler->mode == RECONCILE_KEEP) {
-        reconciler->pass.poll_ms = reconciler->now_ms + reconciler->config->reconcile.poll_ms;
+        // Counted from its begin; but passes that take long leave as much time between them.
+        uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
+        reconciler->pass.poll_ms =
+            reconciler->now_ms + (poll_ms > 2 * duration_ms ? poll_ms - duration_ms : duration_ms);
     }
 }
 
