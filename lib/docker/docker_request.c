@@ -113,6 +113,7 @@ static int check_status(const struct docker_call *call, const struct http_respon
                   call->what, *message == '\0' ? "" : ": ", message, response->status);
     if (err != NULL) {
         err->status = response->status;
+        err->retry_ms = http_retry_after_ms(response);
     }
     return r;
 }

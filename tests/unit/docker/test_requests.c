@@ -286,6 +286,20 @@ static void test_refusals(void **state)
     }
 }
 
+static void test_retry_after(void **state)
+{
+    struct docker_test *test = *state;
+    struct outcome outcome = {0};
+    fake_transport_answer(
+        test->fake,
+        &(struct fake_answer){.status = 429, .headers = "Retry-After: 7\r\n", .body = "slow"});
+    assert_int_equal(send_list(test->docker, &outcome, NULL), 0);
+    assert_int_equal(fake_transport_run(test->fake), 1);
+    assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
+    assert_int_equal(outcome.err.retry_ms, 7000);
+    outcome_clear(&outcome);
+}
+
 static void test_excerpt_is_bounded(void **state)
 {
     struct docker_test *test = *state;
@@ -357,6 +371,7 @@ int main(void)
         WITH_DOCKER(test_requests),           WITH_DOCKER(test_refusals),
         WITH_DOCKER(test_excerpt_is_bounded), WITH_DOCKER(test_empty_name),
         WITH_DOCKER(test_cancel_all),         WITH_DOCKER(test_send_refused),
+        WITH_DOCKER(test_retry_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
