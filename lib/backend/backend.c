@@ -104,6 +104,7 @@ static void forget_all(struct real_backend *backend)
     while (backend->clusters != NULL) {
         forget_cluster(backend, backend->clusters->cluster);
     }
+    stopped_nodes_forget(backend, NULL);
     http_client_free(TAKE_PTR(backend->probe));
     engine_stream_end(backend, true);
     docker_free(TAKE_PTR(backend->docker));

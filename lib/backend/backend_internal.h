@@ -24,6 +24,14 @@ struct node_cache {
     struct node_cache *next;
 };
 
+// What is known of a node that does not run, good until it has run again.
+struct stopped_node {
+    char *container_id; // key
+    int64_t stopped_s;
+    char *address; // NULL: it has no file that tells
+    struct stopped_node *next;
+};
+
 // The way to one cluster's API.
 struct cluster_client {
     char *cluster; // key
@@ -49,6 +57,7 @@ struct real_backend {
     struct docker *docker;
     struct http_client *probe; // of http://LISTEN
     struct node_cache *nodes;
+    struct stopped_node *stopped;
     struct cluster_client *clusters;
     struct engine_stream *engine_stream;
     struct cluster_stream *cluster_streams;
@@ -65,6 +74,15 @@ int observe_node(struct real_backend *backend, const char *node, const struct pl
 int observe_cluster(struct real_backend *backend, const char *cluster,
                     const struct plan_input *input, observe_done_fn done, void *ctx,
                     struct error *err);
+
+// Fills in what the list did not tell of a node that does not run (borrowed until done, which comes
+// once whether that succeeded or not).
+typedef void (*stopped_done_fn)(void *ctx);
+int observe_stopped_node(struct real_backend *backend, struct docker *docker,
+                         struct world_node *node, stopped_done_fn done, void *ctx,
+                         struct error *err);
+// Forgets those that run again or are no more; with NULL all.
+void stopped_nodes_forget(struct real_backend *backend, const struct world_engine *still_there);
 
 int act_on_engine(struct real_backend *backend, const struct action *action,
                   const struct plan_input *input, act_done_fn done, void *ctx, struct error *err);

@@ -95,6 +95,7 @@ static void on_groups(void *ctx, json_t *answer, const struct error *err)
             .ingress_v1 = kube_api_groups_serve(answer, "networking.k8s.io/v1"),
         };
         client->discovered = true;
+        client->settled = monotonic_s() - client->created_s >= DISCOVERY_SETTLE_S;
     } else {
         cluster_client_failed(client, err);
     }

@@ -17,6 +17,10 @@
 // How long after its start the registry may stay silent before it counts as not coming up.
 #define PLAN_COMEUP_SECONDS 20
 
+// How long after a node's end the registry leaves its place on the network to it: an engine that
+// restarts has its containers up in less.
+#define PLAN_NODES_SECONDS 60
+
 // The verb of the actions that replace a container which did not come up by the one before: the
 // plan's condition says why it did not.
 #define PLAN_VERB_PUT_BACK "put back"

@@ -2,6 +2,10 @@
 
 #include "lib/base/str.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
 const struct world_endpoint *world_container_endpoint(const struct world_container *container,
                                                       const char *network)
 {
@@ -44,12 +48,22 @@ const struct world_api *world_engine_api(const struct world_engine *engine, cons
     return NULL;
 }
 
+int world_node_set_address(struct world_node *node, const char *content)
+{
+    struct in_addr parsed;
+    _cleanup_free_ char *text = str_dup_n(content, strcspn(content, "\n"));
+    if (text == NULL) {
+        return -ENOMEM;
+    }
+    bool valid = inet_pton(AF_INET, text, &parsed) == 1;
+    return str_replace(&node->address, valid ? text : NULL);
+}
+
 void world_container_done(struct world_container *container)
 {
     free(container->id);
     free(container->name);
     free(container->image);
-    free(container->image_id);
     free(container->state_error);
     free(container->restart_policy);
     free(container->storage);
@@ -81,13 +95,13 @@ void world_engine_free(struct world_engine *engine)
         world_container_done(&engine->containers[i]);
     }
     free(engine->containers);
-    free(engine->image_id);
     free(engine->network_id);
     for (size_t i = 0; i < engine->node_count; i++) {
         free(engine->nodes[i].id);
         free(engine->nodes[i].name);
         free(engine->nodes[i].cluster);
         free(engine->nodes[i].status);
+        free(engine->nodes[i].address);
     }
     free(engine->nodes);
     for (size_t i = 0; i < engine->api_count; i++) {

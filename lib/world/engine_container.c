@@ -177,7 +177,6 @@ static int decode_parts(const json_t *inspect, struct world_container *container
     if (copy_text(&container->id, json_get_string(inspect, "Id", NULL)) < 0 ||
         copy_text(&container->name, name[0] == '/' ? name + 1 : name) < 0 ||
         copy_text(&container->image, json_get_string(inspect, "Config", "Image", NULL)) < 0 ||
-        copy_text(&container->image_id, json_get_string(inspect, "Image", NULL)) < 0 ||
         copy_optional(&container->state_error, json_get_string(inspect, "State", "Error", NULL)) <
             0 ||
         str_replace(&container->restart_policy, str_empty(policy) ? "no" : policy) < 0 ||
@@ -212,4 +211,9 @@ int world_container_decode(const json_t *inspect, struct world_container *ret, s
     *ret = container;
     container = (struct world_container){0};
     return 0;
+}
+
+int64_t world_container_stopped_s(const json_t *inspect)
+{
+    return decode_time(json_get_string(inspect, "State", "FinishedAt", NULL));
 }

@@ -192,3 +192,30 @@ int world_engine_registry_ids(const json_t *list, const char *name, struct strv 
     }
     return 0;
 }
+
+// A container that does not run may be on a network that is gone
+// (https://github.com/moby/moby/issues/17160), and of an image that is: an image is shown by its id
+// once its name is another's.
+int world_engine_infer(const json_t *list, const char *name, const char *image, const char *network,
+                       struct world_engine *engine)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach (list, index, item) {
+        if (!str_equal(json_get_string(item, "State", NULL), "running")) {
+            continue;
+        }
+        const char *id =
+            json_get_string(item, "NetworkSettings", "Networks", network, "NetworkID", NULL);
+        if (!str_empty(id)) {
+            engine->network_present = true;
+            if (str_replace(&engine->network_id, id) < 0) {
+                return -ENOMEM;
+            }
+        }
+        engine->image_present =
+            engine->image_present || (str_equal(item_name(item), name) &&
+                                      str_equal(json_get_string(item, "Image", NULL), image));
+    }
+    return 0;
+}

@@ -120,6 +120,7 @@ class Container:
         self.error = ""
         self.exit_code = 0
         self.started = NEVER
+        self.finished = NEVER
         self.networks = {}  # name -> {"id", "aliases", "ip"}
         self.tree = Tree()
         self.ports = []  # published, as the list has them
@@ -183,6 +184,7 @@ class Container:
             "ExitCode": self.exit_code,
             "Error": self.error,
             "StartedAt": self.started,
+            "FinishedAt": self.finished,
         }
         document["HostConfig"] |= {
             "Binds": self.binds,

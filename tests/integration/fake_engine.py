@@ -59,6 +59,7 @@ class Engine(Server):
         with self.lock:
             self._hush(container)
             container.state, container.exit_code = "exited", 2
+            container.finished = timestamp()
         self.tell_of(container, "die", exitCode="2")
         self.tell_of(container, "stop")
 
