@@ -31,7 +31,8 @@ struct docker_tolerated {
 enum docker_shape {
     DOCKER_SHAPE_NONE, // a body is ignored
     DOCKER_SHAPE_OBJECT,
-    DOCKER_SHAPE_ARRAY,
+    DOCKER_SHAPE_ENTITY,   // an object with its Id
+    DOCKER_SHAPE_ENTITIES, // a list of those
 };
 
 // Borrowed until return, but for what on_chunk needs.
