@@ -20,6 +20,8 @@ API_VERSION = 41
 
 
 class Engine(Server):
+    STATE = ("containers", "networks", "images", "pullable", "execs", "addresses")
+
     def __init__(self, address):
         super().__init__(address)
         self.containers = []
@@ -49,6 +51,16 @@ class Engine(Server):
         self.tell("network", action, self.networks.get(name, ""), **attributes)
 
     # ---- the state that tests set up ----
+
+    def restore(self, saved):
+        """What ran then answers again at its port."""
+        with self.lock:
+            for container in self.containers:
+                self._hush(container)
+            super().restore(saved)
+            for container in self.containers:
+                if container.state == "running":
+                    self._publish(container)
 
     def add_network(self, name="kind"):
         self.networks[name] = identity("network", name, len(self.requests), time.time_ns())
