@@ -17,6 +17,7 @@ CONFIG_TOML = """version = 2
   config_path = "/etc/containerd/certs.d"
 """
 API_VERSION = 41
+REMOVAL = "-maxdepth 1 ( -type f -name hosts.toml -o -type d -empty ) -delete".split()
 
 
 class Engine(Server):
@@ -334,14 +335,11 @@ class Engine(Server):
     def _execute(self, container, command):
         if command == ["containerd", "--version"]:
             return container.version + "\r\n", 0
-        if command[:3] == ["rm", "-f", "--"]:
-            for path in command[3:]:
-                container.tree.remove(path)
-            return "", 0
-        if command[:3] == ["rmdir", "--ignore-fail-on-non-empty", "--"]:
-            for path in command[3:]:
-                if container.tree.below(path) == [path]:
-                    container.tree.remove(path)
+        if command[0] == "find" and command[-len(REMOVAL) :] == REMOVAL:
+            for directory in command[1 : -len(REMOVAL)]:
+                container.tree.remove(f"{directory}/hosts.toml")
+                if container.tree.below(directory) == [directory]:
+                    container.tree.remove(directory)
             return "", 0
         return f"{command[0]}: not found\r\n", 127
 
