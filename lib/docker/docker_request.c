@@ -9,7 +9,7 @@
 
 #define PATH_BYTES_MAX (16u * 1024u)
 // Of a body that is not the engine's JSON, what an error text shows.
-#define EXCERPT_MAX 120
+#define EXCERPT_BYTES_MAX 128
 
 void docker_call_free(struct docker_call *call)
 {
@@ -60,21 +60,9 @@ static char *answer_message(const struct buf *body)
     if (message != NULL) {
         return str_dup(message);
     }
-    const char *text = buf_str(body);
-    text += strspn(text, " \t\r\n");
-    char *excerpt = str_dup_n(text, strnlen(text, EXCERPT_MAX));
-    if (excerpt == NULL) {
-        return NULL;
-    }
-    // What is not ASCII may be of any encoding.
-    for (char *c = excerpt; *c != '\0'; c++) {
-        *c = (unsigned char)*c >= 0x80 ? '?' : *c;
-    }
-    str_make_printable(excerpt);
-    for (size_t length = strlen(excerpt); length > 0 && excerpt[length - 1] == ' '; length--) {
-        excerpt[length - 1] = '\0';
-    }
-    return excerpt;
+    char excerpt[EXCERPT_BYTES_MAX];
+    str_excerpt(buf_str(body), excerpt, sizeof(excerpt));
+    return str_dup(excerpt);
 }
 
 static bool is_tolerated(const struct docker_call *call, int status, const char *message)

@@ -181,7 +181,9 @@ class EngineConditions(ConditionTest):
 
     def test_network_is_made_again(self):
         daemon = self.converged_daemon()
-        self.engine.networks.clear()
+        with self.engine.lock:  # a network goes when nobody is on it
+            self.registry().networks.pop("kind")
+            self.engine.networks.clear()
         daemon.wait_reason(NETWORK, "NetworkMissing")
         self.engine.add_network()
         network = self.engine.networks["kind"]
