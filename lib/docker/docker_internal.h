@@ -11,7 +11,8 @@
 struct docker {
     struct http_client *client;
     uint64_t timeout_ms;
-    unsigned api_minor; // 0: not negotiated
+    unsigned api_minor; // last agreed on, 0: never
+    bool negotiated;    // and nothing has shown since that another engine may answer
     struct docker_call *calls;
 };
 

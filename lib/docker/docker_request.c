@@ -93,12 +93,13 @@ static int check_status(const struct docker_call *call, const struct http_respon
     }
     // "client version 1.44 is too new. Maximum supported API version is 1.41": the engine was
     // replaced by another one.
-    if (response->status == 400 && str_starts_with(message, "client version")) {
-        call->docker->api_minor = 0;
+    bool other = response->status == 400 && str_starts_with(message, "client version");
+    if (other) {
+        call->docker->negotiated = false;
     }
-    int r =
-        error_set(err, http_status_kind(response->status), EREMOTEIO, "engine: %s%s%s (HTTP %d)",
-                  call->what, *message == '\0' ? "" : ": ", message, response->status);
+    int r = error_set(err, other ? ERROR_TRANSIENT : http_status_kind(response->status),
+                      other ? ENOTCONN : EREMOTEIO, "engine: %s%s%s (HTTP %d)", call->what,
+                      *message == '\0' ? "" : ": ", message, response->status);
     if (err != NULL) {
         err->status = response->status;
         err->retry_ms = http_retry_after_ms(response);
@@ -121,7 +122,7 @@ static void call_done(void *ctx, struct http_response *response, const struct er
     if (response == NULL) {
         err = *failure;
         if (is_engine_gone(&err)) {
-            call->docker->api_minor = 0;
+            call->docker->negotiated = false;
         }
         (void)error_wrap(&err, "engine: %s", call->what);
     } else if (check_status(call, response, &err) < 0) {

@@ -214,7 +214,7 @@ static void unobserved(struct key *key, const struct error *err)
         keys_mark_pass(key->reconciler);
     }
     if (err->code == ENOTCONN && queue_failures(key->reconciler->queue, KEY_NAME_ENGINE) == 0) {
-        // Only an observation of the engine connects to it anew.
+        // Another engine answers: its own observation agrees with it on a version.
         (void)queue_add(key->reconciler->queue, KEY_NAME_ENGINE);
     }
     enum key_result result = r < 0 ? KEY_WAITING : conditions_result(&key->plan);
