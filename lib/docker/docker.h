@@ -45,7 +45,8 @@ typedef void (*docker_done_fn)(void *ctx, json_t *answer, const struct error *er
 
 // Agrees on an API version through /_ping (header Api-Version). Must have succeeded before any
 // other request; a request before that is -ENOTCONN. docker_is_negotiated turns false again when a
-// request finds no engine or the engine refuses the version (400 with "client version").
+// request finds no engine or the engine refuses the version (400 with "client version", a transient
+// error of code ENOTCONN); until it is negotiated anew the former version is used.
 int docker_negotiate(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
 bool docker_is_negotiated(const struct docker *docker);
 

@@ -110,7 +110,7 @@ void docker_free(struct docker *docker)
 
 bool docker_is_negotiated(const struct docker *docker)
 {
-    return docker->api_minor != 0;
+    return docker->negotiated;
 }
 
 struct negotiate_call {
@@ -137,6 +137,7 @@ static int choose_version(struct docker_call *call, const struct http_response *
                          DOCKER_API_MIN_MINOR);
     }
     call->docker->api_minor = minor < DOCKER_API_MAX_MINOR ? (unsigned)minor : DOCKER_API_MAX_MINOR;
+    call->docker->negotiated = true;
     log_debug("engine: API version 1.%u", call->docker->api_minor);
     return 0;
 }

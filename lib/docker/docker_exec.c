@@ -121,17 +121,11 @@ static void exec_created(struct docker_call *call, struct http_response *respons
     struct exec_call *self = (struct exec_call *)call;
     json_auto_t *created = NULL;
     if (response == NULL ||
-        docker_decode(call, &response->body, DOCKER_SHAPE_OBJECT, &created, err) < 0) {
+        docker_decode(call, &response->body, DOCKER_SHAPE_ENTITY, &created, err) < 0) {
         exec_fail(self, err);
         return;
     }
-    const char *id = json_get_string(created, "Id", NULL);
-    if (str_empty(id)) {
-        (void)docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer has no id");
-        exec_fail(self, err);
-        return;
-    }
-    self->id = str_dup(id);
+    self->id = str_dup(json_get_string(created, "Id", NULL));
     if (self->id == NULL) {
         (void)error_oom(err);
         exec_fail(self, err);

@@ -23,7 +23,7 @@ int docker_image_inspect(struct docker *docker, const char *image, docker_done_f
         .subject = image,
         .method = HTTP_GET,
         .path = {{"/images/", image}, {"/json", NULL}},
-        .shape = DOCKER_SHAPE_OBJECT,
+        .shape = DOCKER_SHAPE_ENTITY,
     };
     return docker_submit(docker, &request, done, ctx, err);
 }

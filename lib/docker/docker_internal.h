@@ -11,7 +11,8 @@
 struct docker {
     struct http_client *client;
     uint64_t timeout_ms;
-    unsigned api_minor; // 0: not negotiated
+    unsigned api_minor; // last agreed on, 0: never
+    bool negotiated;    // and nothing has shown since that another engine may answer
     struct docker_call *calls;
 };
 
@@ -31,7 +32,8 @@ struct docker_tolerated {
 enum docker_shape {
     DOCKER_SHAPE_NONE, // a body is ignored
     DOCKER_SHAPE_OBJECT,
-    DOCKER_SHAPE_ARRAY,
+    DOCKER_SHAPE_ENTITY,   // an object with its Id
+    DOCKER_SHAPE_ENTITIES, // a list of those
 };
 
 // Borrowed until return, but for what on_chunk needs.

@@ -93,14 +93,16 @@ static int check_status(const struct docker_call *call, const struct http_respon
     }
     // "client version 1.44 is too new. Maximum supported API version is 1.41": the engine was
     // replaced by another one.
-    if (response->status == 400 && str_starts_with(message, "client version")) {
-        call->docker->api_minor = 0;
+    bool other = response->status == 400 && str_starts_with(message, "client version");
+    if (other) {
+        call->docker->negotiated = false;
     }
-    int r =
-        error_set(err, http_status_kind(response->status), EREMOTEIO, "engine: %s%s%s (HTTP %d)",
-                  call->what, *message == '\0' ? "" : ": ", message, response->status);
+    int r = error_set(err, other ? ERROR_TRANSIENT : http_status_kind(response->status),
+                      other ? ENOTCONN : EREMOTEIO, "engine: %s%s%s (HTTP %d)", call->what,
+                      *message == '\0' ? "" : ": ", message, response->status);
     if (err != NULL) {
         err->status = response->status;
+        err->retry_ms = http_retry_after_ms(response);
     }
     return r;
 }
@@ -120,7 +122,7 @@ static void call_done(void *ctx, struct http_response *response, const struct er
     if (response == NULL) {
         err = *failure;
         if (is_engine_gone(&err)) {
-            call->docker->api_minor = 0;
+            call->docker->negotiated = false;
         }
         (void)error_wrap(&err, "engine: %s", call->what);
     } else if (check_status(call, response, &err) < 0) {
@@ -211,6 +213,32 @@ int docker_call_send(struct docker *docker, struct docker_call *call,
     return 0;
 }
 
+static bool has_id(const json_t *entity)
+{
+    return !str_empty(json_get_string(entity, "Id", NULL));
+}
+
+// What the answer is not, NULL when it is of the shape.
+static const char *shape_problem(const json_t *answer, enum docker_shape shape)
+{
+    if (shape != DOCKER_SHAPE_ENTITIES) {
+        return !json_is_object(answer)                           ? "the answer is no object"
+               : shape == DOCKER_SHAPE_ENTITY && !has_id(answer) ? "the answer has no id"
+                                                                 : NULL;
+    }
+    if (!json_is_array(answer)) {
+        return "the answer is no list";
+    }
+    size_t i;
+    const json_t *entity;
+    json_array_foreach (answer, i, entity) {
+        if (!has_id(entity)) {
+            return "an entry of the answer has no id";
+        }
+    }
+    return NULL;
+}
+
 int docker_decode(const struct docker_call *call, const struct buf *body, enum docker_shape shape,
                   json_t **ret, struct error *err)
 {
@@ -223,10 +251,9 @@ int docker_decode(const struct docker_call *call, const struct buf *body, enum d
     if (answer == NULL) {
         return docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer is no JSON");
     }
-    if (shape == DOCKER_SHAPE_ARRAY ? !json_is_array(answer) : !json_is_object(answer)) {
-        return docker_error(call, err, ERROR_TRANSIENT, EBADMSG,
-                            shape == DOCKER_SHAPE_ARRAY ? "the answer is no list"
-                                                        : "the answer is no object");
+    const char *problem = shape_problem(answer, shape);
+    if (problem != NULL) {
+        return docker_error(call, err, ERROR_TRANSIENT, EBADMSG, problem);
     }
     *ret = TAKE_PTR(answer);
     return 0;

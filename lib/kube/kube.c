@@ -10,7 +10,6 @@
 #define REQUEST_BYTES_MAX (1024u * 1024u) // above etcd's own bound of an object
 #define MESSAGE_LENGTH_MAX 320            // of an API server's message in an error text
 #define EXCERPT_BYTES_MAX 128
-#define RETRY_AFTER_MAX_S 3600
 
 static void call_free(struct kube_call *call)
 {
@@ -102,18 +101,6 @@ static int parse_body(const struct http_response *response, json_t **ret)
     return 0;
 }
 
-// https://www.rfc-editor.org/rfc/rfc9110#field.retry-after, the form in seconds.
-static unsigned retry_after_ms(const struct http_response *response)
-{
-    char value[16];
-    uint64_t seconds = 0;
-    if (!http_response_header(response, "Retry-After", value, sizeof(value)) ||
-        str_to_u64(value, RETRY_AFTER_MAX_S, &seconds) < 0) {
-        return 0;
-    }
-    return (unsigned)seconds * 1000;
-}
-
 // Explains an answer that is not 2xx. body is a Status object, or NULL for what is no JSON: the
 // page of a proxy. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 static void explain_status(const struct kube_call *call, const struct http_response *response,
@@ -131,7 +118,7 @@ static void explain_status(const struct kube_call *call, const struct http_respo
                     MESSAGE_LENGTH_MAX, message, response->status, reason == NULL ? "" : " ",
                     reason == NULL ? "" : reason);
     err->status = response->status;
-    err->retry_ms = retry_after_ms(response);
+    err->retry_ms = http_retry_after_ms(response);
 }
 
 // Decodes the answer. Returns 0 with *ret owned by the caller (NULL for a missing object that is

@@ -142,6 +142,7 @@ bool round_may_act(const struct key *key);
 int key_new(struct reconciler *reconciler, enum key_kind kind, const char *object,
             const char *cluster, struct key **ret);
 void key_free(struct key *key);
+void key_release_observation(struct key *key);
 struct key *key_find(const struct reconciler *reconciler, const char *name);
 struct key *key_engine(const struct reconciler *reconciler);
 // Takes the key out with its statuses and what the backend caches for it, and frees it.

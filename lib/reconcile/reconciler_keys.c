@@ -12,6 +12,14 @@ static const char *const key_prefixes[] = {
     [KEY_CLUSTER] = KEY_PREFIX_CLUSTER,
 };
 
+void key_release_observation(struct key *key)
+{
+    world_engine_free(key->observation.engine);
+    world_node_files_free(key->observation.node);
+    world_cluster_free(key->observation.cluster);
+    key->observation = (struct observation){0};
+}
+
 void key_free(struct key *key)
 {
     if (key == NULL) {
@@ -23,9 +31,7 @@ void key_free(struct key *key)
     strv_done(&key->blamed);
     contention_free(key);
     snapshot_unref(key->snapshot);
-    world_engine_free(key->observation.engine);
-    world_node_files_free(key->observation.node);
-    world_cluster_free(key->observation.cluster);
+    key_release_observation(key);
     free(key);
 }
 

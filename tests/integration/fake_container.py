@@ -103,8 +103,10 @@ class Registry(Server):
 
     def __init__(self, address, engine):
         super().__init__(address, log=engine)
+        self.has_answered = False  # since its container was started
 
     def handle(self, request):
+        self.has_answered = True
         return reply({}, Docker_Distribution_Api_Version="registry/2.0")
 
 
@@ -126,6 +128,10 @@ class Container:
         self.ports = []  # published, as the list has them
         self.server = None
         self.version = "containerd github.com/containerd/containerd v1.7.18 ae71819c4f5e67bb4d5ae76a6b735f29cc25774e"
+
+    def __getstate__(self):
+        """What is kept of it, which is all but who answers at its port."""
+        return self.__dict__ | {"server": None}
 
     @property
     def labels(self):

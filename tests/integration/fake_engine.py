@@ -17,9 +17,12 @@ CONFIG_TOML = """version = 2
   config_path = "/etc/containerd/certs.d"
 """
 API_VERSION = 41
+REMOVAL = "-maxdepth 1 ( -type f -name hosts.toml -o -type d -empty ) -delete".split()
 
 
 class Engine(Server):
+    STATE = ("containers", "networks", "images", "pullable", "execs", "addresses")
+
     def __init__(self, address):
         super().__init__(address)
         self.containers = []
@@ -49,6 +52,16 @@ class Engine(Server):
         self.tell("network", action, self.networks.get(name, ""), **attributes)
 
     # ---- the state that tests set up ----
+
+    def restore(self, saved):
+        """What ran then answers again at its port."""
+        with self.lock:
+            for container in self.containers:
+                self._hush(container)
+            super().restore(saved)
+            for container in self.containers:
+                if container.state == "running":
+                    self._publish(container)
 
     def add_network(self, name="kind"):
         self.networks[name] = identity("network", name, len(self.requests), time.time_ns())
@@ -322,14 +335,11 @@ class Engine(Server):
     def _execute(self, container, command):
         if command == ["containerd", "--version"]:
             return container.version + "\r\n", 0
-        if command[:3] == ["rm", "-f", "--"]:
-            for path in command[3:]:
-                container.tree.remove(path)
-            return "", 0
-        if command[:3] == ["rmdir", "--ignore-fail-on-non-empty", "--"]:
-            for path in command[3:]:
-                if container.tree.below(path) == [path]:
-                    container.tree.remove(path)
+        if command[0] == "find" and command[-len(REMOVAL) :] == REMOVAL:
+            for directory in command[1 : -len(REMOVAL)]:
+                container.tree.remove(f"{directory}/hosts.toml")
+                if container.tree.below(directory) == [directory]:
+                    container.tree.remove(directory)
             return "", 0
         return f"{command[0]}: not found\r\n", 127
 

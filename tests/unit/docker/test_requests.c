@@ -116,7 +116,7 @@ static const struct {
     {send_inspect, HTTP_GET, "/v1.41/containers/hostk8s-registry/json", NULL, "", TIMEOUT_MS, 200,
      "container-inspect.json", NULL},
     {send_inspect_odd, HTTP_GET, "/v1.41/containers/..%2Fv1.41%2Fx%3Fy/json", NULL, "", TIMEOUT_MS,
-     200, NULL, "{}"},
+     200, NULL, "{\"Id\":\"865f\"}"},
     {send_create, HTTP_POST, "/v1.41/containers/create?name=hostk8s-registry", JSON,
      "{\"Image\":\"registry:2\",\"Env\":[\"KEY=secret\"]}", TIMEOUT_MS, 201, "create.json", NULL},
     {send_start, HTTP_POST, "/v1.41/containers/r/start", NULL, "", TIMEOUT_MS, 204, NULL, NULL},
@@ -224,6 +224,14 @@ static const struct {
      EBADMSG},
     {send_list, 200, "", "engine: list containers: the answer is no JSON", ERROR_TRANSIENT,
      EBADMSG},
+    {send_list, 200, "[{\"Id\":\"865f\"},{}]",
+     "engine: list containers: an entry of the answer has no id", ERROR_TRANSIENT, EBADMSG},
+    {send_list, 200, "[null]", "engine: list containers: an entry of the answer has no id",
+     ERROR_TRANSIENT, EBADMSG},
+    {send_inspect, 200, "{\"Id\":7}",
+     "engine: inspect container hostk8s-registry: the answer has no id", ERROR_TRANSIENT, EBADMSG},
+    {send_network_inspect, 200, "{}", "engine: inspect network kind: the answer has no id",
+     ERROR_TRANSIENT, EBADMSG},
     {send_inspect, 200, "[]", "engine: inspect container hostk8s-registry: the answer is no object",
      ERROR_TRANSIENT, EBADMSG},
     {send_inspect, 200, "{\"Id\":",
@@ -284,6 +292,20 @@ static void test_refusals(void **state)
         assert_true(docker_is_negotiated(test->docker));
         outcome_clear(&outcome);
     }
+}
+
+static void test_retry_after(void **state)
+{
+    struct docker_test *test = *state;
+    struct outcome outcome = {0};
+    fake_transport_answer(
+        test->fake,
+        &(struct fake_answer){.status = 429, .headers = "Retry-After: 7\r\n", .body = "slow"});
+    assert_int_equal(send_list(test->docker, &outcome, NULL), 0);
+    assert_int_equal(fake_transport_run(test->fake), 1);
+    assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
+    assert_int_equal(outcome.err.retry_ms, 7000);
+    outcome_clear(&outcome);
 }
 
 static void test_excerpt_is_bounded(void **state)
@@ -357,6 +379,7 @@ int main(void)
         WITH_DOCKER(test_requests),           WITH_DOCKER(test_refusals),
         WITH_DOCKER(test_excerpt_is_bounded), WITH_DOCKER(test_empty_name),
         WITH_DOCKER(test_cancel_all),         WITH_DOCKER(test_send_refused),
+        WITH_DOCKER(test_retry_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
