@@ -163,15 +163,12 @@ static void on_signal(uv_signal_t *handle, int number)
         (void)reconciler_trigger(session_reconciler(daemon->session));
         break;
     default:
-        // A second one does not wait for what is in flight.
-        if (session_is_stopping(daemon->session)) {
-            session_cancel(daemon->session);
-            break;
+        if (!session_is_stopping(daemon->session)) {
+            notify_stopping();
+            log_emit(&(struct log_record){.level = LOG_LEVEL_INFO,
+                                          .event = LOG_EVENT_STOPPED,
+                                          .message = "stopping; the registry keeps running"});
         }
-        notify_stopping();
-        log_emit(&(struct log_record){.level = LOG_LEVEL_INFO,
-                                      .event = LOG_EVENT_STOPPED,
-                                      .message = "stopping; the registry keeps running"});
         session_stop(daemon->session);
         break;
     }

@@ -200,8 +200,8 @@ static int run_removal(struct act_request *request, const struct removal *remova
             return error_oom(err);
         }
     }
-    return docker_exec(request->backend->docker, action->target, (const char *const *)argv, done,
-                       request, err);
+    return docker_exec(request->backend->docker, action->target, (const char *const *)argv,
+                       DOCKER_CHANGES, done, request, err);
 }
 
 static void on_directories_removed(void *ctx, _unused_ int exit_code, _unused_ const char *output,

@@ -48,6 +48,7 @@ struct real_backend {
     void *progress_ctx;
     struct docker *docker;
     struct http_client *probe; // of http://LISTEN
+    struct http_call *probe_call;
     struct node_cache *nodes;
     struct cluster_client *clusters;
     struct engine_stream *engine_stream;

@@ -155,7 +155,8 @@ static void read_version(struct node_look *look)
         look_store(look);
         return;
     }
-    if (docker_exec(look->docker, look->container_id, argv, on_version, look, &error) < 0) {
+    if (docker_exec(look->docker, look->container_id, argv, DOCKER_READS, on_version, look,
+                    &error) < 0) {
         look_end(look, &error);
     }
 }

@@ -270,8 +270,13 @@ int docker_submit(struct docker *docker, const struct docker_request *request, d
     if (self == NULL) {
         return error_oom(err);
     }
+    bool reads = request->method == HTTP_GET || request->method == HTTP_HEAD;
     *self = (struct json_call){
-        .call.answered = json_answered, .shape = request->shape, .done = done, .ctx = ctx};
+        .call = {.answered = json_answered, .effect = reads ? DOCKER_READS : DOCKER_CHANGES},
+        .shape = request->shape,
+        .done = done,
+        .ctx = ctx,
+    };
     int r = docker_call_send(docker, &self->call, request, err);
     if (r < 0) {
         docker_call_free(&self->call);

@@ -68,6 +68,15 @@ int kube_new(struct http_transport *transport, const struct kube_credentials *cr
     return 0;
 }
 
+void kube_cancel_reads(struct kube *kube)
+{
+    for (struct kube_call *call = kube->calls; call != NULL; call = call->next) {
+        if (call->reads) {
+            http_cancel(kube->client, TAKE_PTR(call->http));
+        }
+    }
+}
+
 void kube_cancel_all(struct kube *kube)
 {
     for (struct kube_call *call = kube->calls; call != NULL; call = call->next) {
@@ -217,6 +226,7 @@ int kube_send(struct kube *kube, const struct kube_request *request, const char 
         .kube = kube,
         .method = request->name,
         .path = str_dup_n(target, strcspn(target, "?")),
+        .reads = request->method == HTTP_GET,
         .missing_is_fine = request->missing_is_fine,
         .done = done,
         .ctx = ctx,

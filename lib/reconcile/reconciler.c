@@ -102,15 +102,21 @@ int reconciler_trigger_key(struct reconciler *reconciler, const char *name)
 
 int reconciler_reload(struct reconciler *reconciler, struct config *config)
 {
+    int r = reconciler_trigger(reconciler);
+    if (r < 0) {
+        return r;
+    }
     config_free(reconciler->next_config);
     reconciler->next_config = config;
-    return reconciler_trigger(reconciler);
+    reconciler->backend->ops->cancel(reconciler->backend, false);
+    return 0;
 }
 
 void reconciler_stop(struct reconciler *reconciler)
 {
     reconciler->stopping = true;
     listeners_stop(reconciler);
+    reconciler->backend->ops->cancel(reconciler->backend, false);
 }
 
 static bool keys_idle(const struct reconciler *reconciler)

@@ -101,7 +101,7 @@ class Server:
     def __init__(self, address, tls=None, log=None):
         self.address = address
         self.tls = tls
-        self.log = log or self  # whose record of requests this server writes
+        self.log = log or self  # whose record of requests this server writes, and whose faults it has
         self.lock = threading.RLock()
         self.changed = threading.Condition()
         self.requests = []
@@ -227,7 +227,8 @@ class Server:
 
     def _take_fault(self, request):
         with self.lock:
-            for fault in self.faults:
+            inherited = self.log.faults if self.log is not self else []
+            for fault in self.faults + inherited:
                 if fault.match.search(str(request)) and fault.times != 0:
                     fault.hits += 1
                     if fault.times is not None:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import stat
-import time
 import unittest
 
 from harness import (
@@ -17,8 +16,6 @@ from harness import (
     free_port,
     wait_until,
 )
-
-STOP_SECONDS = 20  # a clean stop waits for what is in flight, but no longer
 
 
 class Notify(MachineTest):
@@ -75,68 +72,6 @@ class Notify(MachineTest):
 
 
 class Signals(MachineTest):
-    def test_sigint(self):
-        daemon = self.converged_daemon()
-        daemon.signal(signal.SIGINT)
-        self.assertEqual(daemon.wait(), 0)
-
-    def test_everything_keeps_running(self):
-        daemon = self.converged_daemon()
-        before = self.engine.mark(), self.kube.mark()
-        self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
-        self.assert_registry()
-        self.assertFalse(self.status_file.exists())
-
-    def assert_bounded_stop(self, server, match):
-        self.configure(reconcile={"timeout": "60s"})
-        fault = server.fault(match, "hang", times=None)
-        daemon = self.daemon()
-        server.wait(match)
-        start = time.monotonic()
-        daemon.signal(signal.SIGTERM)
-        self.notify.wait("^STOPPING=1")
-        self.assertEqual(daemon.wait(STOP_SECONDS + 10), 0)
-        self.assertLess(time.monotonic() - start, STOP_SECONDS)
-        fault.released.set()
-
-    def test_stop_while_the_engine_hangs(self):
-        self.assert_bounded_stop(self.engine, "GET .*/containers/json")
-
-    def test_stop_finishes_the_action_in_flight(self):
-        fault = self.engine.fault("POST .*/containers/create", "delay", seconds=30)
-        daemon = self.daemon()
-        request = self.engine.wait("POST .*/containers/create")
-        daemon.signal(signal.SIGTERM)
-        self.notify.wait("^STOPPING=1")
-        self.assertEqual(request.status, 0)
-        fault.released.set()
-        self.assertEqual(daemon.wait(), 0)
-        self.assertEqual(request.status, 201)
-        self.assertEqual(self.engine.since(0, "/start"), [])
-
-    def assert_second_forces(self, server, match):
-        self.configure(reconcile={"timeout": "60s"})
-        server.fault(match, "hang", times=None)
-        daemon = self.daemon()
-        server.wait(match)
-        daemon.signal(signal.SIGTERM)
-        self.notify.wait("^STOPPING=1")
-        start = time.monotonic()
-        daemon.signal(signal.SIGTERM)
-        daemon.wait(10)
-        self.assertLess(time.monotonic() - start, 5)
-        server.clear_faults()
-
-    def test_second_sigterm_forces_exit_from_the_engine(self):
-        self.assert_second_forces(self.engine, "POST .*/containers/create")
-
-    def test_second_sigterm_forces_exit_from_the_cluster(self):
-        self.assert_second_forces(self.kube, DEPLOYMENT_LIST)
-
-    def test_second_sigterm_forces_exit_from_a_node(self):
-        self.assert_second_forces(self.engine, "GET .*/archive")
-
     def test_sigusr1_is_a_full_pass(self):
         self.configure(reconcile={"poll": "1h"})
         daemon = self.converged_daemon()
