@@ -236,7 +236,11 @@ static void swap_config(struct reconciler *reconciler)
             reconciler_wants(reconciler) &&
             (key->kind == KEY_ENGINE || config_wants_cluster(reconciler->config, key->cluster));
         key->settle_ms = SETTLE_MS;
+        key->observed = false;
     }
+    // The others become due by the engine's observation: their way may lead through its connection.
+    queue_clear(reconciler->queue);
+    (void)queue_add(reconciler->queue, KEY_NAME_ENGINE);
     queue_set_backoff(reconciler->queue, &reconciler->config->reconcile.backoff);
     reconciler->backend->ops->forget(reconciler->backend, NULL);
     reconciler->status_changed = true;

@@ -194,6 +194,30 @@ static void test_cancel_in_mid_action(void **state)
     fixture_free(fixture);
 }
 
+// After the swap nobody knows yet where the engine is, so it is observed before all others.
+static void test_reload_in_mid_pass(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    fixture_run(fixture);
+    assert_int_equal(reconciler_trigger(fixture->reconciler), 0);
+    fixture_step(fixture);
+    assert_true(fake_run_one(fixture->fake));
+    fixture_step(fixture);
+    assert_int_equal(fake_under_way(fixture->fake), 2); // the node and the cluster
+    size_t engine = fake_observed(fixture->fake, "engine");
+    size_t node = fake_observed(fixture->fake, FIXTURE_NODE);
+    assert_int_equal(reconciler_reload(fixture->reconciler, sample_config()), 0);
+    assert_int_equal(fake_run(fixture->fake), 2); // cancelled
+    fixture_step(fixture);
+    assert_int_equal(fake_under_way(fixture->fake), 1);
+    assert_int_equal(fake_observed(fixture->fake, "engine"), engine + 1);
+    assert_int_equal(fake_observed(fixture->fake, FIXTURE_NODE), node);
+    fixture_run(fixture);
+    fixture_all_ready(fixture);
+    fixture_free(fixture);
+}
+
 // A reload does not wait for an engine that does not answer: it may name another one.
 static void test_reload_in_mid_observation(void **state)
 {
@@ -288,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_stop_in_mid_observation),
         cmocka_unit_test(test_cancel_in_mid_action),
         cmocka_unit_test(test_reload_in_mid_observation),
+        cmocka_unit_test(test_reload_in_mid_pass),
         cmocka_unit_test(test_observe_teardown),
         cmocka_unit_test(test_teardown),
         cmocka_unit_test(test_teardown_without_cluster),
