@@ -299,7 +299,7 @@ class Server:
 
     def _read(self, connection, reader):
         line = reader.readline(65536)
-        if not line:
+        if line.count(b" ") < 2:  # the connection has ended, maybe in the middle of a request
             return None
         method, target, _ = line.decode("latin-1").split(" ", 2)
         headers = {}

@@ -1,9 +1,6 @@
 """The daemon as systemd and its user see it: notifications, signals, its status and its log."""
 
-import json
-import os
 import signal
-import stat
 import unittest
 
 from harness import (
@@ -13,7 +10,6 @@ from harness import (
     RESOURCES,
     WORKER,
     MachineTest,
-    free_port,
     wait_until,
 )
 
@@ -99,54 +95,6 @@ class Signals(MachineTest):
         self.kube.up()
         daemon.signal(signal.SIGUSR1)
         daemon.wait_converged()
-
-
-class Instance(MachineTest):
-    def test_second_daemon_says_who_runs(self):
-        daemon = self.converged_daemon()
-        second = self.run_program("run", status=1)
-        self.assertIn(f"process {daemon.pid} runs with {self.config_file} already", second.stderr)
-        self.assertTrue(self.status_file.exists())
-        self.assertEqual(daemon.stop(), 0)
-
-    def test_killed_one_does_not_block_the_next(self):
-        daemon = self.converged_daemon()
-        daemon.kill()
-        self.run_program("status", status=3)
-        self.assertEqual(self.converged_daemon().stop(), 0)
-
-    def test_another_configuration_runs_beside(self):
-        self.converged_daemon()
-        self.config_file = self.home / "other.yaml"
-        registry = {"name": "other", "storage": str(self.home / "other"), "listen": f"127.0.0.1:{free_port()}"}
-        self.configure(registry=registry, clusters=[])
-        self.daemon()
-        wait_until(lambda: self.run_program("status").returncode == 0, "the other's own status")
-        document = json.loads(self.run_program("status", "--json", status=0).stdout)
-        self.assertEqual(document["config"], str(self.config_file))
-
-    def test_status_file_is_private_and_replaced_as_a_whole(self):
-        daemon = self.daemon()
-        inodes = set()
-
-        def whole():
-            text = self.status_file.read_text() if self.status_file.exists() else None
-            if text is None:
-                return False
-            inodes.add(os.stat(self.status_file).st_ino)
-            return json.loads(text)["ready"] == RESOURCES
-
-        wait_until(whole, "converged")
-        mode = os.stat(self.status_file)
-        self.assertEqual(stat.S_IMODE(mode.st_mode), 0o600)
-        self.assertEqual(stat.S_IMODE(os.stat(self.status_file.parent).st_mode), 0o700)
-        before = mode.st_ino
-        with open(self.status_file, encoding="utf-8") as held:
-            self.worker.state = "exited"
-            daemon.wait_reason(WORKER, "NodeNotRunning")
-            self.assertEqual(json.load(held)["ready"], RESOURCES, "a reader keeps the whole old text")
-        self.assertNotEqual(os.stat(self.status_file).st_ino, before)
-        self.assertEqual([p.name for p in self.status_file.parent.glob("*.new")], [])
 
 
 class Idle(MachineTest):
