@@ -1,6 +1,7 @@
 // Each action of a plan as one request.
 #include "lib/backend/backend_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
@@ -215,8 +216,9 @@ static void on_files_removed(void *ctx, int exit_code, const char *output, const
     struct act_request *request = ctx;
     struct error error = {0};
     if (err == NULL && exit_code != 0) {
-        (void)error_set(&error, ERROR_TRANSIENT, EIO, "rm in node %s ended with %d: %s",
-                        request->action->target, exit_code, output);
+        _cleanup_free_ char *hidden = secret_hide(output);
+        (void)error_set(&error, ERROR_PERMANENT, EIO, "rm in node %s ended with %d: %s",
+                        request->action->target, exit_code, hidden == NULL ? "" : hidden);
         err = &error;
     }
     if (err == NULL &&

@@ -1,6 +1,7 @@
 // The way of every request: path, status, error texts.
 #include "lib/docker/docker_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -57,24 +58,13 @@ static char *answer_message(const struct buf *body)
 {
     json_auto_t *answer = json_loadb(buf_str(body), body->length, 0, NULL);
     const char *message = json_get_string(answer, "message", NULL);
-    if (message != NULL) {
-        return str_dup(message);
+    _cleanup_free_ char *hidden = secret_hide(message != NULL ? message : buf_str(body));
+    if (hidden == NULL || message != NULL) {
+        return TAKE_PTR(hidden);
     }
-    const char *text = buf_str(body);
-    text += strspn(text, " \t\r\n");
-    char *excerpt = str_dup_n(text, strnlen(text, EXCERPT_MAX));
-    if (excerpt == NULL) {
-        return NULL;
-    }
-    // What is not ASCII may be of any encoding.
-    for (char *c = excerpt; *c != '\0'; c++) {
-        *c = (unsigned char)*c >= 0x80 ? '?' : *c;
-    }
-    str_make_printable(excerpt);
-    for (size_t length = strlen(excerpt); length > 0 && excerpt[length - 1] == ' '; length--) {
-        excerpt[length - 1] = '\0';
-    }
-    return excerpt;
+    char excerpt[EXCERPT_MAX + 1];
+    str_excerpt(hidden, excerpt, sizeof(excerpt));
+    return str_dup(excerpt);
 }
 
 static bool is_tolerated(const struct docker_call *call, int status, const char *message)

@@ -1,5 +1,6 @@
 #include "lib/kube/kube_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -11,6 +12,7 @@
 #define MESSAGE_LENGTH_MAX 320            // of an API server's message in an error text
 #define EXCERPT_BYTES_MAX 128
 #define RETRY_AFTER_MAX_S 3600
+#define REASON_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 static void call_free(struct kube_call *call)
 {
@@ -129,12 +131,18 @@ static void explain_status(const struct kube_call *call, const struct http_respo
                            const json_t *body, struct error *err)
 {
     char excerpt[EXCERPT_BYTES_MAX];
-    str_excerpt(buf_str(&response->body), excerpt, sizeof(excerpt));
-    const char *message = json_get_string(body, "message", NULL);
-    if (str_empty(message)) {
-        message = excerpt[0] == '\0' ? "no message" : excerpt;
+    const char *said = json_get_string(body, "message", NULL);
+    _cleanup_free_ char *hidden = secret_hide(str_empty(said) ? buf_str(&response->body) : said);
+    const char *message = hidden == NULL ? "" : hidden;
+    if (str_empty(said)) {
+        str_excerpt(message, excerpt, sizeof(excerpt));
+        message = excerpt;
     }
+    message = message[0] == '\0' ? "no message" : message;
     const char *reason = json_get_string(body, "reason", NULL);
+    if (reason != NULL && reason[strspn(reason, REASON_CHARACTERS)] != '\0') {
+        reason = NULL; // none of Kubernetes' own
+    }
     (void)error_set(err, http_status_kind(response->status), EREMOTEIO,
                     "kube: %s %s: %.*s (HTTP %d%s%.64s)", call->method, call->path,
                     MESSAGE_LENGTH_MAX, message, response->status, reason == NULL ? "" : " ",

@@ -1,5 +1,6 @@
 #include "lib/world/cluster.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -262,13 +263,15 @@ int world_pod_reason(const json_t *pod_list, char **ret)
         return 0;
     }
     const char *message = json_get_string(trouble, "message", NULL);
-    char *reason = str_printf("%s%s%s", json_get_string(trouble, "reason", NULL),
-                              str_empty(message) ? "" : ": ", str_empty(message) ? "" : message);
-    if (reason == NULL) {
+    _cleanup_free_ char *reason =
+        str_printf("%s%s%s", json_get_string(trouble, "reason", NULL),
+                   str_empty(message) ? "" : ": ", str_empty(message) ? "" : message);
+    char *hidden = secret_hide(reason);
+    if (hidden == NULL) {
         return -ENOMEM;
     }
-    cut(reason, POD_REASON_MAX);
-    str_make_printable(reason);
-    *ret = reason;
+    cut(hidden, POD_REASON_MAX);
+    str_make_printable(hidden);
+    *ret = hidden;
     return 0;
 }

@@ -51,6 +51,7 @@ void world_container_done(struct world_container *container)
     free(container->image);
     free(container->image_id);
     free(container->state_error);
+    secrets_free(container->secrets);
     free(container->restart_policy);
     free(container->storage);
     strmap_done(&container->environment);

@@ -213,7 +213,7 @@ static const struct {
      "engine: create container hostk8s-registry: invalid reference?[0m (HTTP 400)", ERROR_PERMANENT,
      EREMOTEIO},
     {send_list, 502, "<html>\r\n<b>Bad \xfcGateway</b>\r\n",
-     "engine: list containers: <html>  <b>Bad ?Gateway</b> (HTTP 502)", ERROR_TRANSIENT, EREMOTEIO},
+     "engine: list containers: <html> <b>Bad ?Gateway</b> (HTTP 502)", ERROR_TRANSIENT, EREMOTEIO},
     {send_list, 503, "", "engine: list containers (HTTP 503)", ERROR_TRANSIENT, EREMOTEIO},
     {send_list, 500, "[\"message\"]", "engine: list containers: [\"message\"] (HTTP 500)",
      ERROR_TRANSIENT, EREMOTEIO},
