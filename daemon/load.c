@@ -30,10 +30,13 @@ char *load_file_name(const struct options *options)
 
 char *load_problem_text(const char *file, const struct config_problem *problem)
 {
-    return str_empty(problem->path)
-               ? str_printf("%s:%u:%u: %s", file, problem->line, problem->column, problem->text)
-               : str_printf("%s:%u:%u: %s: %s", file, problem->line, problem->column, problem->path,
-                            problem->text);
+    bool whole = str_empty(problem->path); // of the whole document
+    char *text = str_printf("%s:%u:%u: %s%s%s", file, problem->line, problem->column,
+                            whole ? "" : problem->path, whole ? "" : ": ", problem->text);
+    if (text != NULL) {
+        str_make_printable(text); // a path may be any bytes
+    }
+    return text;
 }
 
 int load_config(const struct options *options, const char *file, struct config **ret)

@@ -113,9 +113,10 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
     const char *name = json_get_string(object, "metadata", "name", NULL);
     const char *name_space =
         kube_kinds[kind].namespaced ? json_get_string(object, "metadata", "namespace", NULL) : NULL;
-    if (name == NULL || (kube_kinds[kind].namespaced && name_space == NULL)) {
+    if (name == NULL || !name_is_valid(name) ||
+        (kube_kinds[kind].namespaced && (name_space == NULL || !name_is_valid(name_space)))) {
         return error_set(err, ERROR_PERMANENT, EBADMSG,
-                         "the cluster's answer holds an object of kind %s without a name",
+                         "the cluster's answer holds an object of kind %s without a valid name",
                          kube_kinds[kind].kind);
     }
     if (world_cluster_object(cluster, kind, name_space, name) != NULL) {
