@@ -1,6 +1,7 @@
 // Each action of a plan as one request.
 #include "lib/backend/backend_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
@@ -173,8 +174,9 @@ static void on_removed(void *ctx, int exit_code, const char *output, const struc
     const struct act_request *request = ctx;
     struct error error = {0};
     if (err == NULL && exit_code != 0) {
+        _cleanup_free_ char *hidden = secret_hide(output);
         (void)error_set(&error, ERROR_TRANSIENT, EIO, "find in node %s ended with %d: %s",
-                        request->action->target, exit_code, output);
+                        request->action->target, exit_code, hidden == NULL ? "" : hidden);
         err = &error;
     }
     on_done(ctx, NULL, err);
@@ -203,7 +205,8 @@ static int remove_hosts(struct docker *docker, struct act_request *request, stru
     if (argv[count - 1] == NULL) {
         return error_oom(err);
     }
-    return docker_exec(docker, action->target, (const char *const *)argv, on_removed, request, err);
+    return docker_exec(docker, action->target, (const char *const *)argv, DOCKER_CHANGES,
+                       on_removed, request, err);
 }
 
 int act_on_node(struct real_backend *backend, const struct action *action,

@@ -59,15 +59,16 @@ static void backend_unlisten(struct backend *base, const char *key)
     }
 }
 
-static void backend_cancel_all(struct backend *base)
+static void backend_cancel(struct backend *base, bool actions_too)
 {
     struct real_backend *backend = (struct real_backend *)base;
     if (backend->docker != NULL) {
-        docker_cancel_all(backend->docker);
+        (actions_too ? docker_cancel_all : docker_cancel_reads)(backend->docker);
     }
     for (struct cluster_client *c = backend->clusters; c != NULL; c = c->next) {
-        kube_cancel_all(c->kube);
+        (actions_too ? kube_cancel_all : kube_cancel_reads)(c->kube);
     }
+    http_cancel(backend->probe, backend->probe_call);
 }
 
 void node_cache_forget(struct real_backend *backend, const char *node)
@@ -177,7 +178,7 @@ int backend_new(struct http_transport *transport, backend_progress_fn progress, 
         .act = backend_act,
         .listen = backend_listen,
         .unlisten = backend_unlisten,
-        .cancel_all = backend_cancel_all,
+        .cancel = backend_cancel,
         .forget = backend_forget,
     };
     struct real_backend *backend = malloc(sizeof(*backend));

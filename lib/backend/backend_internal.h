@@ -56,6 +56,7 @@ struct real_backend {
     void *progress_ctx;
     struct docker *docker;
     struct http_client *probe; // of http://LISTEN
+    struct http_call *probe_call;
     struct node_cache *nodes;
     uint64_t forgotten; // times that one of nodes was forgotten
     struct stopped_node *stopped;

@@ -65,6 +65,7 @@ static int storage_error(const struct config *config)
 static void on_probe(void *ctx, struct http_response *response, const struct error *err)
 {
     struct engine_look *look = ctx;
+    look->backend->probe_call = NULL;
     if (err != NULL && err->code == ECANCELED) {
         look_end(look, err);
         return;
@@ -104,7 +105,7 @@ static int probe(struct engine_look *look, struct error *err)
         .done = on_probe,
         .ctx = look,
     };
-    return http_send(look->backend->probe, &request, NULL, err);
+    return http_send(look->backend->probe, &request, &look->backend->probe_call, err);
 }
 
 // Every answer of the second step passes here.

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define FIXED_STAMPS 2 // certs.d and containerd's config
+// No image's name begins with anything else, so another directory is nobody's.
+#define ALIAS_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:[]-"
 #define CERTS_PATH WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR
 
 struct node_look {
@@ -160,7 +162,8 @@ static void read_version(struct node_look *look)
         look_store(look);
         return;
     }
-    if (docker_exec(look->docker, look->container_id, argv, on_version, look, &error) < 0) {
+    if (docker_exec(look->docker, look->container_id, argv, DOCKER_READS, on_version, look,
+                    &error) < 0) {
         look_end(look, &error);
     }
 }
@@ -175,7 +178,8 @@ static int add_entry(struct world_node_files *files, const char *path, const cha
     const char *slash = strchr(name, '/');
     bool is_hosts = slash != NULL && str_equal(slash + 1, WORLD_HOSTS_FILE);
     size_t length = slash == NULL ? strlen(name) : (size_t)(slash - name);
-    if (length == 0 || (slash != NULL && !is_hosts) || (slash == NULL && content != NULL)) {
+    if (length == 0 || length != strspn(name, ALIAS_CHARACTERS) || (slash != NULL && !is_hosts) ||
+        (slash == NULL && content != NULL)) {
         return 0;
     }
 

@@ -112,6 +112,8 @@ void str_make_printable(char *s)
             *s = ' ';
         } else if (length == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) {
             *s = '?';
+        } else if (length == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0) {
+            memset(s, '?', length); // C1: U+009B begins an escape sequence, as ESC [ does
         }
         s += length == 0 ? 1 : length;
     }

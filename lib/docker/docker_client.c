@@ -93,6 +93,15 @@ int docker_new(struct http_transport *transport, const struct docker_options *op
     return 0;
 }
 
+void docker_cancel_reads(struct docker *docker)
+{
+    for (struct docker_call *call = docker->calls; call != NULL; call = call->next) {
+        if (call->effect == DOCKER_READS) {
+            http_cancel(docker->client, call->http);
+        }
+    }
+}
+
 void docker_cancel_all(struct docker *docker)
 {
     for (struct docker_call *call = docker->calls; call != NULL; call = call->next) {

@@ -150,7 +150,7 @@ static char *exec_spec(const char *const *argv)
 }
 
 int docker_exec(struct docker *docker, const char *container, const char *const *argv,
-                docker_exec_fn done, void *ctx, struct error *err)
+                enum docker_effect effect, docker_exec_fn done, void *ctx, struct error *err)
 {
     _cleanup_free_ char *spec = exec_spec(argv);
     struct exec_call *self = calloc(1, sizeof(*self));
@@ -159,7 +159,7 @@ int docker_exec(struct docker *docker, const char *container, const char *const 
         return error_oom(err);
     }
     *self = (struct exec_call){
-        .call = {.answered = exec_created, .destroy = exec_destroy},
+        .call = {.answered = exec_created, .destroy = exec_destroy, .effect = effect},
         .done = done,
         .ctx = ctx,
         .container = str_dup(container),

@@ -66,6 +66,7 @@ struct docker_call {
     struct docker_call *next;
     struct http_call *http; // the request under way, else NULL
     char *what;
+    enum docker_effect effect; // of all its requests together
     struct docker_tolerated tolerated[DOCKER_TOLERATED_MAX];
     // The answer (successful or tolerated) or NULL with why there is none. Either sends the next
     // request, or tells the caller; in the latter case the call is freed afterwards.

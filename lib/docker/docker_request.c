@@ -1,6 +1,7 @@
 // The way of every request: path, status, error texts.
 #include "lib/docker/docker_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -57,11 +58,12 @@ static char *answer_message(const struct buf *body)
 {
     json_auto_t *answer = json_loadb(buf_str(body), body->length, 0, NULL);
     const char *message = json_get_string(answer, "message", NULL);
-    if (message != NULL) {
-        return str_dup(message);
+    _cleanup_free_ char *hidden = secret_hide(message != NULL ? message : buf_str(body));
+    if (hidden == NULL || message != NULL) {
+        return TAKE_PTR(hidden);
     }
     char excerpt[EXCERPT_BYTES_MAX];
-    str_excerpt(buf_str(body), excerpt, sizeof(excerpt));
+    str_excerpt(hidden, excerpt, sizeof(excerpt));
     return str_dup(excerpt);
 }
 
@@ -285,8 +287,13 @@ int docker_submit(struct docker *docker, const struct docker_request *request, d
     if (self == NULL) {
         return error_oom(err);
     }
+    bool reads = request->method == HTTP_GET || request->method == HTTP_HEAD;
     *self = (struct json_call){
-        .call.answered = json_answered, .shape = request->shape, .done = done, .ctx = ctx};
+        .call = {.answered = json_answered, .effect = reads ? DOCKER_READS : DOCKER_CHANGES},
+        .shape = request->shape,
+        .done = done,
+        .ctx = ctx,
+    };
     int r = docker_call_send(docker, &self->call, request, err);
     if (r < 0) {
         docker_call_free(&self->call);

@@ -133,6 +133,13 @@ int field_diffs_add(struct field_diffs *diffs, const char *path, const char *is,
         free(field.should);
         return -ENOMEM;
     }
+    // What differs is often somebody else's text.
+    char *const shown[] = {field.path, field.is, field.should};
+    for (size_t i = 0; i < ELEMENTS(shown); i++) {
+        if (shown[i] != NULL) {
+            str_make_printable(shown[i]);
+        }
+    }
     items[diffs->count++] = field;
     return 0;
 }

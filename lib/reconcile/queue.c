@@ -122,6 +122,14 @@ void queue_remove(struct queue *queue, const char *key)
     }
 }
 
+void queue_clear(struct queue *queue)
+{
+    for (size_t i = 0; i < queue->count; i++) {
+        queue->entries[i].due_ms = NEVER;
+        queue->entries[i].failures = 0;
+    }
+}
+
 // The entry that is not being processed and due first, NULL when none is dirty.
 static struct entry *first_due(const struct queue *queue)
 {

@@ -25,6 +25,9 @@ int queue_add_at(struct queue *queue, const char *key, uint64_t due_ms);
 // Forgets the key; one being processed goes when it is done.
 void queue_remove(struct queue *queue, const char *key);
 
+// Begins anew: no key is due and none has failed. None may be being processed.
+void queue_clear(struct queue *queue);
+
 // Takes a key that is due and not being processed, the longest due first. Borrowed until
 // queue_done.
 bool queue_take(struct queue *queue, uint64_t now_ms, const char **ret);

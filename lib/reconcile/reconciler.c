@@ -102,15 +102,21 @@ int reconciler_trigger_key(struct reconciler *reconciler, const char *name)
 
 int reconciler_reload(struct reconciler *reconciler, struct config *config)
 {
+    int r = reconciler_trigger(reconciler);
+    if (r < 0) {
+        return r;
+    }
     config_free(reconciler->next_config);
     reconciler->next_config = config;
-    return reconciler_trigger(reconciler);
+    reconciler->backend->ops->cancel(reconciler->backend, false);
+    return 0;
 }
 
 void reconciler_stop(struct reconciler *reconciler)
 {
     reconciler->stopping = true;
     listeners_stop(reconciler);
+    reconciler->backend->ops->cancel(reconciler->backend, false);
 }
 
 static bool keys_idle(const struct reconciler *reconciler)
@@ -234,7 +240,11 @@ static void swap_config(struct reconciler *reconciler)
             reconciler_wants(reconciler) &&
             (key->kind == KEY_ENGINE || config_wants_cluster(reconciler->config, key->cluster));
         key->settle_ms = SETTLE_MS;
+        key->observed = false;
     }
+    // The others become due by the engine's observation: their way may lead through its connection.
+    queue_clear(reconciler->queue);
+    (void)queue_add(reconciler->queue, KEY_NAME_ENGINE);
     queue_set_backoff(reconciler->queue, &reconciler->config->reconcile.backoff);
     reconciler->backend->ops->forget(reconciler->backend, NULL);
     reconciler->status_changed = true;

@@ -23,7 +23,9 @@ static int condition_set(struct reconciler *reconciler, const struct condition *
     bool moved = before.resource == NULL || before.ready != condition->ready ||
                  before.reason != condition->reason || condition->ready != READY_TRUE;
     if (moved && reconciler->events.condition != NULL) {
-        reconciler->events.condition(reconciler->events.ctx, condition,
+        // As the status has it, with a printable message.
+        const struct status_entry *now = status_get(&reconciler->status, condition->resource);
+        reconciler->events.condition(reconciler->events.ctx, &now->condition,
                                      before.resource == NULL ? NULL : &before);
     }
     condition_done(&before);

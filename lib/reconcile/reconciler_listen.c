@@ -120,6 +120,7 @@ static void follow_keys(struct reconciler *reconciler)
 static void take_end(struct listener *listener)
 {
     struct reconciler *reconciler = listener->reconciler;
+    const struct key *key = key_find(reconciler, listener->key);
     bool steady = reconciler->now_ms - listener->opened_ms >= STEADY_MS;
     listener->ended = false;
     listener->failures = steady ? 1 : listener->failures + 1;
@@ -131,7 +132,9 @@ static void take_end(struct listener *listener)
     listener->due_ms = reconciler->now_ms + delay_ms;
     log_debug("%s: no longer listening: %s", listener->key,
               listener->error.kind == ERROR_NONE ? "the stream ended" : listener->error.text);
-    (void)queue_add(reconciler->queue, listener->key);
+    if (key != NULL && key->observed) { // else it is to be observed anyway
+        (void)queue_add(reconciler->queue, listener->key);
+    }
 }
 
 static void begin(struct listener *listener)

@@ -1,5 +1,6 @@
 #include "lib/world/cluster.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -112,9 +113,10 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
     const char *name = json_get_string(object, "metadata", "name", NULL);
     const char *name_space =
         kube_kinds[kind].namespaced ? json_get_string(object, "metadata", "namespace", NULL) : NULL;
-    if (name == NULL || (kube_kinds[kind].namespaced && name_space == NULL)) {
+    if (name == NULL || !name_is_valid(name) ||
+        (kube_kinds[kind].namespaced && (name_space == NULL || !name_is_valid(name_space)))) {
         return error_set(err, ERROR_PERMANENT, EBADMSG,
-                         "the cluster's answer holds an object of kind %s without a name",
+                         "the cluster's answer holds an object of kind %s without a valid name",
                          kube_kinds[kind].kind);
     }
     if (world_cluster_object(cluster, kind, name_space, name) != NULL) {
@@ -262,13 +264,15 @@ int world_pod_reason(const json_t *pod_list, char **ret)
         return 0;
     }
     const char *message = json_get_string(trouble, "message", NULL);
-    char *reason = str_printf("%s%s%s", json_get_string(trouble, "reason", NULL),
-                              str_empty(message) ? "" : ": ", str_empty(message) ? "" : message);
-    if (reason == NULL) {
+    _cleanup_free_ char *reason =
+        str_printf("%s%s%s", json_get_string(trouble, "reason", NULL),
+                   str_empty(message) ? "" : ": ", str_empty(message) ? "" : message);
+    char *hidden = secret_hide(reason);
+    if (hidden == NULL) {
         return -ENOMEM;
     }
-    cut(reason, POD_REASON_MAX);
-    str_make_printable(reason);
-    *ret = reason;
+    cut(hidden, POD_REASON_MAX);
+    str_make_printable(hidden);
+    *ret = hidden;
     return 0;
 }

@@ -65,6 +65,7 @@ void world_container_done(struct world_container *container)
     free(container->name);
     free(container->image);
     free(container->state_error);
+    secrets_free(container->secrets);
     free(container->restart_policy);
     free(container->storage);
     strmap_done(&container->environment);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "lib/base/error.h"
+#include "lib/base/secret.h"
 #include "lib/base/strmap.h"
 #include "lib/base/strv.h"
 
@@ -62,6 +63,7 @@ struct world_container {
     char *restart_policy;
     char *storage; // host path mounted at WORLD_REGISTRY_STORAGE, NULL: none or a volume
     struct strmap environment;
+    struct secrets *secrets; // the values that were declared when it was made
     struct strmap labels;
     struct world_binding *bindings;
     size_t binding_count;

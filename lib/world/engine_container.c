@@ -84,6 +84,35 @@ static int decode_labels(json_t *object, struct strmap *ret)
     return 0;
 }
 
+// A rotated secret is in no configuration any more.
+static int decode_secrets(struct world_container *container)
+{
+    const char *names = strmap_get(&container->labels, WORLD_LABEL_ENVIRONMENT);
+    if (names == NULL) {
+        return 0;
+    }
+    int r = secrets_new(&container->secrets);
+    while (r == 0 && *names != '\0') {
+        size_t length = strcspn(names, ",");
+        _cleanup_free_ char *name = str_dup_n(names, length);
+        const char *value = name == NULL ? NULL : strmap_get(&container->environment, name);
+        if (name == NULL || (value != NULL && secrets_add(container->secrets, value) < 0)) {
+            r = -ENOMEM;
+        }
+        names += length + (names[length] == ',');
+    }
+    return r;
+}
+
+static int decode_error(const char *text, char **ret)
+{
+    if (str_empty(text)) {
+        return 0;
+    }
+    *ret = secret_hide(text);
+    return *ret == NULL ? -ENOMEM : 0;
+}
+
 static int decode_storage(const json_t *mounts, char **ret)
 {
     size_t index = 0;
@@ -177,13 +206,14 @@ static int decode_parts(const json_t *inspect, struct world_container *container
     if (copy_text(&container->id, json_get_string(inspect, "Id", NULL)) < 0 ||
         copy_text(&container->name, name[0] == '/' ? name + 1 : name) < 0 ||
         copy_text(&container->image, json_get_string(inspect, "Config", "Image", NULL)) < 0 ||
-        copy_optional(&container->state_error, json_get_string(inspect, "State", "Error", NULL)) <
-            0 ||
         str_replace(&container->restart_policy, str_empty(policy) ? "no" : policy) < 0 ||
         decode_storage(json_get_array(inspect, "Mounts", NULL), &container->storage) < 0 ||
         decode_environment(json_get_array(inspect, "Config", "Env", NULL),
                            &container->environment) < 0 ||
         decode_labels(json_get_object(inspect, "Config", "Labels", NULL), &container->labels) < 0 ||
+        decode_secrets(container) < 0 ||
+        decode_error(json_get_string(inspect, "State", "Error", NULL), &container->state_error) <
+            0 ||
         decode_bindings(json_get_object(inspect, "HostConfig", "PortBindings", NULL), container) <
             0 ||
         decode_endpoints(json_get_object(inspect, "NetworkSettings", "Networks", NULL), container) <

@@ -5,14 +5,26 @@
 
 #include "lib/base/str.h"
 
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #define API_PORT 6443 // in the container (kind pkg/cluster/internal/providers/common)
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+#define NAME_BYTES_MAX 253
 
 static int refuse_list(struct error *err)
 {
     return error_set(err, ERROR_TRANSIENT, EBADMSG, "the engine's answer is no list of containers");
+}
+
+// What the engine and kind allow as a name: nothing that means something in a path, to a terminal
+// or to a shell. https://github.com/moby/moby/blob/master/daemon/names/names.go
+static bool name_is_valid(const char *name)
+{
+    size_t length = strspn(name, NAME_CHARACTERS);
+    return isalnum((unsigned char)name[0]) && name[length] == '\0' && length <= NAME_BYTES_MAX;
 }
 
 // A container has one name of its own, "/NAME"; a legacy link adds "/OTHER/ALIAS".
@@ -22,7 +34,7 @@ static const char *item_name(const json_t *item)
     json_t *value = NULL;
     json_array_foreach (json_get_array(item, "Names", NULL), index, value) {
         const char *name = json_string_value(value);
-        if (name != NULL && name[0] == '/' && strchr(name + 1, '/') == NULL) {
+        if (name != NULL && name[0] == '/' && name_is_valid(name + 1)) {
             return name + 1;
         }
     }
@@ -49,6 +61,12 @@ static int add_node(struct world_engine *engine, const json_t *item, const char 
     return 0;
 }
 
+static bool is_address(const char *text)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
 // The published address of the API server, IPv4 before IPv6; NULL when there is none.
 static const json_t *item_api_port(const json_t *item)
 {
@@ -59,7 +77,7 @@ static const json_t *item_api_port(const json_t *item)
         int64_t published = json_get_int(port, 0, "PublicPort", NULL);
         const char *address = json_get_string(port, "IP", NULL);
         if (json_get_int(port, 0, "PrivatePort", NULL) != API_PORT || published < 1 ||
-            published > UINT16_MAX || address == NULL ||
+            published > UINT16_MAX || address == NULL || !is_address(address) ||
             !str_equal(json_get_string(port, "Type", NULL), "tcp")) {
             continue;
         }
@@ -142,7 +160,8 @@ int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, s
         const char *cluster = json_get_string(item, "Labels", WORLD_LABEL_KIND_CLUSTER, NULL);
         const char *role = json_get_string(item, "Labels", WORLD_LABEL_KIND_ROLE, NULL);
         const char *name = item_name(item);
-        if (cluster == NULL || name == NULL || json_get_string(item, "Id", NULL) == NULL) {
+        if (cluster == NULL || !name_is_valid(cluster) || name == NULL ||
+            json_get_string(item, "Id", NULL) == NULL) {
             continue;
         }
         bool balancer = str_equal(role, "external-load-balancer");

@@ -29,6 +29,8 @@ class Engine(Server):
         self.networks = {}
         self.images = {}  # reference -> how its containers behave: answers, exits, silent, unstartable
         self.pullable = {"registry:2": "answers"}
+        self.start_error = "exec format error"  # of an unstartable one
+        self.refused_commands = {}  # program -> what it says before it fails
         self.execs = {}
         self.addresses = 1
 
@@ -202,7 +204,7 @@ class Engine(Server):
         behaviour = self.images.get(container.spec["Image"], "answers")
         container.error, container.exit_code = "", 0
         if behaviour == "unstartable":
-            container.error = "exec format error"
+            container.error = self.start_error
             raise Refusal(500, container.error)
         if behaviour == "exits":
             container.state, container.exit_code = "restarting", 1
@@ -333,6 +335,8 @@ class Engine(Server):
         return reply({"ID": number, "Running": False, "ExitCode": self.execs[number][2]})
 
     def _execute(self, container, command):
+        if command[0] in self.refused_commands:
+            return self.refused_commands[command[0]] + "\r\n", 1
         if command == ["containerd", "--version"]:
             return container.version + "\r\n", 0
         if command[0] == "find" and command[-len(REMOVAL) :] == REMOVAL:

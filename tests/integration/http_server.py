@@ -23,7 +23,7 @@ class Server:
     def __init__(self, address, tls=None, log=None):
         self.address = address
         self.tls = tls
-        self.log = log or self  # whose record of requests this server writes
+        self.log = log or self  # whose record of requests this server writes, and whose faults it has
         self.lock = threading.RLock()
         self.changed = threading.Condition()
         self.requests = []
@@ -178,7 +178,8 @@ class Server:
         if self.log.choose is not None:
             return self.log.choose(self, request)
         with self.lock:
-            return next((fault for fault in self.faults if fault.takes(request)), None)
+            inherited = self.log.faults if self.log is not self else []
+            return next((fault for fault in self.faults + inherited if fault.takes(request)), None)
 
     # ---- connections ----
 
@@ -220,7 +221,7 @@ class Server:
 
     def _read(self, connection, reader, fresh):
         line = reader.readline(65536)
-        if not line:
+        if line.count(b" ") < 2:  # the connection has ended, maybe in the middle of a request
             return None
         method, target, _ = line.decode("latin-1").split(" ", 2)
         headers = {}

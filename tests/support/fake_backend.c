@@ -123,11 +123,12 @@ static int fake_act(struct backend *backend, const struct action *action,
     return submit(fake, &op, err);
 }
 
-static void fake_cancel_all(struct backend *backend)
+static void fake_cancel(struct backend *backend, bool actions_too)
 {
     struct fake_backend *fake = (struct fake_backend *)backend;
     for (size_t i = 0; i < fake->op_count; i++) {
-        fake->ops[i].cancelled = true;
+        struct fake_op *op = &fake->ops[i];
+        op->cancelled = op->cancelled || op->action == NULL || actions_too;
     }
 }
 
@@ -349,7 +350,7 @@ void fake_offer_streams(struct fake_backend *fake)
         .act = fake_act,
         .listen = fake_listen,
         .unlisten = fake_unlisten,
-        .cancel_all = fake_cancel_all,
+        .cancel = fake_cancel,
         .forget = fake_forget,
     };
     fake->backend.ops = &ops;
@@ -371,7 +372,7 @@ struct fake_backend *fake_backend_new(void)
     static const struct backend_ops ops = {
         .observe = fake_observe,
         .act = fake_act,
-        .cancel_all = fake_cancel_all,
+        .cancel = fake_cancel,
         .forget = fake_forget,
     };
     struct fake_backend *fake = calloc(1, sizeof(*fake));

@@ -359,6 +359,23 @@ static void test_cancel_all(void **state)
     docker_cancel_all(test->docker); // nothing is under way
 }
 
+static void test_cancel_reads(void **state)
+{
+    struct docker_test *test = *state;
+    struct error err;
+    struct outcome outcomes[3] = {0};
+    assert_int_equal(send_list(test->docker, &outcomes[0], &err), 0);
+    assert_int_equal(send_start(test->docker, &outcomes[1], &err), 0);
+    assert_int_equal(docker_image_pull(test->docker, "a:1", NULL, outcome_done, &outcomes[2], &err),
+                     0);
+    docker_cancel_reads(test->docker);
+    fake_transport_reply(test->fake, 204, "");
+    assert_int_equal(fake_transport_run(test->fake), 3);
+    assert_int_equal(outcomes[0].err.code, ECANCELED);
+    assert_false(outcomes[1].failed);
+    assert_int_equal(outcomes[2].err.code, ECANCELED);
+}
+
 static void test_send_refused(void **state)
 {
     struct docker_test *test = *state;
@@ -378,8 +395,8 @@ int main(void)
     cmocka_unit_test_setup_teardown(test, docker_test_setup, docker_test_teardown)
         WITH_DOCKER(test_requests),           WITH_DOCKER(test_refusals),
         WITH_DOCKER(test_excerpt_is_bounded), WITH_DOCKER(test_empty_name),
-        WITH_DOCKER(test_cancel_all),         WITH_DOCKER(test_send_refused),
-        WITH_DOCKER(test_retry_after),
+        WITH_DOCKER(test_cancel_all),         WITH_DOCKER(test_cancel_reads),
+        WITH_DOCKER(test_send_refused),       WITH_DOCKER(test_retry_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

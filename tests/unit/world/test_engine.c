@@ -179,6 +179,26 @@ static const struct {
      "control-plane",
      {{"::1", 80, 5, "tcp"}, {"::1", 6443, 5, "udp"}, {"::1", 6443, 99999, "tcp"}}},
     {"c-x", "c", "unheard-of", {{"::1", 6443, 5, "tcp"}}},
+    // Neither kind nor the engine gives such names and addresses: nothing of the kind is a node.
+    {"../../x", "d", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"..", "d", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-%s%n", "d", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-\x1b[2J", "d", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-\xc2\x9b"
+     "2J",
+     "d",
+     "control-plane",
+     {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-$(id)", "d", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-cp", "d/../e", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-cp", "d\n", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-cp", "-d", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-cp", "", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"d-cp", "d`id`", "control-plane", {{"127.0.0.1", 6443, 5, "tcp"}}},
+    {"c-lb",
+     "c",
+     "external-load-balancer",
+     {{"example.org/", 6443, 5, "tcp"}, {"user@127.0.0.1", 6443, 5, "tcp"}}},
 };
 
 static json_t *listed_item(size_t i)
@@ -262,6 +282,19 @@ static void running_registry_shows_image_and_network(void **unused)
     }
 }
 
+static void secrets_are_hidden_in_its_error(void **unused)
+{
+    (void)unused;
+    json_auto_t *json = parse("{\"Id\":\"1\",\"Name\":\"/"
+                              "r\",\"Config\":{\"Env\":[\"A=hunter2\",\"B=swordfish\"],\"Labels\":{"
+                              "\"" WORLD_LABEL_ENVIRONMENT
+                              "\":\"A,C\"}},\"State\":{\"Error\":\"hunter2 or swordfish\"}}");
+    struct world_container container;
+    assert_int_equal(world_container_decode(json, &container, NULL), 0);
+    assert_string_equal(container.state_error, "*** or swordfish");
+    world_container_done(&container);
+}
+
 static void no_list_is_refused(void **unused)
 {
     (void)unused;
@@ -286,6 +319,7 @@ int main(void)
         cmocka_unit_test(api_is_where_it_is_published),
         cmocka_unit_test(registry_is_found_by_name_and_label),
         cmocka_unit_test(running_registry_shows_image_and_network),
+        cmocka_unit_test(secrets_are_hidden_in_its_error),
         cmocka_unit_test(no_list_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
