@@ -166,11 +166,16 @@ static void test_malformed(void **state)
     malformed_one(KUBE_SERVICE, "{\"items\":null}", NULL);
     malformed_one(KUBE_SERVICE, "[]", NULL);
     malformed_one(KUBE_SERVICE, "{\"items\":[7]}",
-                  "the cluster's answer holds an object of kind Service without a name");
+                  "the cluster's answer holds an object of kind Service without a valid name");
     malformed_one(KUBE_NAMESPACE, "{\"items\":[{\"metadata\":{\"name\":1}}]}",
-                  "the cluster's answer holds an object of kind Namespace without a name");
+                  "the cluster's answer holds an object of kind Namespace without a valid name");
     malformed_one(KUBE_INGRESS, "{\"items\":[{\"metadata\":{\"name\":\"a\"}}]}",
-                  "the cluster's answer holds an object of kind Ingress without a name");
+                  "the cluster's answer holds an object of kind Ingress without a valid name");
+    malformed_one(KUBE_NAMESPACE, "{\"items\":[{\"metadata\":{\"name\":\"a; rm b\"}}]}",
+                  "the cluster's answer holds an object of kind Namespace without a valid name");
+    malformed_one(KUBE_SERVICE,
+                  "{\"items\":[{\"metadata\":{\"name\":\"a\",\"namespace\":\"../b\"}}]}",
+                  "the cluster's answer holds an object of kind Service without a valid name");
     world_cluster_free(NULL);
 }
 
