@@ -72,7 +72,6 @@ static int add_line_diff(struct action *action, const char *path, const char *is
     if (is_line == NULL || should_line == NULL) {
         return -ENOMEM;
     }
-    str_make_printable(is_line);
     return action_add_diff(action, path, is_line, should_line);
 }
 
