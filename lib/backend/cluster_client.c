@@ -124,10 +124,9 @@ static int point_at_published_port(const struct client_request *request,
     static const char scheme[] = "https://";
     if (str_empty(credentials->tls_server_name) && str_starts_with(credentials->server, scheme)) {
         const char *name = credentials->server + strlen(scheme);
-        const char *end = strrchr(name, ':');
+        size_t length = name[0] == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":");
         free(credentials->tls_server_name);
-        credentials->tls_server_name =
-            end == NULL ? str_dup(name) : str_dup_n(name, (size_t)(end - name));
+        credentials->tls_server_name = str_dup_n(name, length);
         if (credentials->tls_server_name == NULL) {
             return error_oom(err);
         }

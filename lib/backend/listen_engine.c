@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/world/name.h"
 
 #include <errno.h>
 #include <string.h>
@@ -80,7 +81,7 @@ static void on_container_event(struct engine_stream *stream, const char *action,
     const char *old_name = json_get_string(attributes, "oldName", NULL);
     own = own || (old_name != NULL && str_starts_with(old_name, "/") &&
                   str_starts_with(old_name + 1, stream->registry));
-    if (node && name != NULL && touches_files(action)) {
+    if (node && name != NULL && world_name_is_valid(name) && touches_files(action)) {
         mark_node(stream, name, action);
     } else if ((node || own) && !is_idle_talk(action)) {
         stream->dirty(stream->ctx, "engine");

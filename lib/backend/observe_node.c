@@ -168,10 +168,11 @@ static void read_version(struct node_look *look)
     }
 }
 
-// From "certs.d/NAME" and "certs.d/NAME/hosts.toml" to directories with their hosts.toml.
+// From "certs.d/NAME" and "certs.d/NAME/hosts.toml" to directories with their hosts.toml. A name
+// that is not UTF-8 is none of ours, and could not stand in the JSON of a request.
 static int add_entry(struct world_node_files *files, const char *path, const char *content)
 {
-    if (!str_starts_with(path, WORLD_CERTS_DIR "/")) {
+    if (!str_starts_with(path, WORLD_CERTS_DIR "/") || !str_is_utf8(path)) {
         return 0;
     }
     const char *name = path + strlen(WORLD_CERTS_DIR "/");

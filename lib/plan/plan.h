@@ -44,7 +44,8 @@ enum action_type {
     _ACTION_TYPE_COUNT,
 };
 
-// A field that differs. Values of environment variables are never in it: "(hidden)".
+// A field that differs, as lines to be shown. Values of environment variables are never in it:
+// "(hidden)".
 struct field_diff {
     char *path;
     char *is;     // NULL: absent

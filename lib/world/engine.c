@@ -1,8 +1,8 @@
 #include "lib/world/engine.h"
 
 #include "lib/base/str.h"
+#include "lib/world/name.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -50,13 +50,11 @@ const struct world_api *world_engine_api(const struct world_engine *engine, cons
 
 int world_node_set_address(struct world_node *node, const char *content)
 {
-    struct in_addr parsed;
     _cleanup_free_ char *text = str_dup_n(content, strcspn(content, "\n"));
     if (text == NULL) {
         return -ENOMEM;
     }
-    bool valid = inet_pton(AF_INET, text, &parsed) == 1;
-    return str_replace(&node->address, valid ? text : NULL);
+    return str_replace(&node->address, world_address_is_valid(text) ? text : NULL);
 }
 
 void world_container_done(struct world_container *container)

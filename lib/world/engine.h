@@ -1,6 +1,7 @@
 // What the Docker Engine was just observed to have, as far as the program cares: the registry's
 // containers, the network, the image, the nodes of kind clusters. Decoders are pure and tolerate
-// every shape of answer: what is missing or of the wrong type is empty.
+// every shape of answer: what is missing or of the wrong type is empty, and what has a name that
+// nothing can have (lib/world/name.h) is not there.
 #pragma once
 
 #include "lib/base/error.h"

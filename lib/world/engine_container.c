@@ -5,6 +5,7 @@
 #include "lib/world/engine.h"
 
 #include "lib/base/str.h"
+#include "lib/world/name.h"
 
 #include <errno.h>
 #include <string.h>
@@ -45,6 +46,12 @@ static int64_t decode_time(const char *text)
 static int copy_text(char **target, const char *s)
 {
     return str_replace(target, s == NULL ? "" : s);
+}
+
+// An address, with NULL for what is none.
+static int copy_address(char **target, const char *s)
+{
+    return str_replace(target, s != NULL && world_address_is_valid(s) ? s : NULL);
 }
 
 // A string, with NULL for "" too.
@@ -173,8 +180,8 @@ static int add_endpoint(struct world_container *container, const char *network,
     *added = (struct world_endpoint){0};
     if (copy_text(&added->network, network) < 0 ||
         copy_text(&added->network_id, json_get_string(endpoint, "NetworkID", NULL)) < 0 ||
-        copy_optional(&added->ipv4, json_get_string(endpoint, "IPAddress", NULL)) < 0 ||
-        copy_optional(&added->ipv6, json_get_string(endpoint, "GlobalIPv6Address", NULL)) < 0) {
+        copy_address(&added->ipv4, json_get_string(endpoint, "IPAddress", NULL)) < 0 ||
+        copy_address(&added->ipv6, json_get_string(endpoint, "GlobalIPv6Address", NULL)) < 0) {
         return -ENOMEM;
     }
     size_t index = 0;
@@ -199,12 +206,22 @@ static int decode_endpoints(json_t *networks, struct world_container *container)
     return 0;
 }
 
-static int decode_parts(const json_t *inspect, struct world_container *container)
+// Without the leading '/'; NULL when it has none that a container can have.
+static const char *inspect_name(const json_t *inspect)
 {
     const char *name = json_get_string(inspect, "Name", NULL);
+    if (name == NULL) {
+        return NULL;
+    }
+    name += name[0] == '/';
+    return world_name_is_valid(name) ? name : NULL;
+}
+
+static int decode_parts(const json_t *inspect, struct world_container *container)
+{
     const char *policy = json_get_string(inspect, "HostConfig", "RestartPolicy", "Name", NULL);
     if (copy_text(&container->id, json_get_string(inspect, "Id", NULL)) < 0 ||
-        copy_text(&container->name, name[0] == '/' ? name + 1 : name) < 0 ||
+        copy_text(&container->name, inspect_name(inspect)) < 0 ||
         copy_text(&container->image, json_get_string(inspect, "Config", "Image", NULL)) < 0 ||
         str_replace(&container->restart_policy, str_empty(policy) ? "no" : policy) < 0 ||
         decode_storage(json_get_array(inspect, "Mounts", NULL), &container->storage) < 0 ||
@@ -225,8 +242,8 @@ static int decode_parts(const json_t *inspect, struct world_container *container
 
 int world_container_decode(const json_t *inspect, struct world_container *ret, struct error *err)
 {
-    if (str_empty(json_get_string(inspect, "Id", NULL)) ||
-        str_empty(json_get_string(inspect, "Name", NULL))) {
+    const char *id = json_get_string(inspect, "Id", NULL);
+    if (id == NULL || !world_name_is_valid(id) || inspect_name(inspect) == NULL) {
         return error_set(err, ERROR_TRANSIENT, EBADMSG, "the engine's answer is no container");
     }
 

@@ -4,27 +4,16 @@
 #include "lib/world/engine.h"
 
 #include "lib/base/str.h"
+#include "lib/world/name.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #define API_PORT 6443 // in the container (kind pkg/cluster/internal/providers/common)
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-#define NAME_BYTES_MAX 253
 
 static int refuse_list(struct error *err)
 {
     return error_set(err, ERROR_TRANSIENT, EBADMSG, "the engine's answer is no list of containers");
-}
-
-// What the engine and kind allow as a name: nothing that means something in a path, to a terminal
-// or to a shell. https://github.com/moby/moby/blob/master/daemon/names/names.go
-static bool name_is_valid(const char *name)
-{
-    size_t length = strspn(name, NAME_CHARACTERS);
-    return isalnum((unsigned char)name[0]) && name[length] == '\0' && length <= NAME_BYTES_MAX;
 }
 
 // A container has one name of its own, "/NAME"; a legacy link adds "/OTHER/ALIAS".
@@ -34,11 +23,18 @@ static const char *item_name(const json_t *item)
     json_t *value = NULL;
     json_array_foreach (json_get_array(item, "Names", NULL), index, value) {
         const char *name = json_string_value(value);
-        if (name != NULL && name[0] == '/' && name_is_valid(name + 1)) {
+        if (name != NULL && name[0] == '/' && world_name_is_valid(name + 1)) {
             return name + 1;
         }
     }
     return NULL;
+}
+
+// NULL when it has none that can stand in a request.
+static const char *item_id(const json_t *item)
+{
+    const char *id = json_get_string(item, "Id", NULL);
+    return id != NULL && world_name_is_valid(id) ? id : NULL;
 }
 
 static int add_node(struct world_engine *engine, const json_t *item, const char *cluster,
@@ -53,18 +49,12 @@ static int add_node(struct world_engine *engine, const json_t *item, const char 
     const char *state = json_get_string(item, "State", NULL);
     struct world_node *node = &nodes[engine->node_count++];
     *node = (struct world_node){.role = role, .running = str_equal(state, "running")};
-    if (str_replace(&node->id, json_get_string(item, "Id", NULL)) < 0 ||
+    if (str_replace(&node->id, item_id(item)) < 0 ||
         str_replace(&node->name, item_name(item)) < 0 || str_replace(&node->cluster, cluster) < 0 ||
         str_replace(&node->status, state == NULL ? "" : state) < 0) {
         return -ENOMEM;
     }
     return 0;
-}
-
-static bool is_address(const char *text)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-    return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
 // The published address of the API server, IPv4 before IPv6; NULL when there is none.
@@ -77,7 +67,8 @@ static const json_t *item_api_port(const json_t *item)
         int64_t published = json_get_int(port, 0, "PublicPort", NULL);
         const char *address = json_get_string(port, "IP", NULL);
         if (json_get_int(port, 0, "PrivatePort", NULL) != API_PORT || published < 1 ||
-            published > UINT16_MAX || address == NULL || !is_address(address) ||
+            published > UINT16_MAX || address == NULL ||
+            !(address[0] == '\0' || world_address_is_valid(address)) ||
             !str_equal(json_get_string(port, "Type", NULL), "tcp")) {
             continue;
         }
@@ -160,8 +151,8 @@ int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, s
         const char *cluster = json_get_string(item, "Labels", WORLD_LABEL_KIND_CLUSTER, NULL);
         const char *role = json_get_string(item, "Labels", WORLD_LABEL_KIND_ROLE, NULL);
         const char *name = item_name(item);
-        if (cluster == NULL || !name_is_valid(cluster) || name == NULL ||
-            json_get_string(item, "Id", NULL) == NULL) {
+        if (cluster == NULL || !world_name_is_valid(cluster) || name == NULL ||
+            item_id(item) == NULL) {
             continue;
         }
         bool balancer = str_equal(role, "external-load-balancer");
@@ -201,7 +192,7 @@ int world_engine_registry_ids(const json_t *list, const char *name, struct strv 
     size_t index = 0;
     json_t *item = NULL;
     json_array_foreach (list, index, item) {
-        const char *id = json_get_string(item, "Id", NULL);
+        const char *id = item_id(item);
         const char *found = item_name(item);
         bool wanted = str_equal(found, name) || str_equal(found, previous) ||
                       json_get_string(item, "Labels", WORLD_LABEL_OWNER, NULL) != NULL;

@@ -94,7 +94,7 @@ static void odd_answers_are_tolerated(void **unused)
         "\"HostConfig\":{\"PortBindings\":{\"5000/tcp\":null,\"80/tcp\":[{\"HostPort\":\"1\"}]}},"
         "\"Mounts\":[{\"Type\":\"volume\",\"Destination\":\"/var/lib/registry\",\"Source\":\"x\"}],"
         "\"NetworkSettings\":{\"Networks\":{\"n\":null,\"m\":{\"Aliases\":[null,\"x\"],"
-        "\"GlobalIPv6Address\":\"fc00::2\"}}}}");
+        "\"IPAddress\":\"10.0.0\",\"GlobalIPv6Address\":\"fc00::2\"}}}}");
     struct world_container container;
     assert_int_equal(world_container_decode(json, &container, NULL), 0);
     assert_string_equal(container.name, "bare");
@@ -109,6 +109,7 @@ static void odd_answers_are_tolerated(void **unused)
     assert_string_equal(container.bindings[0].host_address, "");
     assert_int_equal(container.endpoint_count, 2);
     assert_string_equal(world_container_endpoint(&container, "m")->ipv6, "fc00::2");
+    assert_null(world_container_endpoint(&container, "m")->ipv4);
     assert_int_equal(world_container_endpoint(&container, "m")->aliases.count, 1);
     assert_string_equal(world_container_endpoint(&container, "n")->network_id, "");
     world_container_done(&container);
@@ -117,7 +118,15 @@ static void odd_answers_are_tolerated(void **unused)
 static void no_container_is_refused(void **unused)
 {
     (void)unused;
-    static const char *const texts[] = {"{}", "[]", "1", "{\"Id\":\"1\"}", "{\"Name\":\"/a\"}"};
+    static const char *const texts[] = {"{}",
+                                        "[]",
+                                        "1",
+                                        "{\"Id\":\"1\"}",
+                                        "{\"Name\":\"/a\"}",
+                                        "{\"Id\":\"1\",\"Name\":\"/\"}",
+                                        "{\"Id\":\"1\",\"Name\":\"/../a\"}",
+                                        "{\"Id\":\"1/..\",\"Name\":\"/a\"}",
+                                        "{\"Id\":\"1\",\"Name\":\"/a\\u001b[31m\"}"};
     for (size_t i = 0; i < ELEMENTS(texts); i++) {
         json_auto_t *json = parse(texts[i]);
         struct world_container container;
@@ -155,6 +164,9 @@ static void nodes_of_a_cluster_are_decoded(void **unused)
     assert_null(world_engine_api(engine, "other"));
     assert_null(world_engine_container(engine, "hostk8s-registry"));
 }
+
+#define KIND_WORKER(cluster)                                                                       \
+    "{\"" WORLD_LABEL_KIND_CLUSTER "\":\"" cluster "\",\"" WORLD_LABEL_KIND_ROLE "\":\"worker\"}"
 
 struct port {
     const char *address;
@@ -238,6 +250,41 @@ static void api_is_where_it_is_published(void **unused)
     assert_int_equal(world_engine_api(engine, "b")->host_port, 5);
 }
 
+// Nothing of these may become a part of a resource's name, of a request or of a URL.
+static void what_is_no_name_is_left_out(void **unused)
+{
+    (void)unused;
+    json_auto_t *list = parse("[{\"Id\":\"1\",\"Names\":[\"/../../x\"],\"Labels\":" KIND_WORKER(
+        "a") "},"
+             "{\"Id\":\"2\",\"Names\":[\"/a\\nb\"],\"Labels\":" KIND_WORKER(
+                 "a") "},"
+                      "{\"Id\":\"../3\",\"Names\":[\"/c\"],\"Labels\":" KIND_WORKER(
+                          "a") "},"
+                               "{\"Id\":\"4\",\"Names\":[\"/d\"],\"Labels\":" KIND_WORKER(
+                                   "a\\nb") "},"
+                                            "{\"Id\":\"5\",\"Names\":[\"/"
+                                            "e\"],\"Labels\":" KIND_WORKER(
+                                                "$(a)") "},"
+                                                        "{\"Id\":\"6\",\"Names\":[\"/"
+                                                        "f\"],\"Labels\":" KIND_WORKER(
+                                                            "a") "},"
+                                                                 "{\"Id\":\"7/..\",\"Names\":[\"/"
+                                                                 "r\"]}]");
+    json_auto_t *balancer = listed_item(2);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *port = json_array_get(json_object_get(balancer, "Ports"), i + 1);
+        assert_int_equal(json_object_set_new(port, "IP", json_string("example.com/#")), 0);
+    }
+    assert_int_equal(json_array_append(list, balancer), 0);
+    _cleanup_(world_engine_freep) struct world_engine *engine = decode_nodes(list);
+    assert_int_equal(engine->node_count, 1);
+    assert_string_equal(engine->nodes[0].name, "f");
+    assert_int_equal(engine->api_count, 0);
+    _cleanup_(strv_done) struct strv ids = {0};
+    assert_int_equal(world_engine_registry_ids(list, "r", &ids, NULL), 0);
+    assert_int_equal(ids.count, 0);
+}
+
 static void registry_is_found_by_name_and_label(void **unused)
 {
     (void)unused;
@@ -317,6 +364,7 @@ int main(void)
         cmocka_unit_test(no_container_is_refused),
         cmocka_unit_test(nodes_of_a_cluster_are_decoded),
         cmocka_unit_test(api_is_where_it_is_published),
+        cmocka_unit_test(what_is_no_name_is_left_out),
         cmocka_unit_test(registry_is_found_by_name_and_label),
         cmocka_unit_test(running_registry_shows_image_and_network),
         cmocka_unit_test(secrets_are_hidden_in_its_error),
