@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PID_TEXT_MAX 32
+#define INSTANCE_NONE ((struct instance){.lock_fd = -1, .status_lock_fd = -1})
 
 // FNV-1a: names a configuration file in a file name. http://www.isthe.com/chongo/tech/comp/fnv/
 static uint64_t name_hash(const char *name)
@@ -52,9 +53,7 @@ static int lock_file(const char *path)
     if (fd < 0 || fcntl(fd, F_OFD_SETLK, &whole_file) < 0) {
         return -errno;
     }
-    int held = fd;
-    fd = -1;
-    return held;
+    return TAKE_FD(fd);
 }
 
 static pid_t read_pid(const char *path)
@@ -78,7 +77,7 @@ static int write_pid(int fd)
 
 int instance_claim(const char *config_file, struct instance *ret, pid_t *ret_pid, struct error *err)
 {
-    _cleanup_(instance_done) struct instance instance = {.lock_fd = -1, .status_lock_fd = -1};
+    _cleanup_(instance_done) struct instance instance = INSTANCE_NONE;
     _cleanup_free_ char *directory = NULL;
     int r = runtime_directory(&directory, err);
     if (r < 0) {
@@ -109,8 +108,7 @@ int instance_claim(const char *config_file, struct instance *ret, pid_t *ret_pid
         (void)unlink(own_status);
     }
     instance.status_file = instance.status_lock_fd >= 0 ? TAKE_PTR(status) : TAKE_PTR(own_status);
-    *ret = instance;
-    instance = (struct instance){.lock_fd = -1, .status_lock_fd = -1};
+    *ret = TAKE(instance, INSTANCE_NONE);
     return 0;
 }
 
@@ -147,5 +145,5 @@ void instance_done(struct instance *instance)
     free(instance->status_file);
     closep(&instance->status_lock_fd);
     closep(&instance->lock_fd);
-    *instance = (struct instance){.lock_fd = -1, .status_lock_fd = -1};
+    *instance = INSTANCE_NONE;
 }

@@ -205,8 +205,7 @@ static int complete_aliases(struct checker *checker)
         return r;
     }
     strv_done(&config->nodes.aliases);
-    config->nodes.aliases = aliases;
-    aliases = (struct strv){0};
+    config->nodes.aliases = TAKE_STRUCT(aliases);
     if (config->nodes.aliases.count > ALIASES_MAX) {
         return complain(checker, "nodes.aliases",
                         "must have at most 32 entries with the three that are always added");

@@ -155,9 +155,8 @@ static int node_append(struct yaml_node *node, char **key, yaml_mark_t mark,
         .key = TAKE_PTR(*key),
         .line = mark_line(mark),
         .column = mark_column(mark),
-        .value = *value,
+        .value = TAKE_STRUCT(*value),
     };
-    *value = (struct yaml_node){0};
     return 0;
 }
 
@@ -360,8 +359,7 @@ static int build_document(struct reader *reader, struct yaml_node *root)
             return r;
         }
         if (!yaml_is_null(&node)) {
-            *root = node;
-            node = (struct yaml_node){0};
+            *root = TAKE_STRUCT(node);
         }
     }
 }

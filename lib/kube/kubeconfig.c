@@ -236,8 +236,7 @@ int kubeconfig_parse(const char *text, size_t length, const char *file, const ch
     if (r < 0) {
         return r;
     }
-    *ret = credentials;
-    credentials = (struct kube_credentials){0};
+    *ret = TAKE_STRUCT(credentials);
     return 0;
 }
 

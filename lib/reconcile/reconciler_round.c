@@ -99,8 +99,7 @@ static void observe_done(void *ctx, struct observation *observation, const struc
 {
     struct key *key = ctx;
     if (observation != NULL && err == NULL) {
-        key->observation = *observation;
-        *observation = (struct observation){0};
+        key->observation = TAKE_STRUCT(*observation);
     }
     answer(key, err);
 }
