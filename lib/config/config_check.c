@@ -162,7 +162,7 @@ static int check_environments(struct checker *checker)
         bool found = false;
         const struct yaml_node *map = nearest(checker->root, managed_variables[i].map, &found);
         const struct yaml_node *value = found ? yaml_get(map, managed_variables[i].name) : NULL;
-        if (yaml_text(value) == NULL ||
+        if (value == NULL || yaml_text(value) == NULL ||
             !managed_variables[i].is_wrong(checker->config, value->text)) {
             continue;
         }

@@ -21,6 +21,7 @@ const char *doc_key_format(const char *key, char out[DOC_KEY_MAX])
     return out;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): as many steps as the document has levels
 void doc_path_format(const struct doc_path *path, char out[DOC_PATH_MAX])
 {
     if (path == NULL) {

@@ -68,7 +68,9 @@ static char *answer_message(const struct buf *body)
     }
     // What is not ASCII may be of any encoding.
     for (char *c = excerpt; *c != '\0'; c++) {
-        *c = (unsigned char)*c >= 0x80 ? '?' : *c;
+        if ((unsigned char)*c >= 0x80) {
+            *c = '?';
+        }
     }
     str_make_printable(excerpt);
     for (size_t length = strlen(excerpt); length > 0 && excerpt[length - 1] == ' '; length--) {
@@ -257,7 +259,7 @@ static void json_answered(struct docker_call *call, struct http_response *respon
     struct json_call *self = (struct json_call *)call;
     json_auto_t *answer = NULL;
     int r = response == NULL ? -err->code : 0;
-    if (r == 0 && self->shape != DOCKER_SHAPE_NONE) {
+    if (response != NULL && self->shape != DOCKER_SHAPE_NONE) {
         r = docker_decode(call, &response->body, self->shape, &answer, err);
     }
     self->done(self->ctx, answer, r < 0 ? err : NULL);

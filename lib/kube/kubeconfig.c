@@ -11,6 +11,7 @@
 #define HOST_BYTES_MAX 253
 #define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:"
 
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than YAML_DEPTH_MAX
 static void wipe_node(struct yaml_node *node)
 {
     if (node->text != NULL) {

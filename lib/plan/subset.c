@@ -94,6 +94,7 @@ static bool is_zero(const json_t *value)
 }
 
 // Hides the values of every environment in a copy that is to be shown. Returns 0 or -ENOMEM.
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than jansson reads (JSON_PARSER_MAX_DEPTH)
 static int redact(json_t *value)
 {
     const char *key = NULL;
@@ -193,6 +194,7 @@ static char *member_path(const char *path, const char *key)
     return str_printf("%s%s%s", path, path[0] == '\0' ? "" : ".", key);
 }
 
+// NOLINTBEGIN(misc-no-recursion): no deeper than what is declared
 static int compare(struct subset_diff *diff, struct mode mode, const char *path, const json_t *is,
                    const json_t *should);
 
@@ -299,12 +301,14 @@ static int compare(struct subset_diff *diff, struct mode mode, const char *path,
     }
     return is_equal(is, should) ? 0 : add(diff, mode, path, is, should);
 }
+// NOLINTEND(misc-no-recursion)
 
 int subset_compare(const json_t *is, const json_t *should, struct subset_diff *ret)
 {
     return compare(ret, (struct mode){0}, "", is, should);
 }
 
+// NOLINTBEGIN(misc-no-recursion): no deeper than jansson reads (JSON_PARSER_MAX_DEPTH)
 static int compare_managed(struct subset_diff *diff, struct mode mode, const char *path,
                            const json_t *fields, const json_t *is, const json_t *should);
 
@@ -359,6 +363,7 @@ static int compare_managed(struct subset_diff *diff, struct mode mode, const cha
     }
     return 0;
 }
+// NOLINTEND(misc-no-recursion)
 
 int subset_compare_managed(const json_t *is, const json_t *should, const char *manager,
                            struct subset_diff *ret)
