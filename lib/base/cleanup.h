@@ -13,8 +13,8 @@
 // Yields the value and leaves `empty` behind.
 #define TAKE(owner, empty)                                                                         \
     __extension__({                                                                                \
-        __typeof__(owner) *_taken_from = &(owner);                                                 \
-        __typeof__(owner) _taken = *_taken_from;                                                   \
+        __auto_type _taken_from = &(owner);                                                        \
+        __auto_type _taken = *_taken_from;                                                         \
         *_taken_from = (empty);                                                                    \
         _taken;                                                                                    \
     })

@@ -13,7 +13,7 @@
 const char *doc_key_format(const char *key, char out[DOC_KEY_MAX])
 {
     size_t length = strspn(key, KEY_CHARACTERS);
-    bool whole = key[length] == '\0' && length < DOC_KEY_MAX;
+    bool whole = length < DOC_KEY_MAX && key[length] == '\0';
     if (length > DOC_KEY_MAX - sizeof("...")) {
         length = whole ? length : DOC_KEY_MAX - sizeof("...");
     }

@@ -91,7 +91,7 @@ static void answer(struct key *key, const struct error *err)
 {
     key->answered = true;
     key->failed = err != NULL;
-    key->error = err == NULL ? (struct error){0} : *err;
+    key->error = err != NULL ? *err : (struct error){0};
     reconciler_wake(key->reconciler);
 }
 
