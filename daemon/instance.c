@@ -130,8 +130,7 @@ int instance_claim(const char *config_file, const struct config *config, struct 
     if (r < 0) {
         return r;
     }
-    *ret = instance;
-    instance = (struct instance)INSTANCE_NONE;
+    *ret = TAKE(instance, (struct instance)INSTANCE_NONE);
     return 0;
 }
 

@@ -71,7 +71,7 @@ int backend_docker(struct real_backend *backend, const struct config *config, st
 
 int observe_engine(struct real_backend *backend, const struct plan_input *input,
                    observe_done_fn done, void *ctx, struct error *err);
-int observe_node(struct real_backend *backend, const char *node, const struct plan_input *input,
+int observe_node(struct real_backend *backend, const char *name, const struct plan_input *input,
                  observe_done_fn done, void *ctx, struct error *err);
 int observe_cluster(struct real_backend *backend, const char *cluster,
                     const struct plan_input *input, observe_done_fn done, void *ctx,

@@ -274,7 +274,7 @@ static void json_answered(struct docker_call *call, struct http_response *respon
     struct json_call *self = (struct json_call *)call;
     json_auto_t *answer = NULL;
     int r = response == NULL ? -err->code : 0;
-    if (r == 0 && self->shape != DOCKER_SHAPE_NONE) {
+    if (response != NULL && self->shape != DOCKER_SHAPE_NONE) {
         r = docker_decode(call, &response->body, self->shape, &answer, err);
     }
     self->done(self->ctx, answer, r < 0 ? err : NULL);

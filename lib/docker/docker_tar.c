@@ -340,7 +340,6 @@ int docker_tar_write(const struct docker_file *files, size_t count, struct buf *
                                                   "tar: the files are too large together");
     }
     buf_done(ret);
-    *ret = sink.tar;
-    sink.tar = BUF_INIT(ret->max);
+    *ret = TAKE(sink.tar, BUF_INIT(ret->max));
     return 0;
 }

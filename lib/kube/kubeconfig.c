@@ -14,6 +14,7 @@
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS ".-_"
 #define HOST_CHARACTERS NAME_CHARACTERS ":"
 
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than YAML_DEPTH_MAX
 static void wipe_node(struct yaml_node *node)
 {
     if (node->text != NULL) {
@@ -260,8 +261,7 @@ int kubeconfig_parse(const char *text, size_t length, const char *file, const ch
     if (r < 0) {
         return r;
     }
-    *ret = credentials;
-    credentials = (struct kube_credentials){0};
+    *ret = TAKE_STRUCT(credentials);
     return 0;
 }
 

@@ -233,7 +233,6 @@ int plan_node(const struct plan_input *input, const char *node,
     if (r < 0) {
         return error_oom(err);
     }
-    *ret = p.plan;
-    p.plan = (struct plan){0};
+    *ret = TAKE_STRUCT(p.plan);
     return 0;
 }

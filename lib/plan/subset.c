@@ -96,6 +96,7 @@ static bool is_zero(const json_t *value)
 }
 
 // Hides the values of every environment in a copy that is to be shown. Returns 0 or -ENOMEM.
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than jansson reads (JSON_PARSER_MAX_DEPTH)
 static int redact(json_t *value)
 {
     const char *key = NULL;
@@ -218,6 +219,7 @@ static int add_here(struct walk *walk, struct mode mode, const json_t *is, const
     return add(walk->diff, mode, buf_str(&walk->path), is, should);
 }
 
+// NOLINTBEGIN(misc-no-recursion): no deeper than what is declared
 static int compare(struct walk *walk, struct mode mode, const json_t *is, const json_t *should);
 
 // A name may not occur twice in these lists, so that applying the wanted element is refused while
@@ -329,6 +331,7 @@ static int compare(struct walk *walk, struct mode mode, const json_t *is, const 
     }
     return is_equal(is, should) ? 0 : add_here(walk, mode, is, should);
 }
+// NOLINTEND(misc-no-recursion)
 
 int subset_compare(const json_t *is, const json_t *should, struct subset_diff *ret)
 {
@@ -338,6 +341,7 @@ int subset_compare(const json_t *is, const json_t *should, struct subset_diff *r
     return r;
 }
 
+// NOLINTBEGIN(misc-no-recursion): no deeper than jansson reads (JSON_PARSER_MAX_DEPTH)
 static int compare_managed(struct walk *walk, struct mode mode, const json_t *fields,
                            const json_t *is, const json_t *should);
 
@@ -395,6 +399,7 @@ static int compare_managed(struct walk *walk, struct mode mode, const json_t *fi
     }
     return 0;
 }
+// NOLINTEND(misc-no-recursion)
 
 int subset_compare_managed(const json_t *is, const json_t *should, const char *manager,
                            struct subset_diff *ret)

@@ -49,7 +49,7 @@ int reconciler_trigger(struct reconciler *reconciler);
 // Marks one key due now, for an event that names it. A key that is not known is left to an
 // observation of the engine, which is marked instead. Whether a node runs is the engine's to say:
 // a container's event is for "engine", which finds the nodes that changed.
-int reconciler_trigger_key(struct reconciler *reconciler, const char *key);
+int reconciler_trigger_key(struct reconciler *reconciler, const char *name);
 
 // Swaps the configuration (takes it over when it succeeds) as soon as no key is under way, then
 // marks every key; clusters that the old one wanted and the new one does not are cleaned up. What

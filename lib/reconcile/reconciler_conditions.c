@@ -87,8 +87,7 @@ int conditions_from_plan(struct key *key, struct plan *plan)
         }
     }
     plan_done(&key->plan);
-    key->plan = *plan;
-    *plan = (struct plan){0};
+    key->plan = TAKE_STRUCT(*plan);
 
     for (size_t i = 0; i < key->plan.condition_count; i++) {
         const struct condition *condition = &key->plan.conditions[i];

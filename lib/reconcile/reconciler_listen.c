@@ -44,7 +44,7 @@ static void on_end(void *ctx, const struct error *err)
     struct listener *listener = ctx;
     listener->open = false;
     listener->ended = true;
-    listener->error = err == NULL ? (struct error){0} : *err;
+    listener->error = err != NULL ? *err : (struct error){0};
     listener->reconciler->heard = true;
     reconciler_wake(listener->reconciler);
 }

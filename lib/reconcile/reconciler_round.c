@@ -91,7 +91,7 @@ static void answer(struct key *key, const struct error *err)
 {
     key->answered = true;
     key->failed = err != NULL;
-    key->error = err == NULL ? (struct error){0} : *err;
+    key->error = err != NULL ? *err : (struct error){0};
     reconciler_wake(key->reconciler);
 }
 
@@ -99,8 +99,7 @@ static void observe_done(void *ctx, struct observation *observation, const struc
 {
     struct key *key = ctx;
     if (observation != NULL && err == NULL) {
-        key->observation = *observation;
-        *observation = (struct observation){0};
+        key->observation = TAKE_STRUCT(*observation);
     }
     answer(key, err);
 }

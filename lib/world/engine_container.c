@@ -255,8 +255,7 @@ int world_container_decode(const json_t *inspect, struct world_container *ret, s
     if (decode_parts(inspect, &container) < 0) {
         return error_oom(err);
     }
-    *ret = container;
-    container = (struct world_container){0};
+    *ret = TAKE_STRUCT(container);
     return 0;
 }
 

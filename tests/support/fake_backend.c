@@ -88,8 +88,7 @@ static struct fake_calls *calls_of(struct fake_backend *fake, const char *key)
 static int submit(struct fake_backend *fake, const struct fake_op *op, struct error *err)
 {
     if (fake->refusal.kind != ERROR_NONE) {
-        *err = fake->refusal;
-        fake->refusal = (struct error){0};
+        *err = TAKE_STRUCT(fake->refusal);
         return -err->code;
     }
     for (size_t i = 0; i < fake->op_count; i++) {
@@ -235,8 +234,7 @@ static struct fake_stream *the_stream_of(struct fake_backend *fake, const char *
 void fake_hang_up(struct fake_backend *fake, const char *key, const struct error *error)
 {
     struct fake_stream *stream = the_stream_of(fake, key);
-    struct fake_stream ended = *stream;
-    *stream = (struct fake_stream){0};
+    struct fake_stream ended = TAKE_STRUCT(*stream);
     ended.done(ended.ctx, error);
 }
 
@@ -323,8 +321,7 @@ static int fake_listen(struct backend *backend, const char *key, const struct pl
     (void)input;
     assert(stream_of(fake, key) == NULL);
     if (fake->refusal.kind != ERROR_NONE) {
-        *err = fake->refusal;
-        fake->refusal = (struct error){0};
+        *err = TAKE_STRUCT(fake->refusal);
         return -err->code;
     }
     struct fake_stream *stream = the_stream_of(fake, "");

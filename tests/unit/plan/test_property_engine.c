@@ -7,6 +7,7 @@
 #include "lib/plan/plan.h"
 #include "tests/support/model_engine.h"
 #include "tests/support/plan_text.h"
+#include "tests/support/repeat.h"
 #include "tests/support/sample_config.h"
 
 #include <errno.h>
@@ -386,7 +387,7 @@ static uint64_t seed;
 static void engine_converges(void **unused)
 {
     (void)unused;
-    uint64_t runs = number("PROPERTY_RUNS", RUNS);
+    uint64_t runs = number("PROPERTY_RUNS", repetitions(RUNS));
     uint64_t first = number("PROPERTY_SEED", 1);
     for (seed = first; seed < first + runs; seed++) {
         state = seed;
