@@ -113,7 +113,7 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
     const char *name_space =
         kube_kinds[kind].namespaced ? json_get_string(object, "metadata", "namespace", NULL) : NULL;
     if (name == NULL || (kube_kinds[kind].namespaced && name_space == NULL)) {
-        return error_set(err, ERROR_PERMANENT, EBADMSG,
+        return error_set(err, ERROR_TRANSIENT, EBADMSG,
                          "the cluster's answer holds an object of kind %s without a name",
                          kube_kinds[kind].kind);
     }
