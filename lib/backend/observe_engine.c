@@ -65,7 +65,7 @@ static int storage_error(const struct config *config)
 static void on_probe(void *ctx, struct http_response *response, const struct error *err)
 {
     struct engine_look *look = ctx;
-    if (err != NULL && err->code == ECANCELED) {
+    if (err != NULL && error_is_own(err)) {
         look_end(look, err);
         return;
     }

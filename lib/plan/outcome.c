@@ -78,18 +78,11 @@ static _printf_(4, 5) enum reason
     return reason;
 }
 
-// It was not the peer's: nothing went out.
-static bool is_own(const struct error *error)
-{
-    return error->code == ENOMEM || error->code == ECANCELED || error->code == EMFILE ||
-           error->code == ENFILE;
-}
-
 // What holds for every request, whatever it was for.
 static enum reason of_peer(const struct plan_input *input, enum peer peer,
                            const struct error *error, char *message, size_t size)
 {
-    if (is_own(error)) {
+    if (error_is_own(error)) {
         return say(message, size, REASON_ERROR, "%s", error->text);
     }
     if (peer == PEER_STORAGE) {
