@@ -105,7 +105,7 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
     if (name == NULL || !world_object_name_is_valid(name) ||
         (kube_kinds[kind].namespaced &&
          (name_space == NULL || !world_object_name_is_valid(name_space)))) {
-        return error_set(err, ERROR_PERMANENT, EBADMSG,
+        return error_set(err, ERROR_TRANSIENT, EBADMSG,
                          "the cluster's answer holds an object of kind %s without a valid name",
                          kube_kinds[kind].kind);
     }
