@@ -215,7 +215,7 @@ class Server:
     def fault(self, match, kind, times=1, **options):
         """kind: hang (no answer; released.set() ends the connection), close (before the headers),
         lost (carried out, then closed), partial (closed in the middle of the body), slow (a byte at
-        a time), status (code=, body=), garbage, shape (body=), truncated, huge, delay (seconds=)."""
+        a time), status (code=, body=), garbage, shape (body=), truncated, huge, delay (seconds=), answer (response=)."""
         fault = Fault(match, kind, times, options)
         self.faults.append(fault)
         return fault
@@ -245,6 +245,8 @@ class Server:
             raise Hangup
         if kind == "status":
             return reply(options.get("body", {"message": "as told"}), options["code"], **options.get("headers", {}))
+        if kind == "answer":
+            return options["response"]
         if kind == "garbage":
             return Response(200, b'\x00\xff\xfe{"Id": <html>', {"Content-Type": "application/json"})
         if kind == "shape":
