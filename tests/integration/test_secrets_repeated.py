@@ -34,7 +34,7 @@ class Repeated(SecretsTest):
         self.apply()
         network, ingress_class = "GET .*/networks/kind", "GET .*/ingressclasses/nginx"
         cases = [
-            (self.engine, network, CONTAINER, lambda said: {"message": said}, 512 - len("engine: inspect network kind: ")),
+            (self.engine, network, CONTAINER, lambda said: {"message": said}, 482),
             (self.engine, network, CONTAINER, str, 120),
             (self.kube, ingress_class, DEPLOYMENT, lambda said: {"message": said}, 320),
             (self.kube, ingress_class, DEPLOYMENT, str, 128),
