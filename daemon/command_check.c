@@ -1,4 +1,6 @@
 // check: reads the configuration and says what is wrong with it, or with --print what it means.
+// That is a configuration again, so the values of both environments are in it, which no other
+// command shows: it is for who may read the file, and asks for it.
 #include "daemon/commands.h"
 #include "daemon/exit_status.h"
 #include "daemon/load.h"

@@ -50,20 +50,32 @@ struct daemon {
     char line[STATUS_LINE_MAX]; // last STATUS=
 };
 
+static int write_status(struct daemon *daemon, const struct status *status, struct error *err)
+{
+    struct instance *instance = &daemon->instance;
+    int r = instance_renew(instance, err);
+    if (r < 0) {
+        return r;
+    }
+    if (r > 0) {
+        log_text(LOG_LEVEL_NOTICE, "the directory of %s was removed, and is made again",
+                 instance->status_file);
+    }
+    r = status_file_write(instance->status_file, status, daemon->config_file);
+    return r == 0 ? 0
+                  : error_set(err, ERROR_PERMANENT, -r, "cannot write %s: %s",
+                              instance->status_file, strerror(-r));
+}
+
 // Everything goes on without a status file; that there is none is said once.
 static void publish_file(struct daemon *daemon, const struct status *status)
 {
-    struct instance *instance = &daemon->instance;
     struct error error = {0};
-    int r = status_file_write(instance->status_file, status, daemon->config_file);
-    if (r == -ENOENT && instance_renew(instance, &error) >= 0) {
-        log_text(LOG_LEVEL_NOTICE, "made the directory of %s again", instance->status_file);
-        r = status_file_write(instance->status_file, status, daemon->config_file);
+    bool failed = write_status(daemon, status, &error) < 0;
+    if (failed && !daemon->unpublished) {
+        log_text(LOG_LEVEL_WARNING, "no status is published: %s", error.text);
     }
-    if (r < 0 && !daemon->unpublished) {
-        log_text(LOG_LEVEL_WARNING, "cannot write %s: %s", instance->status_file, strerror(-r));
-    }
-    daemon->unpublished = r < 0;
+    daemon->unpublished = failed;
 }
 
 static void publish(struct daemon *daemon)

@@ -13,9 +13,20 @@ static void claim_done(struct claim *claim)
     closep(&claim->lock);
 }
 
+// Whether the lock is that of the file which is there now.
+static bool is_held(int lock, const char *path)
+{
+    struct stat ours;
+    struct stat there;
+    return lock >= 0 && fstat(lock, &ours) == 0 && lstat(path, &there) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 void instance_done(struct instance *instance)
 {
-    if (instance->status_file != NULL) {
+    const struct claim *config_file = &instance->claims[CLAIM_CONFIG_FILE];
+    // Else somebody else's status may be there by now.
+    if (instance->status_file != NULL && is_held(config_file->lock, config_file->path)) {
         (void)unlink(instance->status_file);
     }
     free(instance->status_file);
@@ -48,15 +59,7 @@ static int name_claims(struct instance *instance, const char *directory, const c
     return whole ? 0 : -ENOMEM;
 }
 
-// Whether the lock is that of the file which is there now.
-static bool is_held(int lock, const char *path)
-{
-    struct stat ours;
-    struct stat there;
-    return lock >= 0 && fstat(lock, &ours) == 0 && lstat(path, &there) == 0 &&
-           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
-}
-
+// Returns 1 when it had to be locked, 0 when it is held.
 static int lock_claim(struct claim *claim, const char *config_file, struct error *err)
 {
     _cleanup_(holder_done) struct holder other = {0};
@@ -75,7 +78,7 @@ static int lock_claim(struct claim *claim, const char *config_file, struct error
     }
     closep(&claim->lock);
     claim->lock = r;
-    return 0;
+    return 1;
 }
 
 // Takes status.json, or else the name that no other process has.
@@ -87,9 +90,6 @@ static int open_status(struct instance *instance, const char *directory)
     _cleanup_free_ char *own = runtime_path(directory, instance->config_file, ".json");
     if (lock == NULL || shared == NULL || own == NULL) {
         return -ENOMEM;
-    }
-    if (is_held(instance->status_lock, lock)) {
-        return 0;
     }
     closep(&instance->status_lock);
     instance->status_lock = runtime_lock(lock, instance->config_file, &other);
@@ -103,15 +103,19 @@ static int open_status(struct instance *instance, const char *directory)
     return 0;
 }
 
+// Returns 1 when something had to be locked.
 static int lock_all(struct instance *instance, const char *directory, struct error *err)
 {
+    bool changed = false;
     for (size_t i = 0; i < _CLAIM_COUNT; i++) {
         int r = lock_claim(&instance->claims[i], instance->config_file, err);
         if (r < 0) {
             return r;
         }
+        changed = changed || r > 0;
     }
-    return open_status(instance, directory) < 0 ? error_oom(err) : 0;
+    int r = changed ? open_status(instance, directory) : 0;
+    return r < 0 ? error_oom(err) : changed;
 }
 
 int instance_claim(const char *config_file, const struct config *config, struct instance *ret,
@@ -145,9 +149,9 @@ int instance_reclaim(struct instance *instance, const struct config *config, str
 {
     _cleanup_(instance_done) struct instance next = INSTANCE_NONE;
     _cleanup_free_ char *directory = NULL;
-    int r = instance_renew(instance, err);
+    int r = runtime_directory(&directory, err);
     if (r >= 0) {
-        r = runtime_directory(&directory, err);
+        r = lock_all(instance, directory, err);
     }
     if (r < 0) {
         return r;
@@ -159,14 +163,17 @@ int instance_reclaim(struct instance *instance, const struct config *config, str
         bool same = str_equal(next.claims[i].path, instance->claims[i].path);
         r = same ? 0 : lock_claim(&next.claims[i], instance->config_file, err);
     }
-    for (size_t i = 0; r >= 0 && i < _CLAIM_COUNT; i++) {
+    if (r < 0) {
+        return r;
+    }
+    for (size_t i = 0; i < _CLAIM_COUNT; i++) {
         if (next.claims[i].lock >= 0) {
             struct claim old = instance->claims[i];
             instance->claims[i] = next.claims[i];
             next.claims[i] = old;
         }
     }
-    return r;
+    return 0;
 }
 
 int instance_find(const char *config_file, struct holder *ret, char **ret_status_file,

@@ -44,7 +44,8 @@ static void print_help(const struct command *commands)
                  "  -l, --log-level LEVEL  debug, info, notice, warning or error\n"
                  "  -h, --help             this text\n"
                  "  -V, --version          the version\n"
-                 "      --print            check: print the effective configuration\n"
+                 "      --print            check: print the effective configuration, "
+                 "with all environment values\n"
                  "      --json             plan, status: print JSON\n"
                  "      --timeout TIME     apply: give up after TIME, such as 90s (default 120s)\n"
                  "      --yes              teardown: do not ask\n");

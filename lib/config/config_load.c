@@ -8,16 +8,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define READ_CHUNK 16384
 
-// Reads at most one byte more than the reader accepts, so that it can say so. Returns 0 or -errno.
-static int read_file(const char *file, struct buf *out)
+static int read_all(int fd, struct buf *out)
 {
-    _cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0) {
-        return -errno;
-    }
     char chunk[READ_CHUNK];
     for (;;) {
         size_t room = out->max - out->length;
@@ -33,6 +29,33 @@ static int read_file(const char *file, struct buf *out)
             return r;
         }
     }
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+// Reads at most one byte more than the reader accepts, so that it can say so. A file that is
+// replaced meanwhile is read as it was; one that is written to would be a mixture, and is -EBUSY.
+// Returns 0 or -errno.
+static int read_file(const char *file, struct buf *out)
+{
+    _cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat before;
+    struct stat after;
+    if (fd < 0 || fstat(fd, &before) < 0) {
+        return -errno;
+    }
+    int r = read_all(fd, out);
+    if (r < 0) {
+        return r;
+    }
+    if (fstat(fd, &after) < 0) {
+        return -errno;
+    }
+    return S_ISREG(before.st_mode) && !is_same(&before, &after) ? -EBUSY : 0;
 }
 
 // Hands the problems over. Returns -EINVAL or -ENOMEM.
@@ -139,7 +162,8 @@ int config_load(const char *file, bool must_exist, const struct config_environme
     }
     if (r < 0) {
         _cleanup_(problems_done) struct problems problems = {0};
-        r = problems_add(&problems, 1, 1, "", "cannot be read: %s", strerror(-r));
+        r = problems_add(&problems, 1, 1, "", "cannot be read: %s",
+                         r == -EBUSY ? "it is being written" : strerror(-r));
         return r < 0 ? r : give_problems(&problems, ret_problems);
     }
     return config_parse(buf_str(&text), text.length, file, environment, ret, ret_problems);

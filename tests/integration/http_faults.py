@@ -23,7 +23,7 @@ class Fault:
     partial (closed in the middle of the answer), slow (a byte at a time), status (code=, body=,
     headers=; with carried_out=True after it was carried out), garbage, shape (valid JSON of another
     shape; body=), hollow (of the right shape with nothing in it), truncated, huge, delay (seconds=;
-    with carried_out=True it is carried out before the delay)."""
+    with carried_out=True it is carried out before the delay), answer (response=)."""
 
     def __init__(self, match, kind, times=1, **options):
         self.match = re.compile(match)
@@ -81,6 +81,10 @@ def status(fault, server, request):
     if isinstance(body, bytes):
         return Response(options["code"], body, {"Content-Type": "text/html"} | options.get("headers", {}))
     return reply(body, options["code"], **options.get("headers", {}))
+
+
+def given(fault, _server, _request):
+    return fault.options["response"]
 
 
 def delay(fault, server, request):
@@ -157,6 +161,7 @@ KINDS = {
     "truncated": spoilt(truncated),
     "huge": huge,
     "delay": delay,
+    "answer": given,
 }
 
 # ---- on the wire ----

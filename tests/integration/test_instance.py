@@ -93,29 +93,44 @@ class Directory(MachineTest):
         """As the end of a service does it that has made it."""
         daemon = self.converged_daemon()
         shutil.rmtree(self.directory)
-        daemon.wait_line("notice: made the directory of .*/status.json again")
+        daemon.wait_line("notice: the directory of .*/status.json was removed, and is made again")
         daemon.wait_converged()
         self.run_program("status", status=0)
         self.assertIn(f"process {daemon.pid} runs with", self.run_program("run", status=1).stderr)
         self.assertEqual(daemon.stop(), 0)
         self.run_program("status", status=3)
 
+    def test_removed_and_taken_by_another(self):
+        """The first one cannot know before it looks; then it says so, and leaves the other's status alone."""
+        self.configure(reconcile={"poll": "1h"})
+        first = self.converged_daemon()
+        self.engine.wait("GET .*/events", answered=True)
+        shutil.rmtree(self.directory)
+        second = self.converged_daemon()
+        first.signal(signal.SIGUSR1)
+        first.wait_line(f"warning: no status is published: process {second.pid} runs with {self.config_file} already")
+        self.assertEqual(second.status()["pid"], second.pid)
+        self.assertEqual(first.stop(), 0)
+        self.assertEqual(second.status()["pid"], second.pid)
+        self.run_program("status", status=0)
+
     def test_removed_with_all_above_it(self):
         """As a logout does it: everything goes on, and that there is no status is said once."""
         daemon = self.converged_daemon()
         before = len(daemon.lines)
         shutil.rmtree(self.runtime)
-        daemon.wait_line("warning: cannot write .*/status.json: No such file or directory", before)
+        said = "warning: no status is published: cannot make .*: No such file or directory"
+        daemon.wait_line(said, before)
         self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
         wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "repaired")
         self.wait_passes(3)
-        self.assertEqual(len([line for line in daemon.lines if "cannot write" in line]), 1)
+        self.assertEqual(len([line for line in daemon.lines if "no status is published" in line]), 1)
         self.configure(nodes={"aliases": ["registry.example:80"]})
         since = self.notify.mark()
         daemon.signal(signal.SIGHUP)
         self.notify.wait("^STATUS=reload failed: cannot make ", since)
         self.runtime.mkdir(mode=0o700)
-        daemon.wait_line("made the directory of", before)
+        daemon.wait_line("is made again", before)
         daemon.signal(signal.SIGHUP)
         wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
         daemon.wait_converged()

@@ -133,6 +133,16 @@ class Daemon(StopTest):
         daemon.wait_reason(f"container/{REGISTRY}", "Converged")
 
 
+    def test_reload_ends_a_pull_too(self):
+        """The new configuration may name an image that is to be had."""
+        self.engine.pullable["registry:3"] = "answers"
+        daemon, _, _ = self.caught("engine", "POST .*/images/create.*tag=2", "hang")
+        self.configure(registry={"image": "registry:3"})
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_reason(f"container/{REGISTRY}", "Converged")
+        self.assertEqual(self.registry().spec["Image"], "registry:3")
+
+
 class Apply(StopTest):
     def test_observation_ends_at_once(self):
         process, _, _ = self.caught("engine", r"GET .*/containers/json\?", "hang", "apply")
