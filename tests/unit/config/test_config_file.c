@@ -98,9 +98,9 @@ static void relative_file_is_relative_to_the_working_directory(void **state)
     _cleanup_config_ struct config *config = NULL;
     _cleanup_problems_ struct config_problems problems = {0};
     static const char text[] = "registry: {storage: data}";
-    assert_int_equal(config_parse(text, strlen(text), "sub/x.yaml", ENVIRONMENT(&variables),
-                                  &config, &problems),
-                     0);
+    assert_int_equal(
+        config_parse(text, strlen(text), "sub/x.yaml", ENVIRONMENT(&variables), &config, &problems),
+        0);
     _cleanup_free_ char *expected = str_printf("%s/sub/data", directory);
     assert_string_equal(config->registry.storage, expected);
 }
