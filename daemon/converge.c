@@ -100,7 +100,6 @@ static void open_handles(struct convergence *convergence, uint64_t timeout_ms)
 static int report_end(const struct convergence *convergence, const char *done_word)
 {
     const struct status *status = reconciler_status(session_reconciler(convergence->session));
-    size_t ready = status_ready_count(status);
     terminal_progress(stdout, "");
     for (size_t i = 0; i < status->count; i++) {
         const struct condition *condition = &status->entries[i].condition;
@@ -108,12 +107,12 @@ static int report_end(const struct convergence *convergence, const char *done_wo
             report_condition(stdout, condition);
         }
     }
-    bool done = convergence->settled && ready == status->count;
+    bool done = convergence->settled && status->ready == status->count;
     const char *outcome = done_word;
     if (!done) {
         outcome = convergence->timed_out ? "timed out" : "not done";
     }
-    (void)printf("%s: %zu of %zu ready, %u change%s\n", outcome, ready, status->count,
+    (void)printf("%s: %zu of %zu ready, %u change%s\n", outcome, status->ready, status->count,
                  convergence->changes, convergence->changes == 1 ? "" : "s");
     return done ? EXIT_OK : EXIT_FAILED;
 }
