@@ -174,13 +174,8 @@ static void reload(struct daemon *daemon)
         config->log_level = daemon->options->level;
     }
     log_set_level(config->log_level);
-    r = reconciler_reload(session_reconciler(daemon->session), config);
-    if (r < 0) {
-        config_free(config);
-        narrate_reload_problem(strerror(-r));
-    } else {
-        narrate_reloaded(daemon->config_file);
-    }
+    reconciler_reload(session_reconciler(daemon->session), config);
+    narrate_reloaded(daemon->config_file);
     status_line(reconciler_status(session_reconciler(daemon->session)), line, sizeof(line));
     notify_ready(line);
     daemon->publish = true;
@@ -196,7 +191,7 @@ static void on_signal(uv_signal_t *handle, int number)
         }
         break;
     case SIGUSR1:
-        (void)reconciler_trigger(session_reconciler(daemon->session));
+        reconciler_trigger(session_reconciler(daemon->session));
         break;
     default:
         // A second one does not wait for what is in flight.
@@ -282,7 +277,7 @@ int command_run(const struct options *options)
     open_handles(&daemon);
     narrate_started(file);
     notify_ready("starting");
-    (void)reconciler_trigger(session_reconciler(daemon.session));
+    reconciler_trigger(session_reconciler(daemon.session));
     session_run(daemon.session);
     close_handles(&daemon);
     session_free(daemon.session);

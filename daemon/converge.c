@@ -132,7 +132,7 @@ int converge(struct config *config, enum reconcile_mode mode, uint64_t timeout_m
         return EXIT_FAILED;
     }
     open_handles(&convergence, timeout_ms);
-    (void)reconciler_trigger(session_reconciler(convergence.session));
+    reconciler_trigger(session_reconciler(convergence.session));
     session_run(convergence.session);
     int status = report_end(&convergence, done_word);
 

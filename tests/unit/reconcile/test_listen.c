@@ -120,8 +120,7 @@ static void test_a_refusal_backs_off(void **state)
     fixture_run(fixture);
     fake_offer_streams(fixture->fake);
     fake_refuse(fixture->fake, &reset);
-    reconciler_trigger_key(fixture->reconciler, CLUSTER);
-    fixture_step(fixture);
+    reconciler_trigger(fixture->reconciler);
     fixture_run(fixture);
     fixture_advance(fixture, BACKOFF_MAX_MS);
     assert_true(fake_is_listened_to(fixture->fake, "engine"));
