@@ -72,14 +72,7 @@ static void backend_cancel_all(struct backend *base)
 
 static void forget_node(struct real_backend *backend, const char *node)
 {
-    for (struct node_cache **at = &backend->nodes; *at != NULL; at = &(*at)->next) {
-        if (str_equal((*at)->node, node)) {
-            struct node_cache *gone = *at;
-            *at = gone->next;
-            node_cache_free(gone);
-            return;
-        }
-    }
+    node_cache_free(sorted_remove(&backend->nodes, node));
 }
 
 static void forget_cluster(struct real_backend *backend, const char *cluster)
@@ -98,9 +91,10 @@ static void forget_cluster(struct real_backend *backend, const char *cluster)
 
 static void forget_all(struct real_backend *backend)
 {
-    while (backend->nodes != NULL) {
-        forget_node(backend, backend->nodes->node);
+    for (size_t i = 0; i < backend->nodes.count; i++) {
+        node_cache_free(backend->nodes.items[i]);
     }
+    sorted_done(&backend->nodes);
     while (backend->clusters != NULL) {
         forget_cluster(backend, backend->clusters->cluster);
     }
@@ -184,6 +178,7 @@ int backend_new(struct http_transport *transport, backend_progress_fn progress, 
     }
     *backend = (struct real_backend){
         .base.ops = &ops,
+        .nodes.compare = node_cache_compare,
         .transport = transport,
         .progress = progress,
         .progress_ctx = ctx,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/backend/backend.h"
+#include "lib/base/sorted.h"
 #include "lib/docker/docker.h"
 #include "lib/kube/kube.h"
 #include "lib/world/cluster.h"
@@ -21,7 +22,6 @@ struct node_cache {
     struct path_stamp *stamps;
     size_t stamp_count;
     struct world_node_files *files;
-    struct node_cache *next;
 };
 
 // The way to one cluster's API.
@@ -48,7 +48,7 @@ struct real_backend {
     void *progress_ctx;
     struct docker *docker;
     struct http_client *probe; // of http://LISTEN
-    struct node_cache *nodes;
+    struct sorted nodes;       // of struct node_cache
     struct cluster_client *clusters;
     struct engine_stream *engine_stream;
     struct cluster_stream *cluster_streams;
@@ -106,4 +106,5 @@ void backend_published_host(const struct config *config, const char *address, ch
                             size_t size);
 
 void cluster_client_free(struct cluster_client *client);
+int node_cache_compare(const char *node, const void *element); // of real_backend.nodes
 void node_cache_free(struct node_cache *cache);
