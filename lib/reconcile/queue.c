@@ -86,27 +86,40 @@ static void give_place_up(struct queue *queue, struct queue_item *item)
     }
 }
 
-// When the one that holds its place for the longest gives it up by itself.
-static uint64_t next_place_ms(const struct queue *queue)
+static bool has_room(const struct queue *queue)
 {
-    uint64_t patience_ms = queue->limits.patience_ms;
-    return patience_ms == QUEUE_NEVER ? QUEUE_NEVER
-                                      : TAILQ_FIRST(&queue->places)->taken_ms + patience_ms;
+    return queue->places_held < queue->limits.places;
 }
 
-static bool is_full(const struct queue *queue)
+// When the one that holds its place for the longest loses it.
+static uint64_t end_of_patience_ms(const struct queue *queue)
 {
-    return queue->places_held == queue->limits.places;
+    const struct queue_item *first = TAILQ_FIRST(&queue->places);
+    uint64_t patience_ms = queue->limits.patience_ms;
+    return first == NULL || patience_ms == QUEUE_NEVER ? QUEUE_NEVER
+                                                       : first->taken_ms + patience_ms;
+}
+
+struct queue_item *queue_lose_patience(struct queue *queue, uint64_t now_ms)
+{
+    if (end_of_patience_ms(queue) > now_ms) {
+        return NULL;
+    }
+    struct queue_item *item = TAILQ_FIRST(&queue->places);
+    give_place_up(queue, item);
+    return item;
+}
+
+static uint64_t next_take_ms(const struct queue *queue)
+{
+    const struct heap_node *first = heap_first(&queue->heap);
+    return first == NULL || !has_room(queue) ? QUEUE_NEVER : first->key;
 }
 
 struct queue_item *queue_take(struct queue *queue, uint64_t now_ms)
 {
-    uint64_t due_ms = 0;
-    if (!queue_next_due(queue, &due_ms) || due_ms > now_ms) {
+    if (next_take_ms(queue) > now_ms) {
         return NULL;
-    }
-    if (is_full(queue)) {
-        give_place_up(queue, TAILQ_FIRST(&queue->places));
     }
     struct queue_item *item = (struct queue_item *)heap_first(&queue->heap);
     heap_remove(&queue->heap, &item->node);
@@ -150,13 +163,10 @@ void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome
 
 bool queue_next_due(const struct queue *queue, uint64_t *ret_ms)
 {
-    const struct heap_node *first = heap_first(&queue->heap);
-    uint64_t place_ms = is_full(queue) ? next_place_ms(queue) : 0;
-    if (first == NULL || place_ms == QUEUE_NEVER) {
-        return false;
-    }
-    *ret_ms = first->key > place_ms ? first->key : place_ms;
-    return true;
+    uint64_t take_ms = next_take_ms(queue);
+    uint64_t patience_ms = end_of_patience_ms(queue);
+    *ret_ms = take_ms < patience_ms ? take_ms : patience_ms;
+    return *ret_ms != QUEUE_NEVER;
 }
 
 size_t queue_processing(const struct queue *queue)

@@ -27,8 +27,8 @@ struct queue_item {
     TAILQ_ENTRY(queue_item) place_link; // while it holds one
 };
 
-// So many items are processed at a time, but one that is not done after patience_ms gives its place
-// up, so that what hangs holds nobody else up. QUEUE_NEVER: it keeps it.
+// So many items are processed at a time; but one that is not done after patience_ms loses its
+// place, so that what hangs holds nobody else up. QUEUE_NEVER: it keeps it.
 struct queue_limits {
     size_t places;
     uint64_t patience_ms;
@@ -50,6 +50,10 @@ void queue_add(struct queue *queue, struct queue_item *item);
 // Due at due_ms at the latest: an earlier time stands.
 void queue_add_at(struct queue *queue, struct queue_item *item, uint64_t due_ms);
 
+// Takes the place of an item that has had its time and returns the item, which goes on without;
+// NULL when there is none (more). To be called before queue_take.
+struct queue_item *queue_lose_patience(struct queue *queue, uint64_t now_ms);
+
 // Takes an item that is due and not being processed, the longest due first; NULL when there is none
 // or no place for one.
 struct queue_item *queue_take(struct queue *queue, uint64_t now_ms);
@@ -63,7 +67,8 @@ enum queue_outcome {
 void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome outcome,
                 uint64_t retry_ms, uint64_t now_ms, uint32_t random);
 
-// When queue_take has something next, as far as time alone brings it; false when it does not.
+// When queue_lose_patience or queue_take has something next, as far as time alone brings it; false
+// when it does not.
 bool queue_next_due(const struct queue *queue, uint64_t *ret_ms);
 // Items being processed.
 size_t queue_processing(const struct queue *queue);

@@ -8,11 +8,12 @@
 #define NS_PER_US 1000
 #define US_PER_S 1000000
 
-// How many keys of a kind are under way at a time. Nodes share the engine's connections; a cluster
-// has its own, and one that does not answer must not hold the others up until the timeout.
+// How many keys of a kind are under way at a time, and for how long others wait for one that does
+// not answer. Nodes share the engine's connections: more of them at a time would only queue up
+// there.
 static const struct queue_limits limits[KEY_KIND_COUNT] = {
     [KEY_ENGINE] = {.places = 1, .patience_ms = NEVER},
-    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NEVER},
+    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NODE_PATIENCE_MS},
     [KEY_CLUSTER] = {.places = CLUSTERS_IN_FLIGHT, .patience_ms = CLUSTER_PATIENCE_MS},
 };
 static const struct queue_limits no_limits = {.places = SIZE_MAX, .patience_ms = NEVER};
@@ -261,6 +262,19 @@ static void swap_config(struct reconciler *reconciler)
     log_debug("configuration swapped");
 }
 
+// Neither the full pass nor those that are due wait any longer for what does not answer.
+static void lose_patience(struct reconciler *reconciler)
+{
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        struct key *key = NULL;
+        while ((key = (struct key *)queue_lose_patience(reconciler->queues[kind],
+                                                        reconciler->now_ms)) != NULL) {
+            log_debug("%s: still under way, no longer waited for", key->name);
+            key_set_in_pass(key, false);
+        }
+    }
+}
+
 static void begin_due(struct reconciler *reconciler)
 {
     for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
@@ -301,6 +315,7 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
         listeners_step(reconciler);
         poll_begin(reconciler);
         engine_turn(reconciler);
+        lose_patience(reconciler);
         begin_due(reconciler);
     } while (!TAILQ_EMPTY(&reconciler->answered));
 

@@ -331,8 +331,9 @@ int keys_follow(struct reconciler *reconciler, struct world_engine *engine, bool
 
 static bool takes_part(const struct reconciler *reconciler, const struct key *key, bool forced)
 {
+    bool silent = key->item.processing && !key->item.holds_place;
     return key->kind != KEY_ENGINE && (key->kind != KEY_NODE || key_engine(reconciler)->observed) &&
-           (forced || key->item.failures == 0);
+           (forced || key->item.failures == 0) && !silent;
 }
 
 void keys_mark(struct reconciler *reconciler, bool forced)

@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 #define CLUSTERS 50
-#define SILENT 10      // "cluster/c0" to "cluster/c9": more than there are places
+#define SILENT 10 // "cluster/c0" to "cluster/c9": more than there are places
+#define POLL_MS 10000
 #define WITHIN_MS 1500 // far below any timeout of a request
 #define NODES_PER_CLUSTER 2
 
@@ -99,6 +100,21 @@ static void test_pass(void **state)
     end_the_silent(fixture);
 }
 
+// Nor does the next poll wait for them.
+static void test_poll(void **state)
+{
+    (void)state;
+    struct fixture *fixture = many_clusters();
+    fixture_run(fixture);
+    fake_silence(fixture->fake, "cluster/c0");
+    size_t observed = fake_observed(fixture->fake, "cluster/c49");
+    run_for(fixture, 3 * POLL_MS + WITHIN_MS);
+    assert_int_equal(fake_under_way(fixture->fake), SILENT);
+    assert_int_equal(fake_observed(fixture->fake, "cluster/c49"), observed + 3);
+    assert_int_equal(fake_observed(fixture->fake, "node/c00-node0"), observed + 3);
+    end_the_silent(fixture);
+}
+
 // What is told of meanwhile is repaired at once.
 static void test_repair(void **state)
 {
@@ -121,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_convergence),
         cmocka_unit_test(test_pass),
+        cmocka_unit_test(test_poll),
         cmocka_unit_test(test_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

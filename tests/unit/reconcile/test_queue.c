@@ -239,7 +239,8 @@ static void test_places(void **state)
     }
     takes(&scene, 0, &scene.items[0]);
     takes(&scene, 0, &scene.items[1]);
-    takes(&scene, 1000000, NULL); // whoever has a place keeps it
+    assert_null(queue_lose_patience(scene.queue, 1000000)); // whoever has a place keeps it
+    takes(&scene, 1000000, NULL);
     nothing_due(&scene);
     done(&scene, &scene.items[1], QUEUE_OK, 0);
     is_due(&scene, 0);
@@ -263,26 +264,27 @@ static void test_patience(void **state)
     takes(&scene, 10, &scene.items[0]);
     takes(&scene, 20, &scene.items[1]);
     is_due(&scene, 110); // when the first has had its time
+    assert_null(queue_lose_patience(scene.queue, 109));
     takes(&scene, 109, NULL);
+    assert_ptr_equal(queue_lose_patience(scene.queue, 110), &scene.items[0]);
+    assert_null(queue_lose_patience(scene.queue, 110));
+    is_due(&scene, 0);
     takes(&scene, 110, &scene.items[2]);
     is_due(&scene, 120);
-    takes(&scene, 119, NULL);
-    // What is done has its place to give even if it had given it up: nobody has three.
+
+    // Who has no place any more has none to give.
     done(&scene, &scene.items[0], QUEUE_OK, 119);
     takes(&scene, 119, NULL);
-    takes(&scene, 500, &scene.items[3]);
-    assert_int_equal(queue_processing(scene.queue), 3);
+    done(&scene, &scene.items[1], QUEUE_OK, 119);
+    takes(&scene, 119, &scene.items[3]);
+    assert_int_equal(queue_processing(scene.queue), 2);
+    is_due(&scene, 210); // also when nobody waits for the place
+    assert_ptr_equal(queue_lose_patience(scene.queue, 1000), &scene.items[2]);
+    assert_ptr_equal(queue_lose_patience(scene.queue, 1000), &scene.items[3]);
+    assert_null(queue_lose_patience(scene.queue, 1000));
     nothing_due(&scene);
-    for (size_t i = 1; i < ITEMS; i++) {
-        done(&scene, &scene.items[i], QUEUE_OK, 500);
-    }
-    // All places are free again.
-    queue_add(scene.queue, &scene.items[0]);
-    queue_add(scene.queue, &scene.items[1]);
-    takes(&scene, 500, &scene.items[0]);
-    takes(&scene, 500, &scene.items[1]);
-    done(&scene, &scene.items[0], QUEUE_OK, 500);
-    done(&scene, &scene.items[1], QUEUE_OK, 500);
+    done(&scene, &scene.items[2], QUEUE_OK, 1000);
+    done(&scene, &scene.items[3], QUEUE_OK, 1000);
 }
 
 static void test_set_backoff(void **state)
