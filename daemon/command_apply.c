@@ -2,8 +2,26 @@
 #include "daemon/commands.h"
 #include "daemon/converge.h"
 #include "daemon/exit_status.h"
+#include "daemon/instance.h"
 #include "daemon/journal.h"
 #include "daemon/load.h"
+
+#include <stdio.h>
+
+// A daemon with the same file does no harm: both want the same, as long as it has read what is
+// there now.
+static void mention_daemon(const char *file)
+{
+    _cleanup_(holder_done) struct holder daemon = {0};
+    _cleanup_free_ char *status_file = NULL;
+    if (instance_find(file, &daemon, &status_file, NULL) > 0) {
+        (void)fprintf(
+            stderr,
+            "process %d runs with %s and keeps everything as the file was when it read it; "
+            "after a change, reload it (systemctl --user reload hostk8s-registryd)\n",
+            (int)daemon.pid, file);
+    }
+}
 
 int command_apply(const struct options *options)
 {
@@ -13,5 +31,6 @@ int command_apply(const struct options *options)
         return EXIT_CONFIGURATION;
     }
     journal_open(config->log_level);
+    mention_daemon(file);
     return converge(config, RECONCILE_ONCE, options->timeout_ms, "converged");
 }

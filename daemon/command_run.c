@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STATUS_LINE_MAX 512
+#define STATUS_LINE_MAX (ERROR_TEXT_MAX + 64)
 // A burst of changes is written to the status file at its beginning and at its end. The interval is
 // no longer than what a burst of events is gathered for (COALESCE_MS in lib/reconcile), so that who
 // acts on what the file says finds it changed before anything else is; but thousands of entries
@@ -52,20 +52,29 @@ struct daemon {
     uint64_t status_file_again; // not before, in the loop's ms
     struct narrator narrator;
     bool publish;               // the status changed since it was last published
+    bool unpublished;           // it could not be, and that was said
     uint64_t published_passes;  // the passes that the published status tells of
     bool trimmed;               // memory that only the start needed was given back
     char line[STATUS_LINE_MAX]; // last STATUS=
 };
 
+// Everything goes on without a status file; that there is none is said once.
 static void write_status_file(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
     const struct status *status = reconciler_status(session_reconciler(daemon->session));
-    int r = status_file_write(daemon->instance.status_file, status, daemon->config_file);
-    if (r < 0) {
-        log_text(LOG_LEVEL_WARNING, "cannot write %s: %s", daemon->instance.status_file,
-                 strerror(-r));
+    struct instance *instance = &daemon->instance;
+    struct error error = {0};
+    int r = status_file_write(instance->status_file, status, daemon->config_file);
+    if (r == -ENOENT && instance_renew(instance, &error) >= 0) {
+        log_text(LOG_LEVEL_NOTICE, "made the directory of %s again", instance->status_file);
+        r = status_file_write(instance->status_file, status, daemon->config_file);
     }
+    if (r < 0 && !daemon->unpublished) {
+        log_text(LOG_LEVEL_WARNING, "cannot write %s: %s", instance->status_file, strerror(-r));
+    }
+    daemon->unpublished = r < 0;
+
     uint64_t rest_ms = status->count / STATUS_FILE_ENTRIES_PER_MS;
     daemon->status_file_again =
         uv_now(timer->loop) +
@@ -146,38 +155,63 @@ static bool on_turn(void *ctx)
     return false;
 }
 
-// Swaps a valid configuration in, keeps the old one otherwise. Both ways systemd is told READY.
-static void reload(struct daemon *daemon)
+// STATUS= has the first problem of a reload.
+static void reload_problem(struct daemon *daemon, const char *text)
 {
-    struct config *config = NULL;
+    narrate_reload_problem(text);
+    if (daemon->line[0] == '\0') {
+        (void)snprintf(daemon->line, sizeof(daemon->line), "reload failed: %s", text);
+    }
+}
+
+static int read_config(struct daemon *daemon, struct config **ret)
+{
     struct config_problems problems = {0};
-    notify_reloading();
     int r = config_load(daemon->config_file, daemon->options->config_file != NULL,
-                        &config_process_environment, &config, &problems);
-    char line[STATUS_LINE_MAX];
+                        &config_process_environment, ret, &problems);
+    if (r < 0 && problems.count == 0) {
+        reload_problem(daemon, strerror(-r));
+    }
+    for (size_t i = 0; i < problems.count; i++) {
+        _cleanup_free_ char *text = load_problem_text(daemon->config_file, &problems.items[i]);
+        reload_problem(daemon, text == NULL ? daemon->config_file : text);
+    }
+    config_problems_done(&problems);
+    return r;
+}
+
+// Takes config over when it succeeds.
+static int take_config(struct daemon *daemon, struct config *config)
+{
+    struct error error = {0};
+    int r = instance_reclaim(&daemon->instance, config, &error);
     if (r < 0) {
-        (void)snprintf(line, sizeof(line), "reload failed: %s", strerror(-r));
-        for (size_t i = 0; i < problems.count; i++) {
-            _cleanup_free_ char *text = load_problem_text(daemon->config_file, &problems.items[i]);
-            narrate_reload_problem(text == NULL ? daemon->config_file : text);
-            if (i == 0) {
-                (void)snprintf(line, sizeof(line), "reload failed: %s",
-                               text == NULL ? daemon->config_file : text);
-            }
-        }
-        config_problems_done(&problems);
-        (void)snprintf(daemon->line, sizeof(daemon->line), "%s", line);
-        notify_ready(line);
-        return;
+        reload_problem(daemon, error.text);
+        return r;
     }
     if (daemon->options->has_level) {
         config->log_level = daemon->options->level;
     }
     log_set_level(config->log_level);
     reconciler_reload(session_reconciler(daemon->session), config);
+    return 0;
+}
+
+// Swaps a valid configuration in, keeps the old one otherwise. Both ways systemd is told READY.
+static void reload(struct daemon *daemon)
+{
+    _cleanup_(config_freep) struct config *config = NULL;
+    notify_reloading();
+    daemon->line[0] = '\0';
+    if (read_config(daemon, &config) < 0 || take_config(daemon, config) < 0) {
+        notify_ready(daemon->line);
+        return;
+    }
+    TAKE_PTR(config);
     narrate_reloaded(daemon->config_file);
-    status_line(reconciler_status(session_reconciler(daemon->session)), line, sizeof(line));
-    notify_ready(line);
+    status_line(reconciler_status(session_reconciler(daemon->session)), daemon->line,
+                sizeof(daemon->line));
+    notify_ready(daemon->line);
     daemon->publish = true;
 }
 
@@ -194,18 +228,25 @@ static void on_signal(uv_signal_t *handle, int number)
         reconciler_trigger(session_reconciler(daemon->session));
         break;
     default:
-        // A second one does not wait for what is in flight.
-        if (session_is_stopping(daemon->session)) {
-            session_cancel(daemon->session);
-            break;
+        if (!session_is_stopping(daemon->session)) {
+            notify_stopping();
+            log_emit(&(struct log_record){.level = LOG_LEVEL_INFO,
+                                          .event = LOG_EVENT_STOPPED,
+                                          .message = "stopping; the registry keeps running"});
         }
-        notify_stopping();
-        log_emit(&(struct log_record){.level = LOG_LEVEL_INFO,
-                                      .event = LOG_EVENT_STOPPED,
-                                      .message = "stopping; the registry keeps running"});
         session_stop(daemon->session);
         break;
     }
+}
+
+// Both would end the process before the loop takes them up; until then they wait.
+static void hold_back(int how)
+{
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)sigaddset(&signals, SIGUSR1);
+    (void)sigprocmask(how, &signals, NULL);
 }
 
 static void on_watchdog(_unused_ uv_timer_t *timer)
@@ -241,6 +282,7 @@ static void close_handles(struct daemon *daemon)
 
 int command_run(const struct options *options)
 {
+    hold_back(SIG_BLOCK);
     _cleanup_free_ char *file = load_file_name(options);
     _cleanup_(config_freep) struct config *config = NULL;
     if (file == NULL || load_config(options, file, &config) < 0) {
@@ -249,10 +291,10 @@ int command_run(const struct options *options)
     }
     journal_open(config->log_level);
 
-    struct daemon daemon = {.options = options, .config_file = file, .publish = true};
+    struct daemon daemon = {
+        .options = options, .config_file = file, .instance = INSTANCE_NONE, .publish = true};
     struct error error = {0};
-    pid_t other = 0;
-    if (instance_claim(file, &daemon.instance, &other, &error) < 0) {
+    if (instance_claim(file, config, &daemon.instance, &error) < 0) {
         log_text(LOG_LEVEL_ERROR, "%s", error.text);
         notify_failed(error.code);
         return EXIT_FAILED;
@@ -275,6 +317,7 @@ int command_run(const struct options *options)
     TAKE_PTR(config);
 
     open_handles(&daemon);
+    hold_back(SIG_UNBLOCK);
     narrate_started(file);
     notify_ready("starting");
     reconciler_trigger(session_reconciler(daemon.session));

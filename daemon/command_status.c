@@ -79,24 +79,26 @@ int command_status(const struct options *options)
 {
     _cleanup_free_ char *file = load_file_name(options);
     _cleanup_free_ char *status_file = NULL;
+    _cleanup_(holder_done) struct holder daemon = {0};
     struct error error = {0};
     json_error_t json_error;
     if (file == NULL) {
         return EXIT_CONFIGURATION;
     }
-    pid_t daemon = instance_find(file, &status_file, &error);
-    if (daemon < 0) {
+    int r = instance_find(file, &daemon, &status_file, &error);
+    if (r < 0) {
         (void)fprintf(stderr, "hostk8s-registryd: %s\n", error.text);
         return EXIT_FAILED;
     }
-    if (status_file == NULL) {
+    if (r == 0) {
         (void)fprintf(stderr, "hostk8s-registryd: no daemon runs with %s\n", file);
         return EXIT_NOT_RUNNING;
     }
     json_auto_t *status = json_load_file(status_file, 0, &json_error);
-    if (status == NULL) {
-        (void)fprintf(stderr, "hostk8s-registryd: process %d has not published its status yet\n",
-                      (int)daemon);
+    // It may be a daemon that is only starting, or a teardown; the file then is another's.
+    if (status == NULL || json_get_int(status, 0, "pid", NULL) != daemon.pid) {
+        (void)fprintf(stderr, "hostk8s-registryd: process %d has published no status yet\n",
+                      (int)daemon.pid);
         return EXIT_FAILED;
     }
     if (options->json) {

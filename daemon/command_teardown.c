@@ -7,6 +7,7 @@
 #include "daemon/load.h"
 #include "daemon/preview.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static bool confirmed(const char *storage)
@@ -21,18 +22,19 @@ int command_teardown(const struct options *options)
 {
     _cleanup_free_ char *file = load_file_name(options);
     _cleanup_(config_freep) struct config *config = NULL;
+    _cleanup_(instance_done) struct instance instance = INSTANCE_NONE;
     struct config *shown = NULL;
     struct error error = {0};
     if (file == NULL || load_config(options, file, &config) < 0) {
         return EXIT_CONFIGURATION;
     }
     journal_open(config->log_level);
-    pid_t daemon = instance_find(file, NULL, &error);
-    if (daemon > 0) {
-        (void)fprintf(stderr,
-                      "hostk8s-registryd: process %d runs with %s and would put everything back; "
-                      "stop it first (systemctl --user stop hostk8s-registryd)\n",
-                      (int)daemon, file);
+    // A daemon would put everything back, and one that is started meanwhile as well.
+    int r = instance_claim(file, config, &instance, &error);
+    if (r < 0) {
+        (void)fprintf(stderr, "hostk8s-registryd: %s%s\n", error.text,
+                      r == -EBUSY ? "; stop it first (systemctl --user stop hostk8s-registryd)"
+                                  : "");
         return EXIT_FAILED;
     }
     if (!options->yes) {

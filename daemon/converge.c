@@ -75,6 +75,10 @@ static void on_timeout(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, _unused_ int number)
 {
     struct convergence *convergence = handle->data;
+    if (!session_is_stopping(convergence->session)) {
+        terminal_progress(stdout, "");
+        (void)fputs("stopping after the request in flight; once more stops at once\n", stderr);
+    }
     session_stop(convergence->session);
 }
 

@@ -3,140 +3,14 @@
 #include "lib/base/str.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#define PID_TEXT_MAX 32
-
-// FNV-1a: names a configuration file in a file name. http://www.isthe.com/chongo/tech/comp/fnv/
-static uint64_t name_hash(const char *name)
+static void claim_done(struct claim *claim)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    }
-    return hash;
-}
-
-// The directory, made when missing; the caller frees it.
-static int runtime_directory(char **ret, struct error *err)
-{
-    const char *base = getenv("XDG_RUNTIME_DIR");
-    _cleanup_free_ char *path = str_empty(base)
-                                    ? str_printf("/tmp/hostk8s-registryd-%u", (unsigned)getuid())
-                                    : str_printf("%s/hostk8s-registryd", base);
-    if (path == NULL) {
-        return error_oom(err);
-    }
-    struct stat st;
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        int code = errno;
-        return error_set(err, ERROR_PERMANENT, code, "cannot make %s: %s", path, strerror(code));
-    }
-    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != getuid()) {
-        return error_set(err, ERROR_PERMANENT, EPERM, "%s is no directory of this user", path);
-    }
-    *ret = TAKE_PTR(path);
-    return 0;
-}
-
-// Opens and locks. Returns the descriptor, -EAGAIN when another process has the lock, or -errno.
-static int lock_file(const char *path)
-{
-    _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    struct flock whole_file = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fd < 0 || fcntl(fd, F_OFD_SETLK, &whole_file) < 0) {
-        return -errno;
-    }
-    int held = fd;
-    fd = -1;
-    return held;
-}
-
-static pid_t read_pid(const char *path)
-{
-    char text[PID_TEXT_MAX] = "";
-    uint64_t pid = 0;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd >= 0 && read(fd, text, sizeof(text) - 1) > 0) {
-        text[strcspn(text, "\n")] = '\0';
-        (void)str_to_u64(text, INT32_MAX, &pid);
-    }
-    return (pid_t)pid;
-}
-
-static int write_pid(int fd)
-{
-    char text[PID_TEXT_MAX];
-    int n = snprintf(text, sizeof(text), "%d\n", (int)getpid());
-    return ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n ? -errno : 0;
-}
-
-int instance_claim(const char *config_file, struct instance *ret, pid_t *ret_pid, struct error *err)
-{
-    _cleanup_(instance_done) struct instance instance = {.lock_fd = -1, .status_lock_fd = -1};
-    _cleanup_free_ char *directory = NULL;
-    int r = runtime_directory(&directory, err);
-    if (r < 0) {
-        return r;
-    }
-    uint64_t hash = name_hash(config_file);
-    _cleanup_free_ char *lock = str_printf("%s/%016jx.lock", directory, (uintmax_t)hash);
-    _cleanup_free_ char *own_status = str_printf("%s/%016jx.json", directory, (uintmax_t)hash);
-    _cleanup_free_ char *status_lock = str_printf("%s/status.lock", directory);
-    _cleanup_free_ char *status = str_printf("%s/status.json", directory);
-    if (lock == NULL || own_status == NULL || status_lock == NULL || status == NULL) {
-        return error_oom(err);
-    }
-
-    instance.lock_fd = lock_file(lock);
-    if (instance.lock_fd == -EAGAIN) {
-        *ret_pid = read_pid(lock);
-        return error_set(err, ERROR_PERMANENT, EBUSY, "process %d runs with %s already",
-                         (int)*ret_pid, config_file);
-    }
-    r = instance.lock_fd < 0 ? instance.lock_fd : write_pid(instance.lock_fd);
-    if (r < 0) {
-        return error_set(err, ERROR_PERMANENT, -r, "cannot lock %s: %s", lock, strerror(-r));
-    }
-    // A second daemon, with another configuration, publishes under its own name.
-    instance.status_lock_fd = lock_file(status_lock);
-    if (instance.status_lock_fd >= 0) {
-        (void)unlink(own_status);
-    }
-    instance.status_file = instance.status_lock_fd >= 0 ? TAKE_PTR(status) : TAKE_PTR(own_status);
-    *ret = instance;
-    instance = (struct instance){.lock_fd = -1, .status_lock_fd = -1};
-    return 0;
-}
-
-pid_t instance_find(const char *config_file, char **ret_status_file, struct error *err)
-{
-    _cleanup_free_ char *directory = NULL;
-    int r = runtime_directory(&directory, err);
-    if (r < 0) {
-        return r;
-    }
-    uint64_t hash = name_hash(config_file);
-    _cleanup_free_ char *lock = str_printf("%s/%016jx.lock", directory, (uintmax_t)hash);
-    _cleanup_free_ char *own_status = str_printf("%s/%016jx.json", directory, (uintmax_t)hash);
-    _cleanup_free_ char *status = str_printf("%s/status.json", directory);
-    if (lock == NULL || own_status == NULL || status == NULL) {
-        return error_oom(err);
-    }
-    _cleanup_close_ int fd = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct flock holder = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (fd < 0 || fcntl(fd, F_OFD_GETLK, &holder) < 0 || holder.l_type == F_UNLCK) {
-        return 0;
-    }
-    if (ret_status_file != NULL) {
-        *ret_status_file = access(own_status, F_OK) == 0 ? TAKE_PTR(own_status) : TAKE_PTR(status);
-    }
-    return read_pid(lock);
+    free(claim->what);
+    free(claim->path);
+    closep(&claim->lock);
 }
 
 void instance_done(struct instance *instance)
@@ -145,7 +19,176 @@ void instance_done(struct instance *instance)
         (void)unlink(instance->status_file);
     }
     free(instance->status_file);
-    closep(&instance->status_lock_fd);
-    closep(&instance->lock_fd);
-    *instance = (struct instance){.lock_fd = -1, .status_lock_fd = -1};
+    closep(&instance->status_lock);
+    for (size_t i = 0; i < _CLAIM_COUNT; i++) {
+        claim_done(&instance->claims[i]);
+    }
+    free(instance->config_file);
+    *instance = (struct instance)INSTANCE_NONE;
+}
+
+// Says what is to be claimed, and by which files.
+static int name_claims(struct instance *instance, const char *directory, const char *config_file,
+                       const struct config *config)
+{
+    const char *host = config->docker.host;
+    struct claim *claims = instance->claims;
+    claims[CLAIM_REGISTRY_NAME].what = str_printf("registry.name %s", config->registry.name);
+    claims[CLAIM_REGISTRY_STORAGE].what =
+        str_printf("registry.storage %s", config->registry.storage);
+    instance->config_file = str_dup(config_file);
+    claims[CLAIM_CONFIG_FILE].path = runtime_path(directory, config_file, ".lock");
+    bool whole = instance->config_file != NULL && claims[CLAIM_CONFIG_FILE].path != NULL;
+    for (size_t i = CLAIM_REGISTRY_NAME; whole && i < _CLAIM_COUNT; i++) {
+        _cleanup_free_ char *name =
+            claims[i].what == NULL ? NULL : str_printf("%s %s", host, claims[i].what);
+        claims[i].path = name == NULL ? NULL : runtime_path(directory, name, ".lock");
+        whole = claims[i].path != NULL;
+    }
+    return whole ? 0 : -ENOMEM;
+}
+
+// Whether the lock is that of the file which is there now.
+static bool is_held(int lock, const char *path)
+{
+    struct stat ours;
+    struct stat there;
+    return lock >= 0 && fstat(lock, &ours) == 0 && lstat(path, &there) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+static int lock_claim(struct claim *claim, const char *config_file, struct error *err)
+{
+    _cleanup_(holder_done) struct holder other = {0};
+    if (is_held(claim->lock, claim->path)) {
+        return 0;
+    }
+    int r = runtime_lock(claim->path, config_file, &other);
+    if (r == -EBUSY) {
+        return error_set(err, ERROR_PERMANENT, EBUSY, "process %d runs with %s%s%s already",
+                         (int)other.pid, other.config_file,
+                         claim->what == NULL ? "" : " and keeps ",
+                         claim->what == NULL ? "" : claim->what);
+    }
+    if (r < 0) {
+        return error_set(err, ERROR_PERMANENT, -r, "cannot lock %s: %s", claim->path, strerror(-r));
+    }
+    closep(&claim->lock);
+    claim->lock = r;
+    return 0;
+}
+
+// Takes status.json, or else the name that no other process has.
+static int open_status(struct instance *instance, const char *directory)
+{
+    _cleanup_(holder_done) struct holder other = {0};
+    _cleanup_free_ char *lock = str_printf("%s/status.lock", directory);
+    _cleanup_free_ char *shared = str_printf("%s/status.json", directory);
+    _cleanup_free_ char *own = runtime_path(directory, instance->config_file, ".json");
+    if (lock == NULL || shared == NULL || own == NULL) {
+        return -ENOMEM;
+    }
+    if (is_held(instance->status_lock, lock)) {
+        return 0;
+    }
+    closep(&instance->status_lock);
+    instance->status_lock = runtime_lock(lock, instance->config_file, &other);
+    // What one that was killed has left tells of nobody.
+    (void)unlink(own);
+    if (instance->status_lock >= 0) {
+        (void)unlink(shared);
+    }
+    free(instance->status_file);
+    instance->status_file = instance->status_lock >= 0 ? TAKE_PTR(shared) : TAKE_PTR(own);
+    return 0;
+}
+
+static int lock_all(struct instance *instance, const char *directory, struct error *err)
+{
+    for (size_t i = 0; i < _CLAIM_COUNT; i++) {
+        int r = lock_claim(&instance->claims[i], instance->config_file, err);
+        if (r < 0) {
+            return r;
+        }
+    }
+    return open_status(instance, directory) < 0 ? error_oom(err) : 0;
+}
+
+int instance_claim(const char *config_file, const struct config *config, struct instance *ret,
+                   struct error *err)
+{
+    _cleanup_(instance_done) struct instance instance = INSTANCE_NONE;
+    _cleanup_free_ char *directory = NULL;
+    int r = runtime_directory(&directory, err);
+    if (r < 0) {
+        return r;
+    }
+    if (name_claims(&instance, directory, config_file, config) < 0) {
+        return error_oom(err);
+    }
+    r = lock_all(&instance, directory, err);
+    if (r < 0) {
+        return r;
+    }
+    *ret = TAKE(instance, (struct instance)INSTANCE_NONE);
+    return 0;
+}
+
+int instance_renew(struct instance *instance, struct error *err)
+{
+    _cleanup_free_ char *directory = NULL;
+    int r = runtime_directory(&directory, err);
+    return r < 0 ? r : lock_all(instance, directory, err);
+}
+
+int instance_reclaim(struct instance *instance, const struct config *config, struct error *err)
+{
+    _cleanup_(instance_done) struct instance next = INSTANCE_NONE;
+    _cleanup_free_ char *directory = NULL;
+    int r = instance_renew(instance, err);
+    if (r >= 0) {
+        r = runtime_directory(&directory, err);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (name_claims(&next, directory, instance->config_file, config) < 0) {
+        return error_oom(err);
+    }
+    for (size_t i = 0; r >= 0 && i < _CLAIM_COUNT; i++) {
+        bool same = str_equal(next.claims[i].path, instance->claims[i].path);
+        r = same ? 0 : lock_claim(&next.claims[i], instance->config_file, err);
+    }
+    for (size_t i = 0; r >= 0 && i < _CLAIM_COUNT; i++) {
+        if (next.claims[i].lock >= 0) {
+            struct claim old = instance->claims[i];
+            instance->claims[i] = next.claims[i];
+            next.claims[i] = old;
+        }
+    }
+    return r;
+}
+
+int instance_find(const char *config_file, struct holder *ret, char **ret_status_file,
+                  struct error *err)
+{
+    _cleanup_free_ char *directory = NULL;
+    int r = runtime_directory(&directory, err);
+    if (r < 0) {
+        return r;
+    }
+    _cleanup_free_ char *lock = runtime_path(directory, config_file, ".lock");
+    _cleanup_free_ char *own = runtime_path(directory, config_file, ".json");
+    _cleanup_free_ char *shared = str_printf("%s/status.json", directory);
+    if (lock == NULL || own == NULL || shared == NULL) {
+        return error_oom(err);
+    }
+    r = runtime_find(lock, ret);
+    if (r < 0) {
+        return error_set(err, ERROR_PERMANENT, -r, "cannot look at %s: %s", lock, strerror(-r));
+    }
+    if (r > 0) {
+        *ret_status_file = access(own, F_OK) == 0 ? TAKE_PTR(own) : TAKE_PTR(shared);
+    }
+    return r;
 }

@@ -2,6 +2,7 @@
 
 #include "lib/base/str.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 
 #define FIELD_MAX 2304 // a log line and its field's name
 #define FIELDS_MAX 8
+#define STREAM_NAME_MAX 64
 
 // `journalctl MESSAGE_ID=…` finds all lines of one kind of event, whatever their wording.
 static const char *const message_ids[_LOG_EVENT_COUNT] = {
@@ -67,11 +69,13 @@ static void to_journal(_unused_ void *ctx, const struct log_record *record)
 static bool stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device = 0;
-    unsigned long long inode = 0;
     struct stat st;
-    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+    if (stream == NULL || fstat(STDERR_FILENO, &st) < 0) {
+        return false;
+    }
+    char own[STREAM_NAME_MAX];
+    (void)snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return str_equal(stream, own);
 }
 
 void journal_open(enum log_level level)

@@ -8,26 +8,35 @@
 
 char *load_file_name(const struct options *options)
 {
-    if (options->config_file == NULL) {
-        char *file = config_default_file(&config_process_environment);
-        if (file == NULL) {
-            (void)fputs("hostk8s-registryd: neither XDG_CONFIG_HOME nor HOME is set; "
-                        "name the configuration with --config\n",
-                        stderr);
-        }
-        return file;
+    _cleanup_free_ char *given = options->config_file != NULL
+                                     ? str_dup(options->config_file)
+                                     : config_default_file(&config_process_environment);
+    if (given == NULL) {
+        (void)fputs("hostk8s-registryd: neither XDG_CONFIG_HOME nor HOME is set; "
+                    "name the configuration with --config\n",
+                    stderr);
+        return NULL;
     }
-    // The file may be missing: then that is the error to print, with the name as it was given.
-    char *file = realpath(options->config_file, NULL);
-    return file != NULL ? file : str_dup(options->config_file);
+    char *slash = strrchr(given, '/');
+    const char *name = slash == NULL ? given : slash + 1;
+    _cleanup_free_ char *parent =
+        slash == NULL ? str_dup(".") : str_dup_n(given, (size_t)(name - given));
+    _cleanup_free_ char *directory = parent == NULL ? NULL : realpath(parent, NULL);
+    // A directory that is missing is the error to print, with the name as it was given.
+    return directory == NULL
+               ? TAKE_PTR(given)
+               : str_printf("%s/%s", str_equal(directory, "/") ? "" : directory, name);
 }
 
 char *load_problem_text(const char *file, const struct config_problem *problem)
 {
-    return str_empty(problem->path)
-               ? str_printf("%s:%u:%u: %s", file, problem->line, problem->column, problem->text)
-               : str_printf("%s:%u:%u: %s: %s", file, problem->line, problem->column, problem->path,
-                            problem->text);
+    bool whole = str_empty(problem->path); // of the whole document
+    char *text = str_printf("%s:%u:%u: %s%s%s", file, problem->line, problem->column,
+                            whole ? "" : problem->path, whole ? "" : ": ", problem->text);
+    if (text != NULL) {
+        str_make_printable(text); // a path may be any bytes
+    }
+    return text;
 }
 
 int load_config(const struct options *options, const char *file, struct config **ret)

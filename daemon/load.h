@@ -6,7 +6,9 @@
 
 #include <stdio.h>
 
-// The file's absolute path; the caller frees it. NULL (said on stderr) when there is none.
+// The file's absolute path; the caller frees it. NULL (said on stderr) when there is none. Links on
+// the way to it are resolved, so that it has one name; the file itself may be a link that points
+// elsewhere by the next reload.
 char *load_file_name(const struct options *options);
 
 // "FILE:LINE:COL: path.to.key: reason"; the caller frees it, NULL when out of memory.

@@ -20,8 +20,8 @@ static int drop_segments(struct dl_phdr_info *object, _unused_ size_t size, _unu
         uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
         uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_filesz) & ~(page - 1);
         if (end > start) {
-            (void)madvise((void *)start, end - start,
-                          MADV_DONTNEED); // NOLINT(performance-no-int-to-ptr)
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader tells addresses as numbers
+            (void)madvise((void *)start, end - start, MADV_DONTNEED);
         }
     }
     return 0;

@@ -67,27 +67,31 @@ bool narrate_progress(struct narrator *narrator, const char *line)
     return true;
 }
 
+// A path may be any bytes.
+static void tell(enum log_level level, enum log_event event, char *line)
+{
+    str_make_printable(line);
+    log_emit(&(struct log_record){.level = level, .event = event, .message = line});
+}
+
 void narrate_started(const char *config_file)
 {
     char line[LINE_BYTES_MAX];
     (void)snprintf(line, sizeof(line), "hostk8s-registryd %s started with %s", PROGRAM_VERSION,
                    config_file);
-    log_emit(
-        &(struct log_record){.level = LOG_LEVEL_INFO, .event = LOG_EVENT_STARTED, .message = line});
+    tell(LOG_LEVEL_INFO, LOG_EVENT_STARTED, line);
 }
 
 void narrate_reloaded(const char *config_file)
 {
     char line[LINE_BYTES_MAX];
     (void)snprintf(line, sizeof(line), "reloaded %s", config_file);
-    log_emit(&(struct log_record){
-        .level = LOG_LEVEL_INFO, .event = LOG_EVENT_RELOADED, .message = line});
+    tell(LOG_LEVEL_INFO, LOG_EVENT_RELOADED, line);
 }
 
 void narrate_reload_problem(const char *text)
 {
     char line[LINE_BYTES_MAX];
     (void)snprintf(line, sizeof(line), "reload failed, the old configuration stays: %s", text);
-    log_emit(&(struct log_record){
-        .level = LOG_LEVEL_ERROR, .event = LOG_EVENT_RELOAD_FAILED, .message = line});
+    tell(LOG_LEVEL_ERROR, LOG_EVENT_RELOAD_FAILED, line);
 }

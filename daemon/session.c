@@ -1,5 +1,6 @@
 #include "daemon/session.h"
 
+#include "lib/base/log.h"
 #include "lib/http/curl_transport.h"
 
 #include <assert.h>
@@ -45,9 +46,15 @@ static void on_turn(uv_prepare_t *handle)
     }
 }
 
+static void cut_short(struct session *session, const char *why)
+{
+    log_text(LOG_LEVEL_WARNING, "%s: stopping without the answer to the request in flight", why);
+    session->backend->ops->cancel(session->backend, true);
+}
+
 static void on_stop_limit(uv_timer_t *timer)
 {
-    session_cancel(timer->data);
+    cut_short(timer->data, "no answer for too long");
 }
 
 // Lets every close callback run, so that nothing is left on the loop.
@@ -109,17 +116,14 @@ void session_run(struct session *session)
 
 void session_stop(struct session *session)
 {
-    if (!session->stopping) {
-        session->stopping = true;
-        reconciler_stop(session->reconciler);
-        (void)uv_timer_stop(&session->due);
-        (void)uv_timer_start(&session->stop_limit, on_stop_limit, SESSION_STOP_MS, 0);
+    if (session->stopping) {
+        cut_short(session, "told to stop again");
+        return;
     }
-}
-
-void session_cancel(struct session *session)
-{
-    session->backend->ops->cancel_all(session->backend);
+    session->stopping = true;
+    reconciler_stop(session->reconciler);
+    (void)uv_timer_stop(&session->due);
+    (void)uv_timer_start(&session->stop_limit, on_stop_limit, SESSION_STOP_MS, 0);
 }
 
 bool session_is_stopping(const struct session *session)

@@ -20,14 +20,14 @@ struct session_options {
 // Takes config over, on success only. On failure it is said on stderr.
 int session_new(struct config *config, const struct session_options *options, struct session **ret);
 
-// Runs until options->finished, or until session_stop was called and what was in flight has ended
-// (an action is waited for, at most SESSION_STOP_MS).
+// Runs until options->finished, or until session_stop was called and what was in flight has ended.
 void session_run(struct session *session);
-#define SESSION_STOP_MS 15000u
 
+// Takes up nothing more. Observations end at once. An action in flight is waited for, since a
+// request that is cut short may have been carried out or not; at most SESSION_STOP_MS, and a second
+// call ends it without waiting.
 void session_stop(struct session *session);
-// Cancels what is in flight, so that session_run ends without waiting for it. After session_stop.
-void session_cancel(struct session *session);
+#define SESSION_STOP_MS 15000u
 bool session_is_stopping(const struct session *session);
 
 // Handles that a command adds to the loop must be closed (uv_close) before session_free.

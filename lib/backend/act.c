@@ -1,6 +1,7 @@
 // Each action of a plan as one request.
 #include "lib/backend/backend_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
@@ -168,64 +169,44 @@ static int write_hosts(struct docker *docker, struct act_request *request, struc
     return r;
 }
 
-// A command that removes something of every file of the action, run in the node without a shell.
-struct removal {
-    const char *program;
-    const char *option;
-    const char *suffix; // of the path, behind the alias
-};
-
-static const struct removal remove_files = {"rm", "-f", "/" WORLD_HOSTS_FILE};
-// A directory that holds something else stays.
-static const struct removal remove_directories = {"rmdir", "--ignore-fail-on-non-empty", ""};
-
-static int run_removal(struct act_request *request, const struct removal *removal,
-                       docker_exec_fn done, struct error *err)
+static void on_removed(void *ctx, int exit_code, const char *output, const struct error *err)
 {
-    const struct action *action = request->action;
-    _cleanup_(argv_freep) char **argv = calloc(action->file_count + 4, sizeof(*argv));
-    if (argv == NULL) {
-        return error_oom(err);
+    const struct act_request *request = ctx;
+    struct error error = {0};
+    if (err == NULL && exit_code != 0) {
+        _cleanup_free_ char *hidden = secret_hide(output);
+        (void)error_set(&error, ERROR_TRANSIENT, EIO, "find in node %s ended with %d: %s",
+                        request->action->target, exit_code, hidden == NULL ? "" : hidden);
+        err = &error;
     }
-    size_t n = 0;
-    argv[n++] = str_dup(removal->program);
-    argv[n++] = str_dup(removal->option);
-    argv[n++] = str_dup("--");
-    for (size_t i = 0; i < action->file_count; i++) {
-        argv[n++] = str_printf(WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR "/%s%s",
-                               action->files[i].alias, removal->suffix);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (argv[i] == NULL) {
-            return error_oom(err);
-        }
-    }
-    return docker_exec(request->backend->docker, action->target, (const char *const *)argv, done,
-                       request, err);
-}
-
-static void on_directories_removed(void *ctx, _unused_ int exit_code, _unused_ const char *output,
-                                   const struct error *err)
-{
     on_done(ctx, NULL, err);
 }
 
-static void on_files_removed(void *ctx, int exit_code, const char *output, const struct error *err)
+// One command in the node, without a shell, so that no empty directory is left when it is cut off.
+// A directory that holds something else stays.
+static int remove_hosts(struct docker *docker, struct act_request *request, struct error *err)
 {
-    struct act_request *request = ctx;
-    struct error error = {0};
-    if (err == NULL && exit_code != 0) {
-        (void)error_set(&error, ERROR_TRANSIENT, EIO, "rm in node %s ended with %d: %s",
-                        request->action->target, exit_code, output);
-        err = &error;
+    static const char *const what[] = {"-maxdepth",      "1",  "(",     "-type", "f",      "-name",
+                                       WORLD_HOSTS_FILE, "-o", "-type", "d",     "-empty", ")",
+                                       "-delete"};
+    const struct action *action = request->action;
+    size_t before = 1 + action->file_count;
+    size_t count = before + ELEMENTS(what);
+    _cleanup_(argv_freep) char **argv = calloc(count + 1, sizeof(*argv));
+    if (argv == NULL) {
+        return error_oom(err);
     }
-    if (err == NULL &&
-        run_removal(request, &remove_directories, on_directories_removed, &error) < 0) {
-        err = &error;
+    argv[0] = str_dup("find");
+    for (size_t i = 1; argv[i - 1] != NULL && i < count; i++) {
+        argv[i] = i < before ? str_printf(WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR "/%s",
+                                          action->files[i - 1].alias)
+                             : str_dup(what[i - before]);
     }
-    if (err != NULL) {
-        on_done(request, NULL, err);
+    if (argv[count - 1] == NULL) {
+        return error_oom(err);
     }
+    return docker_exec(docker, action->target, (const char *const *)argv, DOCKER_CHANGES,
+                       on_removed, request, err);
 }
 
 int act_on_node(struct real_backend *backend, const struct action *action,
@@ -238,9 +219,8 @@ int act_on_node(struct real_backend *backend, const struct action *action,
     struct docker *docker = NULL;
     int r = backend_docker(backend, input->config, &docker, err);
     if (r >= 0) {
-        r = action->type == ACTION_HOSTS_WRITE
-                ? write_hosts(docker, request, err)
-                : run_removal(request, &remove_files, on_files_removed, err);
+        r = action->type == ACTION_HOSTS_WRITE ? write_hosts(docker, request, err)
+                                               : remove_hosts(docker, request, err);
     }
     if (r < 0) {
         return r;

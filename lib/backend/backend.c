@@ -59,19 +59,21 @@ static void backend_unlisten(struct backend *base, const char *key)
     }
 }
 
-static void backend_cancel_all(struct backend *base)
+static void backend_cancel(struct backend *base, bool actions_too)
 {
     struct real_backend *backend = (struct real_backend *)base;
     if (backend->docker != NULL) {
-        docker_cancel_all(backend->docker);
+        (actions_too ? docker_cancel_all : docker_cancel_reads)(backend->docker);
     }
     for (struct cluster_client *c = backend->clusters; c != NULL; c = c->next) {
-        kube_cancel_all(c->kube);
+        (actions_too ? kube_cancel_all : kube_cancel_reads)(c->kube);
     }
+    http_cancel(backend->probe, backend->probe_call);
 }
 
-static void forget_node(struct real_backend *backend, const char *node)
+void node_cache_forget(struct real_backend *backend, const char *node)
 {
+    backend->forgotten++;
     node_cache_free(sorted_remove(&backend->nodes, node));
 }
 
@@ -91,6 +93,7 @@ static void forget_cluster(struct real_backend *backend, const char *cluster)
 
 static void forget_all(struct real_backend *backend)
 {
+    backend->forgotten++;
     for (size_t i = 0; i < backend->nodes.count; i++) {
         node_cache_free(backend->nodes.items[i]);
     }
@@ -98,6 +101,7 @@ static void forget_all(struct real_backend *backend)
     while (backend->clusters != NULL) {
         forget_cluster(backend, backend->clusters->cluster);
     }
+    stopped_nodes_forget(backend, NULL);
     http_client_free(TAKE_PTR(backend->probe));
     engine_stream_end(backend, true);
     docker_free(TAKE_PTR(backend->docker));
@@ -109,7 +113,7 @@ static void backend_forget(struct backend *base, const char *key)
     if (key == NULL) {
         forget_all(backend);
     } else if (str_starts_with(key, "node/")) {
-        forget_node(backend, key + strlen("node/"));
+        node_cache_forget(backend, key + strlen("node/"));
     } else if (str_starts_with(key, "cluster/")) {
         forget_cluster(backend, key + strlen("cluster/"));
     }
@@ -169,7 +173,7 @@ int backend_new(struct http_transport *transport, backend_progress_fn progress, 
         .act = backend_act,
         .listen = backend_listen,
         .unlisten = backend_unlisten,
-        .cancel_all = backend_cancel_all,
+        .cancel = backend_cancel,
         .forget = backend_forget,
     };
     struct real_backend *backend = malloc(sizeof(*backend));

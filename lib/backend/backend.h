@@ -13,4 +13,4 @@ int backend_new(struct http_transport *transport, backend_progress_fn progress, 
                 struct backend **ret);
 
 // Nothing may be under way. NULL is fine.
-void backend_free(struct backend *backend);
+void backend_free(struct backend *base);

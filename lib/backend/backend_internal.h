@@ -24,6 +24,14 @@ struct node_cache {
     struct world_node_files *files;
 };
 
+// What is known of a node that does not run, good until it has run again.
+struct stopped_node {
+    char *container_id; // key
+    int64_t stopped_s;
+    char *address; // NULL: it has no file that tells
+    struct stopped_node *next;
+};
+
 // The way to one cluster's API.
 struct cluster_client {
     char *cluster; // key
@@ -48,7 +56,10 @@ struct real_backend {
     void *progress_ctx;
     struct docker *docker;
     struct http_client *probe; // of http://LISTEN
-    struct sorted nodes;       // of struct node_cache
+    struct http_call *probe_call;
+    struct sorted nodes; // of struct node_cache
+    uint64_t forgotten;  // times that one of nodes was forgotten
+    struct stopped_node *stopped;
     struct cluster_client *clusters;
     struct engine_stream *engine_stream;
     struct cluster_stream *cluster_streams;
@@ -60,11 +71,20 @@ int backend_docker(struct real_backend *backend, const struct config *config, st
 
 int observe_engine(struct real_backend *backend, const struct plan_input *input,
                    observe_done_fn done, void *ctx, struct error *err);
-int observe_node(struct real_backend *backend, const char *node, const struct plan_input *input,
+int observe_node(struct real_backend *backend, const char *name, const struct plan_input *input,
                  observe_done_fn done, void *ctx, struct error *err);
 int observe_cluster(struct real_backend *backend, const char *cluster,
                     const struct plan_input *input, observe_done_fn done, void *ctx,
                     struct error *err);
+
+// Fills in what the list did not tell of a node that does not run (borrowed until done, which comes
+// once whether that succeeded or not).
+typedef void (*stopped_done_fn)(void *ctx);
+int observe_stopped_node(struct real_backend *backend, struct docker *docker,
+                         struct world_node *node, stopped_done_fn done, void *ctx,
+                         struct error *err);
+// Forgets those that run again or are no more; with NULL all.
+void stopped_nodes_forget(struct real_backend *backend, const struct world_engine *still_there);
 
 int act_on_engine(struct real_backend *backend, const struct action *action,
                   const struct plan_input *input, act_done_fn done, void *ctx, struct error *err);
@@ -108,3 +128,5 @@ void backend_published_host(const struct config *config, const char *address, ch
 void cluster_client_free(struct cluster_client *client);
 int node_cache_compare(const char *node, const void *element); // of real_backend.nodes
 void node_cache_free(struct node_cache *cache);
+// Whatever is being read of the node right now is not kept either.
+void node_cache_forget(struct real_backend *backend, const char *node);

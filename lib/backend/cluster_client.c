@@ -4,6 +4,7 @@
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
+#include "lib/doc/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -89,12 +90,19 @@ static void on_groups(void *ctx, json_t *answer, const struct error *err)
 {
     struct client_request *request = ctx;
     struct cluster_client *client = cluster_client_find(request->backend, request->cluster);
+    struct error error = {0};
+    if (err == NULL && json_get_array(answer, "groups", NULL) == NULL) {
+        (void)error_set(&error, ERROR_TRANSIENT, EBADMSG,
+                        "kube: GET /apis: the answer has no list of groups");
+        err = &error;
+    }
     if (err == NULL) {
         client->apis = (struct world_apis){
             .endpoint_slice_v1 = kube_api_groups_serve(answer, "discovery.k8s.io/v1"),
             .ingress_v1 = kube_api_groups_serve(answer, "networking.k8s.io/v1"),
         };
         client->discovered = true;
+        client->settled = monotonic_s() - client->created_s >= DISCOVERY_SETTLE_S;
     } else {
         cluster_client_failed(client, err);
     }
@@ -116,10 +124,9 @@ static int point_at_published_port(const struct client_request *request,
     static const char scheme[] = "https://";
     if (str_empty(credentials->tls_server_name) && str_starts_with(credentials->server, scheme)) {
         const char *name = credentials->server + strlen(scheme);
-        const char *end = strrchr(name, ':');
+        size_t length = name[0] == '[' ? strcspn(name, "]") + 1 : strcspn(name, ":");
         free(credentials->tls_server_name);
-        credentials->tls_server_name =
-            end == NULL ? str_dup(name) : str_dup_n(name, (size_t)(end - name));
+        credentials->tls_server_name = str_dup_n(name, length);
         if (credentials->tls_server_name == NULL) {
             return error_oom(err);
         }

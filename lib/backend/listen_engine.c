@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/world/name.h"
 
 #include <errno.h>
 #include <string.h>
@@ -40,6 +41,12 @@ static bool touches_files(const char *action)
     return str_equal(action, "exec_die") || str_equal(action, "extract-to-dir");
 }
 
+// A copied file keeps its modification time, so that its stamp may be that of the former one.
+static bool keeps_stamps(const char *action)
+{
+    return str_equal(action, "extract-to-dir");
+}
+
 // Events of a container's insides, and what only reads, say nothing of its state.
 static bool is_idle_talk(const char *action)
 {
@@ -54,9 +61,12 @@ static bool is_idle_talk(const char *action)
     return false;
 }
 
-static void mark_node(struct engine_stream *stream, const char *name)
+static void mark_node(struct engine_stream *stream, const char *name, const char *action)
 {
     _cleanup_free_ char *key = str_printf("node/%s", name);
+    if (stream->backend != NULL && keeps_stamps(action)) {
+        node_cache_forget(stream->backend, name);
+    }
     stream->dirty(stream->ctx, key == NULL ? "engine" : key);
 }
 
@@ -71,8 +81,8 @@ static void on_container_event(struct engine_stream *stream, const char *action,
     const char *old_name = json_get_string(attributes, "oldName", NULL);
     own = own || (old_name != NULL && str_starts_with(old_name, "/") &&
                   str_starts_with(old_name + 1, stream->registry));
-    if (node && name != NULL && touches_files(action)) {
-        mark_node(stream, name);
+    if (node && name != NULL && world_name_is_valid(name) && touches_files(action)) {
+        mark_node(stream, name, action);
     } else if ((node || own) && !is_idle_talk(action)) {
         stream->dirty(stream->ctx, "engine");
     }

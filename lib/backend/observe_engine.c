@@ -1,5 +1,6 @@
 // One look at the engine: the list of containers, then side by side an inspect of each container
-// of the registry, of the network and of the image, then the registry's own answer to /v2/.
+// of the registry and of the nodes that do not run and, as far as the list does not show that they
+// are there, of the network and of the image, then the registry's own answer to /v2/.
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define REGISTRY_CONTAINERS_MAX 16
+#define STOPPED_NODES_MAX 16 // looked at closer
 #define PROBE_TIMEOUT_MS 2000u
 #define PROBE_BODY_MAX (64u * 1024u)
 
@@ -63,6 +65,7 @@ static int storage_error(const struct config *config)
 static void on_probe(void *ctx, struct http_response *response, const struct error *err)
 {
     struct engine_look *look = ctx;
+    look->backend->probe_call = NULL;
     if (err != NULL && err->code == ECANCELED) {
         look_end(look, err);
         return;
@@ -102,7 +105,7 @@ static int probe(struct engine_look *look, struct error *err)
         .done = on_probe,
         .ctx = look,
     };
-    return http_send(look->backend->probe, &request, NULL, err);
+    return http_send(look->backend->probe, &request, &look->backend->probe_call, err);
 }
 
 // Every answer of the second step passes here.
@@ -175,21 +178,11 @@ static void on_network(void *ctx, json_t *answer, const struct error *err)
     look_joined(look, err);
 }
 
-static void on_image(void *ctx, json_t *answer, const struct error *err)
+static void on_image(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
     struct engine_look *look = ctx;
-    struct error error = {0};
-    if (err != NULL && err->status == 404) {
-        err = NULL;
-    } else if (err == NULL) {
-        look->engine->image_present = true;
-        const char *id = json_string_value(json_object_get(answer, "Id"));
-        if (str_replace(&look->engine->image_id, id) < 0) {
-            (void)error_oom(&error);
-            err = &error;
-        }
-    }
-    look_joined(look, err);
+    look->engine->image_present = err == NULL;
+    look_joined(look, err != NULL && err->status == 404 ? NULL : err);
 }
 
 // A refused submission counts as a failed request of the step, so that the others are waited for.
@@ -202,6 +195,29 @@ static void note_refused(struct engine_look *look, int r, const struct error *er
     }
 }
 
+static void on_stopped_node(void *ctx)
+{
+    look_joined(ctx, NULL);
+}
+
+static void look_at_stopped_nodes(struct engine_look *look)
+{
+    struct world_engine *engine = look->engine;
+    struct error error = {0};
+    size_t count = 0;
+    stopped_nodes_forget(look->backend, engine);
+    for (size_t i = 0; i < engine->node_count && count < STOPPED_NODES_MAX; i++) {
+        struct world_node *node = &engine->nodes[i];
+        if (!node->running && config_wants_cluster(look->input->config, node->cluster)) {
+            count++;
+            note_refused(look,
+                         observe_stopped_node(look->backend, look->docker, node, on_stopped_node,
+                                              look, &error),
+                         &error);
+        }
+    }
+}
+
 static void on_list(void *ctx, json_t *answer, const struct error *err)
 {
     struct engine_look *look = ctx;
@@ -211,6 +227,11 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
     if (err == NULL &&
         (world_engine_decode_nodes(answer, look->engine, &error) < 0 ||
          world_engine_registry_ids(answer, config->registry.name, &ids, &error) < 0)) {
+        err = &error;
+    } else if (err == NULL &&
+               world_engine_infer(answer, config->registry.name, config->registry.image,
+                                  config->network, look->engine) < 0) {
+        (void)error_oom(&error);
         err = &error;
     }
     if (err != NULL) {
@@ -230,12 +251,18 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
             look, docker_container_inspect(look->docker, ids.items[i], on_container, look, &error),
             &error);
     }
-    note_refused(look,
-                 docker_network_inspect(look->docker, config->network, on_network, look, &error),
-                 &error);
-    note_refused(look,
-                 docker_image_inspect(look->docker, config->registry.image, on_image, look, &error),
-                 &error);
+    look_at_stopped_nodes(look);
+    if (!look->engine->network_present) {
+        note_refused(
+            look, docker_network_inspect(look->docker, config->network, on_network, look, &error),
+            &error);
+    }
+    if (!look->engine->image_present) {
+        note_refused(
+            look,
+            docker_image_inspect(look->docker, config->registry.image, on_image, look, &error),
+            &error);
+    }
     if (look->pending == 0) {
         look_end(look, &look->error);
     }

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #define FIXED_STAMPS 2 // certs.d and containerd's config
+// No image's name begins with anything else, so another directory is nobody's.
+#define ALIAS_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:[]-"
 #define CERTS_PATH WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR
 
 struct node_look {
@@ -19,6 +21,7 @@ struct node_look {
     void *ctx;
     char *node;
     char *container_id;
+    uint64_t forgotten;        // as the backend had it at the start
     struct path_stamp *stamps; // certs.d, containerd's config, then one of each alias
     size_t stamp_count;
     unsigned pending;
@@ -115,6 +118,10 @@ static void look_store(struct node_look *look)
 {
     struct real_backend *backend = look->backend;
     struct error error;
+    if (look->forgotten != backend->forgotten) {
+        look_end(look, NULL); // what was read may be of before
+        return;
+    }
     struct node_cache *cache = sorted_find(&backend->nodes, look->node);
     struct world_node_files *files = files_copy(look->files);
     if (cache == NULL && files != NULL) {
@@ -158,22 +165,25 @@ static void read_version(struct node_look *look)
         look_store(look);
         return;
     }
-    if (docker_exec(look->docker, look->container_id, argv, on_version, look, &error) < 0) {
+    if (docker_exec(look->docker, look->container_id, argv, DOCKER_READS, on_version, look,
+                    &error) < 0) {
         look_end(look, &error);
     }
 }
 
-// From "certs.d/NAME" and "certs.d/NAME/hosts.toml" to directories with their hosts.toml.
+// From "certs.d/NAME" and "certs.d/NAME/hosts.toml" to directories with their hosts.toml. A name
+// that is not UTF-8 is none of ours, and could not stand in the JSON of a request.
 static int add_entry(struct world_node_files *files, const char *path, const char *content)
 {
-    if (!str_starts_with(path, WORLD_CERTS_DIR "/")) {
+    if (!str_starts_with(path, WORLD_CERTS_DIR "/") || !str_is_utf8(path)) {
         return 0;
     }
     const char *name = path + strlen(WORLD_CERTS_DIR "/");
     const char *slash = strchr(name, '/');
     bool is_hosts = slash != NULL && str_equal(slash + 1, WORLD_HOSTS_FILE);
     size_t length = slash == NULL ? strlen(name) : (size_t)(slash - name);
-    if (length == 0 || (slash != NULL && !is_hosts) || (slash == NULL && content != NULL)) {
+    if (length == 0 || length != strspn(name, ALIAS_CHARACTERS) || (slash != NULL && !is_hosts) ||
+        (slash == NULL && content != NULL)) {
         return 0;
     }
 
@@ -356,7 +366,8 @@ int observe_node(struct real_backend *backend, const char *name, const struct pl
     if (look == NULL) {
         return error_oom(err);
     }
-    *look = (struct node_look){.backend = backend, .done = done, .ctx = ctx};
+    *look = (struct node_look){
+        .backend = backend, .done = done, .ctx = ctx, .forgotten = backend->forgotten};
     look->node = str_dup(name);
     look->container_id = str_dup(node->id);
     if (look->node == NULL || look->container_id == NULL ||

@@ -82,6 +82,14 @@ void buf_consume(struct buf *buf, size_t n)
     }
 }
 
+void buf_truncate(struct buf *buf, size_t length)
+{
+    if (length < buf->length) {
+        buf->length = length;
+        buf->data[length] = '\0';
+    }
+}
+
 const char *buf_str(const struct buf *buf)
 {
     return buf->data == NULL ? "" : buf->data;

@@ -1,5 +1,5 @@
-// Scope-bound ownership: every local that owns something is declared _cleanup_(fn); TAKE_PTR hands
-// it over. Destructors named `foo_freep` take the address of the local and accept NULL.
+// Scope-bound ownership: every local that owns something is declared _cleanup_(fn); TAKE_…
+// hands it over. Destructors named `foo_freep` take the address of the local and accept NULL.
 #pragma once
 
 #include <stdlib.h>
@@ -10,14 +10,17 @@
 #define _unused_ __attribute__((unused))
 #define _must_check_ __attribute__((warn_unused_result))
 
-// Yields the pointer and leaves NULL behind.
-#define TAKE_PTR(ptr)                                                                              \
+// Yields the value and leaves `empty` behind.
+#define TAKE(owner, empty)                                                                         \
     __extension__({                                                                                \
-        __typeof__(ptr) *_taken_from = &(ptr);                                                     \
-        __typeof__(ptr) _taken = *_taken_from;                                                     \
-        *_taken_from = NULL;                                                                       \
+        __auto_type _taken_from = &(owner);                                                        \
+        __auto_type _taken = *_taken_from;                                                         \
+        *_taken_from = (empty);                                                                    \
         _taken;                                                                                    \
     })
+#define TAKE_PTR(ptr) TAKE(ptr, NULL)
+#define TAKE_FD(fd) TAKE(fd, -1)
+#define TAKE_STRUCT(object) TAKE(object, (__typeof__(object)){0})
 
 // Defines `static inline void NAMEp(TYPE *)` for _cleanup_ from a destructor that takes a pointer.
 #define DEFINE_CLEANUP(type, destructor)                                                           \

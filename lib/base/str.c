@@ -108,10 +108,13 @@ void str_make_printable(char *s)
 {
     while (*s != '\0') {
         size_t length = utf8_length((const unsigned char *)s);
+        bool c1 = length == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0;
         if (*s == '\n' || *s == '\r' || *s == '\t') {
             *s = ' ';
         } else if (length == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) {
             *s = '?';
+        } else if (c1) { // U+009B begins a sequence of a terminal as ESC [ does
+            memset(s, '?', length);
         }
         s += length == 0 ? 1 : length;
     }

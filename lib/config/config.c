@@ -43,6 +43,7 @@ void config_free(struct config *config)
     free(config->ui.url);
     free(config->ui.path);
     free(config->docker.host);
+    secrets_free(config->secrets);
     free(config);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/base/backoff.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
+#include "lib/base/secret.h"
 #include "lib/base/strmap.h"
 #include "lib/base/strv.h"
 
@@ -68,6 +69,7 @@ struct config {
         struct backoff backoff;
     } reconcile;
     enum log_level log_level;
+    struct secrets *secrets; // the values of both environments
 };
 
 // One problem of a configuration file, line and column from 1.

@@ -162,7 +162,7 @@ static int check_environments(struct checker *checker)
         bool found = false;
         const struct yaml_node *map = nearest(checker->root, managed_variables[i].map, &found);
         const struct yaml_node *value = found ? yaml_get(map, managed_variables[i].name) : NULL;
-        if (yaml_text(value) == NULL ||
+        if (value == NULL || yaml_text(value) == NULL ||
             !managed_variables[i].is_wrong(checker->config, value->text)) {
             continue;
         }
@@ -205,8 +205,7 @@ static int complete_aliases(struct checker *checker)
         return r;
     }
     strv_done(&config->nodes.aliases);
-    config->nodes.aliases = aliases;
-    aliases = (struct strv){0};
+    config->nodes.aliases = TAKE_STRUCT(aliases);
     if (config->nodes.aliases.count > ALIASES_MAX) {
         return complain(checker, "nodes.aliases",
                         "must have at most 32 entries with the three that are always added");

@@ -83,6 +83,19 @@ static int decode(const char *text, size_t length, const struct schema_source *s
     return r < 0 ? r : config_complete(config, root, source, problems);
 }
 
+static int note_secrets(struct config *config)
+{
+    const struct strmap *const environments[] = {&config->registry.environment,
+                                                 &config->ui.environment};
+    int r = secrets_new(&config->secrets);
+    for (size_t i = 0; i < ELEMENTS(environments); i++) {
+        strmap_foreach (environments[i], entry) {
+            r = r < 0 ? r : secrets_add(config->secrets, entry->value);
+        }
+    }
+    return r;
+}
+
 int config_parse(const char *text, size_t length, const char *file,
                  const struct config_environment *environment, struct config **ret,
                  struct config_problems *ret_problems)
@@ -104,6 +117,10 @@ int config_parse(const char *text, size_t length, const char *file,
     }
     if (problems.count > 0) {
         return give_problems(&problems, ret_problems);
+    }
+    r = note_secrets(config);
+    if (r < 0) {
+        return r;
     }
     *ret = TAKE_PTR(config);
     return 0;

@@ -49,8 +49,7 @@ int desired_container(const struct config *config, struct desired_container *ret
     if (r < 0) {
         return r;
     }
-    *ret = container;
-    container = (struct desired_container){0};
+    *ret = TAKE_STRUCT(container);
     return 0;
 }
 

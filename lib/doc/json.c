@@ -5,7 +5,7 @@
 static json_t *json_walk(const json_t *value, va_list keys)
 {
     // Getters hand out what jansson's own json_object_get does: a borrowed reference, not const.
-    json_t *at = (json_t *)(uintptr_t)value;
+    json_t *at = (json_t *)value;
     for (const char *key = va_arg(keys, const char *); key != NULL;
          key = va_arg(keys, const char *)) {
         at = json_object_get(at, key); // NULL for NULL and for what is no object

@@ -13,7 +13,7 @@
 const char *doc_key_format(const char *key, char out[DOC_KEY_MAX])
 {
     size_t length = strspn(key, KEY_CHARACTERS);
-    bool whole = key[length] == '\0' && length < DOC_KEY_MAX;
+    bool whole = length < DOC_KEY_MAX && key[length] == '\0';
     if (length > DOC_KEY_MAX - sizeof("...")) {
         length = whole ? length : DOC_KEY_MAX - sizeof("...");
     }
@@ -21,6 +21,7 @@ const char *doc_key_format(const char *key, char out[DOC_KEY_MAX])
     return out;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): as many steps as the document has levels
 void doc_path_format(const struct doc_path *path, char out[DOC_PATH_MAX])
 {
     if (path == NULL) {

@@ -166,6 +166,8 @@ static int decode_string_map(struct decoder *decoder, const struct schema_field 
     return 0;
 }
 
+// NOLINTBEGIN(misc-no-recursion): no deeper than the tables of the schema
+
 // node is NULL for a key that is missing; parent is where a problem of its default is shown.
 static int decode_field(struct decoder *decoder, const struct schema_field *field,
                         const struct yaml_node *node, const struct yaml_node *parent,
@@ -255,15 +257,18 @@ static int decode_table(struct decoder *decoder, const struct schema_field *fiel
     }
     return 0;
 }
+// NOLINTEND(misc-no-recursion)
 
 int schema_decode(const struct schema_field *fields, const struct yaml_node *node,
                   const struct schema_source *source, void *object, struct problems *problems)
 {
     struct decoder decoder = {.source = source, .object = object, .problems = problems};
     const struct schema_field root = {.type = SCHEMA_TABLE, .fields = fields};
-    return decode_field(&decoder, &root, node, node, NULL);
+    const struct yaml_node document = {.kind = YAML_KIND_MAPPING, .line = 1, .column = 1};
+    return decode_field(&decoder, &root, node, &document, NULL);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than the tables of the schema
 void schema_done(const struct schema_field *fields, void *object)
 {
     for (const struct schema_field *field = fields; field->key != NULL; field++) {

@@ -76,6 +76,7 @@ const char *yaml_kind_name(enum yaml_kind kind)
     return "unknown";
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than YAML_DEPTH_MAX
 void yaml_node_done(struct yaml_node *node)
 {
     for (size_t i = 0; i < node->count; i++) {

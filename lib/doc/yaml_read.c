@@ -155,12 +155,12 @@ static int node_append(struct yaml_node *node, char **key, yaml_mark_t mark,
         .key = TAKE_PTR(*key),
         .line = mark_line(mark),
         .column = mark_column(mark),
-        .value = *value,
+        .value = TAKE_STRUCT(*value),
     };
-    *value = (struct yaml_node){0};
     return 0;
 }
 
+// NOLINTBEGIN(misc-no-recursion): no deeper than YAML_DEPTH_MAX
 static int build(struct reader *reader, const yaml_event_t *event, const struct doc_path *path,
                  unsigned depth, struct yaml_node *node);
 
@@ -232,7 +232,7 @@ static int refuse_duplicates(struct reader *reader, const struct doc_path *path,
     for (size_t i = 0; i < node->count; i++) {
         sorted[i] = &node->entries[i];
     }
-    qsort(sorted, node->count, sizeof(*sorted), entry_compare);
+    qsort(sorted, node->count, sizeof(struct yaml_entry *), entry_compare);
 
     const struct yaml_entry *first = sorted[0];
     for (size_t i = 1; i < node->count; i++) {
@@ -331,6 +331,7 @@ static int build(struct reader *reader, const yaml_event_t *event, const struct 
     return is_mapping ? build_mapping(reader, path, depth + 1, node)
                       : build_sequence(reader, path, depth + 1, node);
 }
+// NOLINTEND(misc-no-recursion)
 
 // Reads the stream's events around the one document.
 static int build_document(struct reader *reader, struct yaml_node *root)
@@ -360,8 +361,7 @@ static int build_document(struct reader *reader, struct yaml_node *root)
             return r;
         }
         if (!yaml_is_null(&node)) {
-            *root = node;
-            node = (struct yaml_node){0};
+            *root = TAKE_STRUCT(node);
         }
     }
 }

@@ -33,7 +33,14 @@ struct docker_options {
 int docker_new(struct http_transport *transport, const struct docker_options *options,
                struct docker **ret, struct error *err);
 
-// Ends all calls early; each still runs its `done` with code ECANCELED.
+// What a call that is cut short leaves behind.
+enum docker_effect {
+    DOCKER_READS,   // nothing; an image pull too: what it has fetched is there for the next one
+    DOCKER_CHANGES, // a change of which nobody knows whether it was made
+};
+
+// Ends calls early, those that only read or all; each still runs its `done` with code ECANCELED.
+void docker_cancel_reads(struct docker *docker);
 void docker_cancel_all(struct docker *docker);
 
 // No call may be under way. NULL is fine.
@@ -45,7 +52,8 @@ typedef void (*docker_done_fn)(void *ctx, json_t *answer, const struct error *er
 
 // Agrees on an API version through /_ping (header Api-Version). Must have succeeded before any
 // other request; a request before that is -ENOTCONN. docker_is_negotiated turns false again when a
-// request finds no engine or the engine refuses the version (400 with "client version").
+// request finds no engine or the engine refuses the version (400 with "client version", a transient
+// error of code ENOTCONN); until it is negotiated anew the former version is used.
 int docker_negotiate(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
 bool docker_is_negotiated(const struct docker *docker);
 
@@ -135,13 +143,14 @@ int docker_tar_write(const struct docker_file *files, size_t count, struct buf *
                      struct error *err);
 void docker_files_free(struct docker_file *files, size_t count);
 
-// Runs argv (ended by NULL) in a running container without a shell and waits for its end. Output
-// is what it wrote (a tty's stream, at most DOCKER_EXEC_OUTPUT_MAX bytes), borrowed until return.
+// Runs argv (ended by NULL) in a running container without a shell and waits for its end; effect is
+// what it does there. Output is what it wrote (a tty's stream, at most DOCKER_EXEC_OUTPUT_MAX
+// bytes), borrowed until return.
 #define DOCKER_EXEC_OUTPUT_MAX (256u * 1024u)
 typedef void (*docker_exec_fn)(void *ctx, int exit_code, const char *output,
                                const struct error *err);
 int docker_exec(struct docker *docker, const char *container, const char *const *argv,
-                docker_exec_fn done, void *ctx, struct error *err);
+                enum docker_effect effect, docker_exec_fn done, void *ctx, struct error *err);
 
 // Listens to the engine's events of containers and networks from since_s on (Unix time; the engine
 // replays what it still has): on_event gets each, borrowed until return, until the stream ends.

@@ -59,7 +59,7 @@ static void stat_answered(struct docker_call *call, struct http_response *respon
     struct docker_stat stat = {0};
     int r = response == NULL ? -err->code : 0;
     // A missing container is 404 as well, and a HEAD has no message to tell them apart.
-    if (r == 0 && response->status != 404) {
+    if (response != NULL && response->status != 404) {
         r = decode_stat(call, response, &stat, err);
     }
     self->done(self->ctx, r < 0 ? NULL : &stat, r < 0 ? err : NULL);
@@ -102,7 +102,7 @@ static void files_answered(struct docker_call *call, struct http_response *respo
     struct docker_file *files = NULL;
     size_t count = 0;
     int r = response == NULL ? -err->code : 0;
-    if (r == 0) {
+    if (response != NULL) {
         r = docker_tar_read(buf_str(&response->body), response->body.length, &files, &count, err);
         if (r < 0) {
             (void)error_wrap(err, "engine: %s", call->what);

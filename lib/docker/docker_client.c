@@ -93,6 +93,15 @@ int docker_new(struct http_transport *transport, const struct docker_options *op
     return 0;
 }
 
+void docker_cancel_reads(struct docker *docker)
+{
+    for (struct docker_call *call = docker->calls; call != NULL; call = call->next) {
+        if (call->effect == DOCKER_READS) {
+            http_cancel(docker->client, call->http);
+        }
+    }
+}
+
 void docker_cancel_all(struct docker *docker)
 {
     for (struct docker_call *call = docker->calls; call != NULL; call = call->next) {
@@ -110,7 +119,7 @@ void docker_free(struct docker *docker)
 
 bool docker_is_negotiated(const struct docker *docker)
 {
-    return docker->api_minor != 0;
+    return docker->negotiated;
 }
 
 struct negotiate_call {
@@ -137,6 +146,7 @@ static int choose_version(struct docker_call *call, const struct http_response *
                          DOCKER_API_MIN_MINOR);
     }
     call->docker->api_minor = minor < DOCKER_API_MAX_MINOR ? (unsigned)minor : DOCKER_API_MAX_MINOR;
+    call->docker->negotiated = true;
     log_debug("engine: API version 1.%u", call->docker->api_minor);
     return 0;
 }

@@ -12,7 +12,7 @@ int docker_container_list(struct docker *docker, const char *filters, docker_don
         .verb = "list containers",
         .method = HTTP_GET,
         .path = {{"/containers/json?all=1", NULL}, {filters == NULL ? NULL : "&filters=", filters}},
-        .shape = DOCKER_SHAPE_ARRAY,
+        .shape = DOCKER_SHAPE_ENTITIES,
     };
     return docker_submit(docker, &request, done, ctx, err);
 }
@@ -25,7 +25,7 @@ int docker_container_inspect(struct docker *docker, const char *container, docke
         .subject = container,
         .method = HTTP_GET,
         .path = {{"/containers/", container}, {"/json", NULL}},
-        .shape = DOCKER_SHAPE_OBJECT,
+        .shape = DOCKER_SHAPE_ENTITY,
     };
     return docker_submit(docker, &request, done, ctx, err);
 }
@@ -38,7 +38,7 @@ int docker_container_create(struct docker *docker, const char *name, const json_
         .subject = name,
         .method = HTTP_POST,
         .path = {{"/containers/create?name=", name}},
-        .shape = DOCKER_SHAPE_OBJECT,
+        .shape = DOCKER_SHAPE_ENTITY,
     };
     return docker_submit_json(docker, request, spec, done, ctx, err);
 }

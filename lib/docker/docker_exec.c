@@ -121,17 +121,11 @@ static void exec_created(struct docker_call *call, struct http_response *respons
     struct exec_call *self = (struct exec_call *)call;
     json_auto_t *created = NULL;
     if (response == NULL ||
-        docker_decode(call, &response->body, DOCKER_SHAPE_OBJECT, &created, err) < 0) {
+        docker_decode(call, &response->body, DOCKER_SHAPE_ENTITY, &created, err) < 0) {
         exec_fail(self, err);
         return;
     }
-    const char *id = json_get_string(created, "Id", NULL);
-    if (str_empty(id)) {
-        (void)docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer has no id");
-        exec_fail(self, err);
-        return;
-    }
-    self->id = str_dup(id);
+    self->id = str_dup(json_get_string(created, "Id", NULL));
     if (self->id == NULL) {
         (void)error_oom(err);
         exec_fail(self, err);
@@ -156,7 +150,7 @@ static char *exec_spec(const char *const *argv)
 }
 
 int docker_exec(struct docker *docker, const char *container, const char *const *argv,
-                docker_exec_fn done, void *ctx, struct error *err)
+                enum docker_effect effect, docker_exec_fn done, void *ctx, struct error *err)
 {
     _cleanup_free_ char *spec = exec_spec(argv);
     struct exec_call *self = calloc(1, sizeof(*self));
@@ -165,7 +159,7 @@ int docker_exec(struct docker *docker, const char *container, const char *const 
         return error_oom(err);
     }
     *self = (struct exec_call){
-        .call = {.answered = exec_created, .destroy = exec_destroy},
+        .call = {.answered = exec_created, .destroy = exec_destroy, .effect = effect},
         .done = done,
         .ctx = ctx,
         .container = str_dup(container),

@@ -1,6 +1,7 @@
 // Images: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image
 #include "lib/docker/docker_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 #include "lib/doc/json_lines.h"
@@ -23,7 +24,7 @@ int docker_image_inspect(struct docker *docker, const char *image, docker_done_f
         .subject = image,
         .method = HTTP_GET,
         .path = {{"/images/", image}, {"/json", NULL}},
-        .shape = DOCKER_SHAPE_OBJECT,
+        .shape = DOCKER_SHAPE_ENTITY,
     };
     return docker_submit(docker, &request, done, ctx, err);
 }
@@ -129,13 +130,16 @@ static void count_layer(struct pull_call *self, const json_t *line)
 static int pull_line(void *ctx, json_t *line, struct error *err)
 {
     struct pull_call *self = ctx;
-    (void)err;
     const char *message = json_get_string(line, "errorDetail", "message", NULL);
     if (message == NULL) {
         message = json_get_string(line, "error", NULL);
     }
     if (message != NULL) {
-        (void)docker_error(&self->call, &self->failure, ERROR_PERMANENT, EREMOTEIO, message);
+        _cleanup_free_ char *hidden = secret_hide(message);
+        if (hidden == NULL) {
+            return error_oom(err);
+        }
+        (void)docker_error(&self->call, &self->failure, ERROR_PERMANENT, EREMOTEIO, hidden);
     } else if (self->progress != NULL) {
         count_layer(self, line);
     }

@@ -11,7 +11,8 @@
 struct docker {
     struct http_client *client;
     uint64_t timeout_ms;
-    unsigned api_minor; // 0: not negotiated
+    unsigned api_minor; // last agreed on, 0: never
+    bool negotiated;    // and nothing has shown since that another engine may answer
     struct docker_call *calls;
 };
 
@@ -31,7 +32,8 @@ struct docker_tolerated {
 enum docker_shape {
     DOCKER_SHAPE_NONE, // a body is ignored
     DOCKER_SHAPE_OBJECT,
-    DOCKER_SHAPE_ARRAY,
+    DOCKER_SHAPE_ENTITY,   // an object with its Id
+    DOCKER_SHAPE_ENTITIES, // a list of those
 };
 
 // Borrowed until return, but for what on_chunk needs.
@@ -64,6 +66,7 @@ struct docker_call {
     struct docker_call *next;
     struct http_call *http; // the request under way, else NULL
     char *what;
+    enum docker_effect effect; // of all its requests together
     struct docker_tolerated tolerated[DOCKER_TOLERATED_MAX];
     // The answer (successful or tolerated) or NULL with why there is none. Either sends the next
     // request, or tells the caller; in the latter case the call is freed afterwards.

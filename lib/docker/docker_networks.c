@@ -9,7 +9,7 @@ int docker_network_inspect(struct docker *docker, const char *network, docker_do
         .subject = network,
         .method = HTTP_GET,
         .path = {{"/networks/", network}},
-        .shape = DOCKER_SHAPE_OBJECT,
+        .shape = DOCKER_SHAPE_ENTITY,
     };
     return docker_submit(docker, &request, done, ctx, err);
 }

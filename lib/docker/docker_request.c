@@ -1,6 +1,7 @@
 // The way of every request: path, status, error texts.
 #include "lib/docker/docker_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -9,7 +10,7 @@
 
 #define PATH_BYTES_MAX (16u * 1024u)
 // Of a body that is not the engine's JSON, what an error text shows.
-#define EXCERPT_MAX 120
+#define EXCERPT_BYTES_MAX 128
 
 void docker_call_free(struct docker_call *call)
 {
@@ -57,24 +58,13 @@ static char *answer_message(const struct buf *body)
 {
     json_auto_t *answer = json_loadb(buf_str(body), body->length, 0, NULL);
     const char *message = json_get_string(answer, "message", NULL);
-    if (message != NULL) {
-        return str_dup(message);
+    _cleanup_free_ char *hidden = secret_hide(message != NULL ? message : buf_str(body));
+    if (hidden == NULL || message != NULL) {
+        return TAKE_PTR(hidden);
     }
-    const char *text = buf_str(body);
-    text += strspn(text, " \t\r\n");
-    char *excerpt = str_dup_n(text, strnlen(text, EXCERPT_MAX));
-    if (excerpt == NULL) {
-        return NULL;
-    }
-    // What is not ASCII may be of any encoding.
-    for (char *c = excerpt; *c != '\0'; c++) {
-        *c = (unsigned char)*c >= 0x80 ? '?' : *c;
-    }
-    str_make_printable(excerpt);
-    for (size_t length = strlen(excerpt); length > 0 && excerpt[length - 1] == ' '; length--) {
-        excerpt[length - 1] = '\0';
-    }
-    return excerpt;
+    char excerpt[EXCERPT_BYTES_MAX];
+    str_excerpt(hidden, excerpt, sizeof(excerpt));
+    return str_dup(excerpt);
 }
 
 static bool is_tolerated(const struct docker_call *call, int status, const char *message)
@@ -105,14 +95,16 @@ static int check_status(const struct docker_call *call, const struct http_respon
     }
     // "client version 1.44 is too new. Maximum supported API version is 1.41": the engine was
     // replaced by another one.
-    if (response->status == 400 && str_starts_with(message, "client version")) {
-        call->docker->api_minor = 0;
+    bool other = response->status == 400 && str_starts_with(message, "client version");
+    if (other) {
+        call->docker->negotiated = false;
     }
-    int r =
-        error_set(err, http_status_kind(response->status), EREMOTEIO, "engine: %s%s%s (HTTP %d)",
-                  call->what, *message == '\0' ? "" : ": ", message, response->status);
+    int r = error_set(err, other ? ERROR_TRANSIENT : http_status_kind(response->status),
+                      other ? ENOTCONN : EREMOTEIO, "engine: %s%s%s (HTTP %d)", call->what,
+                      *message == '\0' ? "" : ": ", message, response->status);
     if (err != NULL) {
         err->status = response->status;
+        err->retry_ms = http_retry_after_ms(response);
     }
     return r;
 }
@@ -132,7 +124,7 @@ static void call_done(void *ctx, struct http_response *response, const struct er
     if (response == NULL) {
         err = *failure;
         if (is_engine_gone(&err)) {
-            call->docker->api_minor = 0;
+            call->docker->negotiated = false;
         }
         (void)error_wrap(&err, "engine: %s", call->what);
     } else if (check_status(call, response, &err) < 0) {
@@ -223,6 +215,32 @@ int docker_call_send(struct docker *docker, struct docker_call *call,
     return 0;
 }
 
+static bool has_id(const json_t *entity)
+{
+    return !str_empty(json_get_string(entity, "Id", NULL));
+}
+
+// What the answer is not, NULL when it is of the shape.
+static const char *shape_problem(const json_t *answer, enum docker_shape shape)
+{
+    if (shape != DOCKER_SHAPE_ENTITIES) {
+        return !json_is_object(answer)                           ? "the answer is no object"
+               : shape == DOCKER_SHAPE_ENTITY && !has_id(answer) ? "the answer has no id"
+                                                                 : NULL;
+    }
+    if (!json_is_array(answer)) {
+        return "the answer is no list";
+    }
+    size_t i;
+    const json_t *entity;
+    json_array_foreach (answer, i, entity) {
+        if (!has_id(entity)) {
+            return "an entry of the answer has no id";
+        }
+    }
+    return NULL;
+}
+
 int docker_decode(const struct docker_call *call, const struct buf *body, enum docker_shape shape,
                   json_t **ret, struct error *err)
 {
@@ -235,10 +253,9 @@ int docker_decode(const struct docker_call *call, const struct buf *body, enum d
     if (answer == NULL) {
         return docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer is no JSON");
     }
-    if (shape == DOCKER_SHAPE_ARRAY ? !json_is_array(answer) : !json_is_object(answer)) {
-        return docker_error(call, err, ERROR_TRANSIENT, EBADMSG,
-                            shape == DOCKER_SHAPE_ARRAY ? "the answer is no list"
-                                                        : "the answer is no object");
+    const char *problem = shape_problem(answer, shape);
+    if (problem != NULL) {
+        return docker_error(call, err, ERROR_TRANSIENT, EBADMSG, problem);
     }
     *ret = TAKE_PTR(answer);
     return 0;
@@ -257,7 +274,7 @@ static void json_answered(struct docker_call *call, struct http_response *respon
     struct json_call *self = (struct json_call *)call;
     json_auto_t *answer = NULL;
     int r = response == NULL ? -err->code : 0;
-    if (r == 0 && self->shape != DOCKER_SHAPE_NONE) {
+    if (response != NULL && self->shape != DOCKER_SHAPE_NONE) {
         r = docker_decode(call, &response->body, self->shape, &answer, err);
     }
     self->done(self->ctx, answer, r < 0 ? err : NULL);
@@ -270,8 +287,13 @@ int docker_submit(struct docker *docker, const struct docker_request *request, d
     if (self == NULL) {
         return error_oom(err);
     }
+    bool reads = request->method == HTTP_GET || request->method == HTTP_HEAD;
     *self = (struct json_call){
-        .call.answered = json_answered, .shape = request->shape, .done = done, .ctx = ctx};
+        .call = {.answered = json_answered, .effect = reads ? DOCKER_READS : DOCKER_CHANGES},
+        .shape = request->shape,
+        .done = done,
+        .ctx = ctx,
+    };
     int r = docker_call_send(docker, &self->call, request, err);
     if (r < 0) {
         docker_call_free(&self->call);

@@ -15,6 +15,10 @@
 #define TAR_PATH_MAX 4096
 // The path itself may hold anything, so it is not shown.
 #define PATH_REFUSED "a path is absolute, empty, too long or has a .. in it"
+// Two blocks of zeros are the end of every tar. libarchive does without, but then what the engine
+// could not read to its end looks like files that are gone.
+// https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_06
+#define TAR_END_BYTES 1024u
 #define FILE_MODE 0644
 #define DIRECTORY_MODE 0755
 
@@ -165,6 +169,16 @@ static int grow(struct file_list *list)
     return 0;
 }
 
+static bool has_end(const char *data, size_t length)
+{
+    for (size_t i = 1; i <= TAR_END_BYTES; i++) {
+        if (i > length || data[length - i] != '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
 int docker_tar_read(const void *data, size_t length, struct docker_file **ret_files,
                     size_t *ret_count, struct error *err)
 {
@@ -179,6 +193,9 @@ int docker_tar_read(const void *data, size_t length, struct docker_file **ret_fi
     for (unsigned entries = 0;; entries++) {
         struct archive_entry *entry = NULL;
         int r = archive_read_next_header(archive, &entry);
+        if (r == ARCHIVE_EOF && !has_end(data, length)) {
+            return read_error(archive, err);
+        }
         if (r == ARCHIVE_EOF) {
             break;
         }
@@ -323,7 +340,6 @@ int docker_tar_write(const struct docker_file *files, size_t count, struct buf *
                                                   "tar: the files are too large together");
     }
     buf_done(ret);
-    *ret = sink.tar;
-    sink.tar = BUF_INIT(ret->max);
+    *ret = TAKE(sink.tar, BUF_INIT(ret->max));
     return 0;
 }

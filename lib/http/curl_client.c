@@ -29,6 +29,7 @@ static void client_free(struct http_client *client)
     free(self->target);
     free(self->unix_socket);
     free(self->authorization);
+    secrets_free(self->secrets);
     free(self->ca_pem);
     free(self->cert_pem);
     free(self->key_pem);
@@ -299,7 +300,8 @@ int curl_client_new(struct http_transport *transport, const struct http_endpoint
     }
     if (endpoint->bearer_token != NULL) {
         self->authorization = str_printf("Authorization: Bearer %s", endpoint->bearer_token);
-        if (self->authorization == NULL) {
+        if (self->authorization == NULL || secrets_new(&self->secrets) < 0 ||
+            secrets_add(self->secrets, endpoint->bearer_token) < 0) {
             return error_oom(err);
         }
     }

@@ -3,6 +3,7 @@
 // from the idle handle alone, so never inside a curl callback, http_send or http_cancel.
 #pragma once
 
+#include "lib/base/secret.h"
 #include "lib/http/curl_transport.h"
 
 #include <curl/curl.h>
@@ -34,11 +35,12 @@ struct curl_transport {
 struct curl_client {
     struct http_client client; // first
     struct curl_transport *transport;
-    char *url;           // what goes before the request's path
-    char *target;        // whom errors name: the socket's path or HOST:PORT
-    char *unix_socket;   // NULL for TCP
-    char *authorization; // a whole header line, or NULL
-    char *ca_pem;        // PEM texts: NULL when not given
+    char *url;               // what goes before the request's path
+    char *target;            // whom errors name: the socket's path or HOST:PORT
+    char *unix_socket;       // NULL for TCP
+    char *authorization;     // a whole header line, or NULL
+    struct secrets *secrets; // the token in it
+    char *ca_pem;            // PEM texts: NULL when not given
     char *cert_pem;
     char *key_pem;
     struct curl_slist *connect_to; // sends the connection to the host of base, or NULL

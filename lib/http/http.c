@@ -12,6 +12,8 @@
 #define UNRESERVED_CHARACTERS                                                                      \
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~" // RFC 3986 2.3
 
+#define RETRY_AFTER_MAX_S 3600
+
 static bool header_name_is_valid(const char *name)
 {
     return !str_empty(name) && name[strspn(name, HEADER_NAME_CHARACTERS)] == '\0';
@@ -122,6 +124,17 @@ bool http_response_header(const struct http_response *response, const char *name
         return true;
     }
     return false;
+}
+
+unsigned http_retry_after_ms(const struct http_response *response)
+{
+    char value[16];
+    uint64_t seconds = 0;
+    if (!http_response_header(response, "Retry-After", value, sizeof(value)) ||
+        str_to_u64(value, RETRY_AFTER_MAX_S, &seconds) < 0) {
+        return 0;
+    }
+    return (unsigned)seconds * 1000;
 }
 
 int http_append_escaped(struct buf *buf, const char *s)

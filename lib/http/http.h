@@ -112,6 +112,10 @@ DEFINE_CLEANUP(struct http_client *, http_client_free)
 bool http_response_header(const struct http_response *response, const char *name, char *value,
                           size_t size);
 
+// What a Retry-After header asks for, 0 when there is none in the form of seconds.
+// https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+unsigned http_retry_after_ms(const struct http_response *response);
+
 // Appends s percent-encoded as one path segment or query value. Returns 0 or -errno.
 int http_append_escaped(struct buf *buf, const char *s);
 

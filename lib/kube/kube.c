@@ -1,5 +1,6 @@
 #include "lib/kube/kube_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -10,7 +11,7 @@
 #define REQUEST_BYTES_MAX (1024u * 1024u) // above etcd's own bound of an object
 #define MESSAGE_LENGTH_MAX 320            // of an API server's message in an error text
 #define EXCERPT_BYTES_MAX 128
-#define RETRY_AFTER_MAX_S 3600
+#define REASON_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 static void call_free(struct kube_call *call)
 {
@@ -68,6 +69,15 @@ int kube_new(struct http_transport *transport, const struct kube_credentials *cr
     return 0;
 }
 
+void kube_cancel_reads(struct kube *kube)
+{
+    for (struct kube_call *call = kube->calls; call != NULL; call = call->next) {
+        if (call->reads) {
+            http_cancel(kube->client, TAKE_PTR(call->http));
+        }
+    }
+}
+
 void kube_cancel_all(struct kube *kube)
 {
     for (struct kube_call *call = kube->calls; call != NULL; call = call->next) {
@@ -102,36 +112,30 @@ static int parse_body(const struct http_response *response, json_t **ret)
     return 0;
 }
 
-// https://www.rfc-editor.org/rfc/rfc9110#field.retry-after, the form in seconds.
-static unsigned retry_after_ms(const struct http_response *response)
-{
-    char value[16];
-    uint64_t seconds = 0;
-    if (!http_response_header(response, "Retry-After", value, sizeof(value)) ||
-        str_to_u64(value, RETRY_AFTER_MAX_S, &seconds) < 0) {
-        return 0;
-    }
-    return (unsigned)seconds * 1000;
-}
-
 // Explains an answer that is not 2xx. body is a Status object, or NULL for what is no JSON: the
 // page of a proxy. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 static void explain_status(const struct kube_call *call, const struct http_response *response,
                            const json_t *body, struct error *err)
 {
     char excerpt[EXCERPT_BYTES_MAX];
-    str_excerpt(buf_str(&response->body), excerpt, sizeof(excerpt));
-    const char *message = json_get_string(body, "message", NULL);
-    if (str_empty(message)) {
-        message = excerpt[0] == '\0' ? "no message" : excerpt;
+    const char *said = json_get_string(body, "message", NULL);
+    _cleanup_free_ char *hidden = secret_hide(str_empty(said) ? buf_str(&response->body) : said);
+    const char *message = hidden == NULL ? "" : hidden;
+    if (str_empty(said)) {
+        str_excerpt(message, excerpt, sizeof(excerpt));
+        message = excerpt;
     }
+    message = message[0] == '\0' ? "no message" : message;
     const char *reason = json_get_string(body, "reason", NULL);
+    if (reason != NULL && reason[strspn(reason, REASON_CHARACTERS)] != '\0') {
+        reason = NULL; // none of Kubernetes' own
+    }
     (void)error_set(err, http_status_kind(response->status), EREMOTEIO,
                     "kube: %s %s: %.*s (HTTP %d%s%.64s)", call->method, call->path,
                     MESSAGE_LENGTH_MAX, message, response->status, reason == NULL ? "" : " ",
                     reason == NULL ? "" : reason);
     err->status = response->status;
-    err->retry_ms = retry_after_ms(response);
+    err->retry_ms = http_retry_after_ms(response);
 }
 
 // Decodes the answer. Returns 0 with *ret owned by the caller (NULL for a missing object that is
@@ -217,6 +221,7 @@ int kube_send(struct kube *kube, const struct kube_request *request, const char 
         .kube = kube,
         .method = request->name,
         .path = str_dup_n(target, strcspn(target, "?")),
+        .reads = request->method == HTTP_GET,
         .missing_is_fine = request->missing_is_fine,
         .done = done,
         .ctx = ctx,

@@ -19,7 +19,8 @@ struct kube;
 int kube_new(struct http_transport *transport, const struct kube_credentials *credentials,
              uint64_t timeout_ms, struct kube **ret, struct error *err);
 
-// Ends all calls early; each still runs its `done` with code ECANCELED.
+// Ends calls early, those that only read or all; each still runs its `done` with code ECANCELED.
+void kube_cancel_reads(struct kube *kube);
 void kube_cancel_all(struct kube *kube);
 
 // No call may be under way. NULL is fine.

@@ -16,6 +16,7 @@ struct kube_call {
     struct http_call *http; // NULL once cancelled
     const char *method;
     char *path;               // without the query, for error texts
+    bool reads;               // changes nothing
     bool missing_is_fine;     // 404 is success
     struct kube_watch *watch; // NULL for a request with one answer
     kube_done_fn done;

@@ -1,6 +1,7 @@
 // Watches: one answer that does not end, a JSON object a line.
 #include "lib/kube/kube_internal.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 #include "lib/doc/json_lines.h"
@@ -20,7 +21,7 @@ struct kube_watch {
 static int explain_error_event(const json_t *event, struct error *err)
 {
     int64_t status = json_get_int(event, 0, "object", "code", NULL);
-    const char *message = json_get_string(event, "object", "message", NULL);
+    _cleanup_free_ char *message = secret_hide(json_get_string(event, "object", "message", NULL));
     bool valid = status >= 100 && status <= 599;
     (void)error_set(err, valid ? http_status_kind((int)status) : ERROR_TRANSIENT, EREMOTEIO,
                     "kube: watch: %.320s", message == NULL ? "an error" : message);

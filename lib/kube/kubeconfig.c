@@ -9,8 +9,12 @@
 
 #define SERVER_BYTES_MAX 2048
 #define HOST_BYTES_MAX 253
-#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:"
+#define DIGITS "0123456789"
+#define ADDRESS_CHARACTERS "abcdefABCDEF" DIGITS ".:"
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS ".-_"
+#define HOST_CHARACTERS NAME_CHARACTERS ":"
 
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than YAML_DEPTH_MAX
 static void wipe_node(struct yaml_node *node)
 {
     if (node->text != NULL) {
@@ -80,6 +84,27 @@ static const struct kubeconfig_source user_sources[] = {
     {"token", SOURCE_TEXT, CONTENT_TOKEN, offsetof(struct kube_credentials, token)},
 };
 
+// Whether it is HOST[:PORT], an IPv6 address in brackets, with at most slashes behind: a path would
+// lead the program's requests elsewhere.
+static bool is_origin(const char *text)
+{
+    bool brackets = text[0] == '[';
+    size_t length =
+        brackets ? 1 + strspn(text + 1, ADDRESS_CHARACTERS) + 1 : strspn(text, NAME_CHARACTERS);
+    if (length == 0 || (brackets && text[length - 1] != ']')) {
+        return false;
+    }
+    text += length;
+    if (*text == ':') {
+        length = strspn(text + 1, DIGITS);
+        if (length == 0) {
+            return false;
+        }
+        text += 1 + length;
+    }
+    return text[strspn(text, "/")] == '\0';
+}
+
 static int load_server(const struct kubeconfig_entry *cluster, struct kube_credentials *credentials,
                        struct error *err)
 {
@@ -101,8 +126,8 @@ static int load_server(const struct kubeconfig_entry *cluster, struct kube_crede
     while (length > 0 && text[length - 1] == '/') {
         length--;
     }
-    if (!str_starts_with(text, scheme) || length <= strlen(scheme) || length > SERVER_BYTES_MAX ||
-        text[strlen(scheme)] == '/' || strpbrk(text, "@?#\\ \t\r\n") != NULL) {
+    if (!str_starts_with(text, scheme) || length > SERVER_BYTES_MAX ||
+        !is_origin(text + strlen(scheme))) {
         return kubeconfig_refuse(cluster, "server", at, EINVAL, err,
                                  "expected https://HOST[:PORT]");
     }
@@ -236,8 +261,7 @@ int kubeconfig_parse(const char *text, size_t length, const char *file, const ch
     if (r < 0) {
         return r;
     }
-    *ret = credentials;
-    credentials = (struct kube_credentials){0};
+    *ret = TAKE_STRUCT(credentials);
     return 0;
 }
 

@@ -8,7 +8,7 @@
 
 // PEM texts in memory. All zero is empty.
 struct kube_credentials {
-    char *server; // https://host:port, no trailing slash
+    char *server; // https://HOST[:PORT], IPv6 in brackets, no trailing slash
     char *ca_pem;
     char *cert_pem;
     char *key_pem;

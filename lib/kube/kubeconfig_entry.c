@@ -158,7 +158,6 @@ static int load_source(const struct kubeconfig_entry *entry, const struct kubeco
     case SOURCE_TEXT:
         value = str_dup(text);
         length = strlen(text);
-        r = value == NULL ? -ENOMEM : 0;
         break;
     case SOURCE_FILE:
         r = read_named_file(entry, source, text, at, &value, &length, err);
@@ -167,7 +166,7 @@ static int load_source(const struct kubeconfig_entry *entry, const struct kubeco
         }
         break;
     }
-    if (r < 0) {
+    if (value == NULL) {
         return error_oom(err);
     }
     const char *problem = check_content(source->content, value, length);

@@ -40,7 +40,7 @@ struct condition {
     char *cluster; // NULL for a resource of no cluster
     enum ready ready;
     enum reason reason;
-    char *message; // one sentence, says what to do; "" when converged
+    char *message; // one line, says what to do; "" when converged
 };
 
 const char *ready_name(enum ready ready);                 // "True", "False", "Unknown"

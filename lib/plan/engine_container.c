@@ -5,6 +5,7 @@
 //     NAME           NAME-previous
 //     absent         absent          create it, or rename an own one that goes by another name
 //     absent         there           go on with the recreate, or give the name back
+//     differs        there           remove the new one: the declaration has changed since
 //     not started    there           stop the old one, start the new one
 //     up, silent     there           wait for PLAN_COMEUP_SECONDS
 //     up, answers    there           remove the old one

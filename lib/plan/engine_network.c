@@ -14,23 +14,41 @@ static bool is_attached(const struct engine_plan *p)
             endpoint->ipv6 != NULL);
 }
 
-static void attach(struct engine_plan *p)
+struct action *engine_detach(struct engine_plan *p, const char *verb)
 {
-    struct action_template template = {.type = ACTION_NETWORK_DISCONNECT,
-                                       .verb = "attach",
-                                       .resource = p->network_resource,
-                                       .target = p->config->registry.name,
-                                       .argument = p->config->network};
-    if (!p->fresh && !p->disconnected &&
-        world_container_endpoint(p->holder, p->config->network) != NULL) {
-        engine_act(p, template);
-    }
-    template.type = ACTION_NETWORK_CONNECT;
-    template.step = true;
-    engine_act(p, template);
+    p->disconnected = true;
+    return engine_act(p, (struct action_template){.type = ACTION_NETWORK_DISCONNECT,
+                                                  .verb = verb,
+                                                  .resource = p->network_resource,
+                                                  .target = p->config->registry.name,
+                                                  .argument = p->config->network});
 }
 
-static int judge_network(struct engine_plan *p)
+void engine_give_way(struct engine_plan *p, const struct world_container *container)
+{
+    const struct world_endpoint *endpoint = world_container_endpoint(container, p->config->network);
+    struct action *action = engine_detach(p, "give way");
+    if (action != NULL && endpoint->ipv4 != NULL &&
+        action_add_diff(action, "address", endpoint->ipv4, NULL) < 0) {
+        p->oom = true;
+    }
+}
+
+static void attach(struct engine_plan *p)
+{
+    if (!p->fresh && !p->disconnected &&
+        world_container_endpoint(p->holder, p->config->network) != NULL) {
+        (void)engine_detach(p, "attach");
+    }
+    engine_act(p, (struct action_template){.type = ACTION_NETWORK_CONNECT,
+                                           .verb = "attach",
+                                           .step = true,
+                                           .resource = p->network_resource,
+                                           .target = p->config->registry.name,
+                                           .argument = p->config->network});
+}
+
+static int judge_network(struct engine_plan *p, const struct world_node *awaited)
 {
     const char *resource = p->network_resource;
     bool pending = plan_touches(&p->plan, resource);
@@ -42,6 +60,12 @@ static int judge_network(struct engine_plan *p)
     if (!p->engine->network_present) {
         return plan_add_condition(&p->plan, resource, NULL, READY_FALSE, REASON_NETWORK_MISSING,
                                   PLAN_NETWORK_MISSING, p->config->network);
+    }
+    if (awaited != NULL && (pending || p->holder == NULL || !is_attached(p))) {
+        return plan_add_condition(&p->plan, resource, NULL, READY_FALSE, REASON_NODE_NOT_RUNNING,
+                                  "waits for %s, which comes first to its address on the network; "
+                                  "start it with `docker start %s`",
+                                  awaited->name, awaited->name);
     }
     if (pending) {
         return plan_add_condition(&p->plan, resource, NULL, READY_FALSE, REASON_CONVERGING,
@@ -56,11 +80,16 @@ static int judge_network(struct engine_plan *p)
 
 void engine_plan_network(struct engine_plan *p)
 {
-    if (p->input->wanted && p->engine->network_present && (p->holder != NULL || p->fresh) &&
-        !is_attached(p)) {
+    bool attachable =
+        p->input->wanted && p->engine->network_present && (p->holder != NULL || p->fresh);
+    const struct world_node *awaited = engine_awaited_node(p);
+    if (attachable && awaited == NULL && !is_attached(p)) {
         attach(p);
+    } else if (attachable && !p->fresh && !p->disconnected &&
+               p->holder->state == CONTAINER_RUNNING && engine_is_in_the_way(p, p->holder)) {
+        engine_give_way(p, p->holder);
     }
-    if (judge_network(p) < 0) {
+    if (judge_network(p, awaited) < 0) {
         p->oom = true;
     }
 }

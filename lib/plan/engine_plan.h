@@ -84,8 +84,8 @@ void engine_prepare(struct engine_plan *p);
 void engine_stop_others(struct engine_plan *p, const struct world_container *started,
                         const char *verb);
 
-// Starts what has the declared name by then; container is what was observed of it, NULL when it is
-// new.
+// Starts what has the declared name by then, off the network where it would not start or be in the
+// way; container is what was observed of it, NULL when it is new.
 void engine_start(struct engine_plan *p, const struct world_container *container, const char *verb);
 void engine_unpause(struct engine_plan *p, const char *name);
 
@@ -121,8 +121,22 @@ void engine_plan_container(struct engine_plan *p);
 // engine_recreate.c: main and previous are both there.
 void engine_plan_recreating(struct engine_plan *p);
 
-// engine_network.c; comes last.
-void engine_plan_network(struct engine_plan *p);
+// engine_order.c
+
+// A node that comes to the network before the registry does, NULL when none is waited for.
+const struct world_node *engine_awaited_node(const struct engine_plan *p);
+
+// Whether the container is attached and has, or would get by its start, an address that is to be
+// left to an awaited node.
+bool engine_is_in_the_way(const struct engine_plan *p, const struct world_container *container);
+
+// engine_network.c
+
+// Takes what has the declared name by then off the network; NULL when out of memory.
+struct action *engine_detach(struct engine_plan *p, const char *verb);
+// The same for a container that is in the way.
+void engine_give_way(struct engine_plan *p, const struct world_container *container);
+void engine_plan_network(struct engine_plan *p); // comes last
 
 // engine_removal.c
 void engine_plan_removal(struct engine_plan *p);

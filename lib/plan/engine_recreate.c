@@ -35,28 +35,17 @@ static bool has_failed(struct engine_plan *p)
     return false;
 }
 
-// A new container that was never started: the old one runs still, unless a plan ended between the
-// two steps.
-static void go_on_with_start(struct engine_plan *p)
+static bool main_differs(struct engine_plan *p)
 {
     _cleanup_(field_diffs_done) struct field_diffs diffs = {0};
     engine_compare(p, p->main, &diffs);
-    if (diffs.count > 0) {
-        // Made for a configuration that has changed since.
-        engine_remove(p, p->main, "recreate", false);
-        p->holder = NULL;
-    } else {
-        engine_stop_others(p, p->main, "recreate");
-        engine_start(p, p->main, "recreate");
-    }
+    return diffs.count > 0;
 }
 
 // Both are there and nothing can be done about it but to see that main runs.
 static void judge_beside_previous(struct engine_plan *p)
 {
-    _cleanup_(field_diffs_done) struct field_diffs diffs = {0};
-    engine_compare(p, p->main, &diffs);
-    if (diffs.count > 0 && !engine_is_labelled(p->main)) {
+    if (main_differs(p) && !engine_is_labelled(p->main)) {
         engine_judge_name_taken(p);
     } else if (p->main->state == CONTAINER_RUNNING && !engine_is_late(p, p->main)) {
         engine_judge(p, REASON_CONVERGING, "is started; %s is kept until it answers",
@@ -74,12 +63,20 @@ void engine_plan_recreating(struct engine_plan *p)
                      p->previous_name);
     } else if (engine_answers(p) || p->previous->state == CONTAINER_DEAD) {
         engine_remove(p, p->previous, "remove", false);
+    } else if (is_new && main_differs(p)) {
+        // Made for a configuration that has changed since: whether it comes up does not matter, and
+        // where it answers is not asked. Without it the old one is restored, or followed by
+        // another.
+        engine_remove(p, main, "recreate", false);
+        p->holder = NULL;
     } else if (is_new && has_failed(p)) {
         engine_remove(p, main, PLAN_VERB_PUT_BACK, false);
         engine_take_name(p, p->previous, PLAN_VERB_PUT_BACK);
         p->holder = NULL;
     } else if (is_new && main->state == CONTAINER_CREATED) {
-        go_on_with_start(p);
+        // The old one runs still, unless a plan ended between the two steps.
+        engine_stop_others(p, main, "recreate");
+        engine_start(p, main, "recreate");
     } else {
         judge_beside_previous(p);
         engine_plan_state(p);

@@ -42,12 +42,9 @@ void engine_stop_others(struct engine_plan *p, const struct world_container *sta
 void engine_start(struct engine_plan *p, const struct world_container *container, const char *verb)
 {
     if (container != NULL && engine_endpoint_is_stale(p, container)) {
-        engine_act(p, (struct action_template){.type = ACTION_NETWORK_DISCONNECT,
-                                               .verb = "attach",
-                                               .resource = p->network_resource,
-                                               .target = p->config->registry.name,
-                                               .argument = p->config->network});
-        p->disconnected = true;
+        (void)engine_detach(p, "attach");
+    } else if (container != NULL && engine_is_in_the_way(p, container)) {
+        engine_give_way(p, container);
     }
     engine_act(p, (struct action_template){.type = ACTION_CONTAINER_START,
                                            .verb = verb,

@@ -168,3 +168,8 @@ enum reason outcome_of_observation(const struct plan_input *input, const char *k
     }
     return of_peer(input, PEER_ENGINE, error, message, size);
 }
+
+bool outcome_may_pass(enum reason reason, const struct error *error)
+{
+    return reason_is_settling(reason) || (reason == REASON_ERROR && error->kind != ERROR_PERMANENT);
+}

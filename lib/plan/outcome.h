@@ -13,3 +13,7 @@ enum reason outcome_of_action(const struct plan_input *input, const struct actio
 // The reason for a key ("engine", "node/X", "cluster/X") that could not be observed.
 enum reason outcome_of_observation(const struct plan_input *input, const char *key,
                                    const struct error *error, char *message, size_t size);
+
+// Whether it may pass by itself. An error without a reason of its own may, unless it says that it
+// does not.
+bool outcome_may_pass(enum reason reason, const struct error *error);

@@ -117,6 +117,16 @@ struct action *plan_add_action(struct plan *plan, const struct action_template *
     return &actions[plan->action_count++];
 }
 
+// What the engine or the API says may hold anything; what a user is shown is a line.
+static int copy_line(char **target, const char *s)
+{
+    int r = str_replace(target, s);
+    if (*target != NULL) {
+        str_make_printable(*target);
+    }
+    return r;
+}
+
 int field_diffs_add(struct field_diffs *diffs, const char *path, const char *is, const char *should)
 {
     struct field_diff *items = reallocarray(diffs->items, diffs->count + 1, sizeof(*diffs->items));
@@ -126,12 +136,19 @@ int field_diffs_add(struct field_diffs *diffs, const char *path, const char *is,
     diffs->items = items;
 
     struct field_diff field = {0};
-    if (str_replace(&field.path, path) < 0 || str_replace(&field.is, is) < 0 ||
-        str_replace(&field.should, should) < 0) {
+    if (copy_line(&field.path, path) < 0 || copy_line(&field.is, is) < 0 ||
+        copy_line(&field.should, should) < 0) {
         free(field.path);
         free(field.is);
         free(field.should);
         return -ENOMEM;
+    }
+    // What differs is often somebody else's text.
+    char *const shown[] = {field.path, field.is, field.should};
+    for (size_t i = 0; i < ELEMENTS(shown); i++) {
+        if (shown[i] != NULL) {
+            str_make_printable(shown[i]);
+        }
     }
     items[diffs->count++] = field;
     return 0;
@@ -191,6 +208,7 @@ int plan_add_condition(struct plan *plan, const char *resource, const char *clus
         condition_done(&condition);
         return -ENOMEM;
     }
+    str_make_printable(condition.message);
     conditions[plan->condition_count++] = condition;
     return 0;
 }

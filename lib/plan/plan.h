@@ -17,6 +17,10 @@
 // How long after its start the registry may stay silent before it counts as not coming up.
 #define PLAN_COMEUP_SECONDS 20
 
+// How long after a node's end the registry leaves its place on the network to it: an engine that
+// restarts has its containers up in less.
+#define PLAN_NODES_SECONDS 60
+
 // The verb of the actions that replace a container which did not come up by the one before: the
 // plan's condition says why it did not.
 #define PLAN_VERB_PUT_BACK "put back"
@@ -40,7 +44,8 @@ enum action_type {
     _ACTION_TYPE_COUNT,
 };
 
-// A field that differs. Values of environment variables are never in it: "(hidden)".
+// A field that differs, as lines to be shown. Values of environment variables are never in it:
+// "(hidden)".
 struct field_diff {
     char *path;
     char *is;     // NULL: absent

@@ -184,7 +184,6 @@ int plan_engine(const struct plan_input *input, struct plan *ret, struct error *
     if (engine_begin(&p) < 0 || engine_parts(&p) < 0) {
         return error_oom(err);
     }
-    *ret = p.plan;
-    p.plan = (struct plan){0};
+    *ret = TAKE_STRUCT(p.plan);
     return 0;
 }

@@ -72,7 +72,6 @@ static int add_line_diff(struct action *action, const char *path, const char *is
     if (is_line == NULL || should_line == NULL) {
         return -ENOMEM;
     }
-    str_make_printable(is_line);
     return action_add_diff(action, path, is_line, should_line);
 }
 
@@ -234,7 +233,6 @@ int plan_node(const struct plan_input *input, const char *node,
     if (r < 0) {
         return error_oom(err);
     }
-    *ret = p.plan;
-    p.plan = (struct plan){0};
+    *ret = TAKE_STRUCT(p.plan);
     return 0;
 }

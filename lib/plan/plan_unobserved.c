@@ -81,7 +81,6 @@ int plan_unobserved(const struct plan_input *input, const char *key, const struc
     if (r < 0) {
         return error_oom(err);
     }
-    *ret = plan;
-    plan = (struct plan){0};
+    *ret = TAKE_STRUCT(plan);
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "lib/plan/subset.h"
 
+#include "lib/base/buf.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
@@ -10,6 +11,7 @@
 #define VALUE_CONTEXT 20 // of them, those before the first difference
 
 #define HIDDEN "(hidden)"
+#define PATH_BYTES_MAX (16u * 1024u * 1024u) // an answer has no longer one: it is no longer itself
 
 // What is special about a field, by its path. "[]" stands for any element.
 struct rule {
@@ -94,6 +96,7 @@ static bool is_zero(const json_t *value)
 }
 
 // Hides the values of every environment in a copy that is to be shown. Returns 0 or -ENOMEM.
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than jansson reads (JSON_PARSER_MAX_DEPTH)
 static int redact(json_t *value)
 {
     const char *key = NULL;
@@ -179,98 +182,128 @@ static json_t *element_with(const json_t *list, const json_t *wanted, const char
     return NULL;
 }
 
-// "containers" and its element {"name":"ui"}: "containers[ui]". NULL: out of memory.
-static char *element_path(const char *path, const json_t *element, const char *key)
+// A comparison under way: where it is, and what it found so far.
+struct walk {
+    struct subset_diff *diff;
+    struct buf path; // of the values at hand, "spec.ports[80].name"
+};
+
+// The path of a child is that of its parent with more behind it: push, look at the child, pop.
+static int push_member(struct walk *walk, const char *key)
+{
+    int r = walk->path.length == 0 ? 0 : buf_append(&walk->path, ".", 1);
+    return r < 0 ? r : buf_append_str(&walk->path, key);
+}
+
+// "containers" and its element {"name":"ui"}: "containers[ui]".
+static int push_element(struct walk *walk, const json_t *element, const char *key)
 {
     const json_t *value = json_object_get(element, key);
     return json_is_string(value)
-               ? str_printf("%s[%s]", path, json_string_value(value))
-               : str_printf("%s[%" JSON_INTEGER_FORMAT "]", path, json_integer_value(value));
+               ? buf_printf(&walk->path, "[%s]", json_string_value(value))
+               : buf_printf(&walk->path, "[%" JSON_INTEGER_FORMAT "]", json_integer_value(value));
 }
 
-static char *member_path(const char *path, const char *key)
+static int push_index(struct walk *walk, size_t index)
 {
-    return str_printf("%s%s%s", path, path[0] == '\0' ? "" : ".", key);
+    return buf_printf(&walk->path, "[%zu]", index);
 }
 
-static int compare(struct subset_diff *diff, struct mode mode, const char *path, const json_t *is,
-                   const json_t *should);
+static const struct rule *rule_here(const struct walk *walk)
+{
+    return rule_of(buf_str(&walk->path));
+}
+
+static int add_here(struct walk *walk, struct mode mode, const json_t *is, const json_t *should)
+{
+    return add(walk->diff, mode, buf_str(&walk->path), is, should);
+}
+
+// NOLINTBEGIN(misc-no-recursion): no deeper than what is declared
+static int compare(struct walk *walk, struct mode mode, const json_t *is, const json_t *should);
 
 // A name may not occur twice in these lists, so that applying the wanted element is refused while
 // one with other keys has its name.
-static int compare_keyed(struct subset_diff *diff, struct mode mode, const char *path,
-                         const struct rule *rule, const json_t *is, const json_t *should)
-{
-    static const char *const by_name[2] = {"name"};
-    for (size_t i = 0; i < json_array_size(should); i++) {
-        const json_t *wanted = json_array_get(should, i);
-        _cleanup_free_ char *child = element_path(path, wanted, rule->keys[0]);
-        if (child == NULL) {
-            return -ENOMEM;
-        }
-        const json_t *found = element_with(is, wanted, rule->keys);
-        if (found == NULL) {
-            const json_t *rival = element_with(is, wanted, by_name);
-            mode.recreate = mode.recreate || rival != NULL;
-            int r = add(diff, mode, child, rival, wanted);
-            if (r < 0) {
-                return r;
-            }
-            continue;
-        }
-        int r = compare(diff, mode, child, found, wanted);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
-static int compare_array(struct subset_diff *diff, struct mode mode, const char *path,
+static int compare_keyed(struct walk *walk, struct mode mode, const struct rule *rule,
                          const json_t *is, const json_t *should)
 {
-    const struct rule *rule = rule_of(path);
-    if (rule->keys[0] != NULL) {
-        return compare_keyed(diff, mode, path, rule, is, should);
-    }
-    if (json_array_size(is) != json_array_size(should)) {
-        return add(diff, mode, path, is, should);
-    }
-    mode.exact = true;
+    static const char *const by_name[2] = {"name"};
+    size_t parent = walk->path.length;
     for (size_t i = 0; i < json_array_size(should); i++) {
-        _cleanup_free_ char *child = str_printf("%s[%zu]", path, i);
-        int r = child == NULL
-                    ? -ENOMEM
-                    : compare(diff, mode, child, json_array_get(is, i), json_array_get(should, i));
+        const json_t *wanted = json_array_get(should, i);
+        int r = push_element(walk, wanted, rule->keys[0]);
+        const json_t *found = element_with(is, wanted, rule->keys);
+        if (r == 0 && found != NULL) {
+            r = compare(walk, mode, found, wanted);
+        } else if (r == 0) {
+            const json_t *rival = element_with(is, wanted, by_name);
+            mode.recreate = mode.recreate || rival != NULL;
+            r = add_here(walk, mode, rival, wanted);
+        }
         if (r < 0) {
             return r;
         }
+        buf_truncate(&walk->path, parent);
     }
     return 0;
 }
 
-static int compare_object(struct subset_diff *diff, struct mode mode, const char *path,
-                          const json_t *is, const json_t *should)
+static int compare_array(struct walk *walk, struct mode mode, const json_t *is,
+                         const json_t *should)
+{
+    const struct rule *rule = rule_here(walk);
+    if (rule->keys[0] != NULL) {
+        return compare_keyed(walk, mode, rule, is, should);
+    }
+    if (json_array_size(is) != json_array_size(should)) {
+        return add_here(walk, mode, is, should);
+    }
+    mode.exact = true;
+    size_t parent = walk->path.length;
+    for (size_t i = 0; i < json_array_size(should); i++) {
+        int r = push_index(walk, i);
+        if (r == 0) {
+            r = compare(walk, mode, json_array_get(is, i), json_array_get(should, i));
+        }
+        if (r < 0) {
+            return r;
+        }
+        buf_truncate(&walk->path, parent);
+    }
+    return 0;
+}
+
+static int compare_object(struct walk *walk, struct mode mode, const json_t *is,
+                          const json_t *should)
 {
     const char *key = NULL;
     json_t *value = NULL;
+    size_t parent = walk->path.length;
     json_object_foreach ((json_t *)should, key, value) {
-        _cleanup_free_ char *child = member_path(path, key);
-        int r =
-            child == NULL ? -ENOMEM : compare(diff, mode, child, json_object_get(is, key), value);
+        int r = push_member(walk, key);
+        if (r == 0) {
+            r = compare(walk, mode, json_object_get(is, key), value);
+        }
         if (r < 0) {
             return r;
         }
+        buf_truncate(&walk->path, parent);
+    }
+    if (!mode.exact) {
+        return 0;
     }
     json_object_foreach ((json_t *)is, key, value) {
-        if (!mode.exact || is_zero(value) || json_object_get(should, key) != NULL) {
+        if (is_zero(value) || json_object_get(should, key) != NULL) {
             continue;
         }
-        _cleanup_free_ char *child = member_path(path, key);
-        int r = child == NULL ? -ENOMEM : add(diff, mode, child, value, NULL);
+        int r = push_member(walk, key);
+        if (r == 0) {
+            r = add_here(walk, mode, value, NULL);
+        }
         if (r < 0) {
             return r;
         }
+        buf_truncate(&walk->path, parent);
     }
     return 0;
 }
@@ -284,99 +317,106 @@ static bool is_equal(const json_t *is, const json_t *should)
     return json_equal(is, should);
 }
 
-static int compare(struct subset_diff *diff, struct mode mode, const char *path, const json_t *is,
-                   const json_t *should)
+static int compare(struct walk *walk, struct mode mode, const json_t *is, const json_t *should)
 {
     if (is_zero(is) && is_zero(should)) {
         return 0;
     }
-    mode = mode_below(mode, rule_of(path));
+    mode = mode_below(mode, rule_here(walk));
     if (json_is_object(is) && json_is_object(should)) {
-        return compare_object(diff, mode, path, is, should);
+        return compare_object(walk, mode, is, should);
     }
     if (json_is_array(is) && json_is_array(should)) {
-        return compare_array(diff, mode, path, is, should);
+        return compare_array(walk, mode, is, should);
     }
-    return is_equal(is, should) ? 0 : add(diff, mode, path, is, should);
+    return is_equal(is, should) ? 0 : add_here(walk, mode, is, should);
 }
+// NOLINTEND(misc-no-recursion)
 
 int subset_compare(const json_t *is, const json_t *should, struct subset_diff *ret)
 {
-    return compare(ret, (struct mode){0}, "", is, should);
+    struct walk walk = {.diff = ret, .path = BUF_INIT(PATH_BYTES_MAX)};
+    int r = compare(&walk, (struct mode){0}, is, should);
+    buf_done(&walk.path);
+    return r;
 }
 
-static int compare_managed(struct subset_diff *diff, struct mode mode, const char *path,
-                           const json_t *fields, const json_t *is, const json_t *should);
+// NOLINTBEGIN(misc-no-recursion): no deeper than jansson reads (JSON_PARSER_MAX_DEPTH)
+static int compare_managed(struct walk *walk, struct mode mode, const json_t *fields,
+                           const json_t *is, const json_t *should);
 
-// One field of a FieldsV1: "f:NAME" a member, "k:{…}" the element with these keys; "." is the
-// parent itself.
-// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
-static int compare_managed_field(struct subset_diff *diff, struct mode mode, const char *path,
-                                 const char *field, const json_t *below, const json_t *is,
-                                 const json_t *should)
+// The values of one field of a FieldsV1 are at hand and its path is pushed.
+static int compare_managed_value(struct walk *walk, struct mode mode, const json_t *below,
+                                 const json_t *is, const json_t *should)
 {
-    _cleanup_free_ char *child = NULL;
-    const json_t *is_child = NULL;
-    const json_t *should_child = NULL;
-    json_auto_t *keys = NULL;
-    if (str_starts_with(field, "f:")) {
-        child = member_path(path, field + 2);
-        is_child = json_object_get(is, field + 2);
-        should_child = json_object_get(should, field + 2);
-    } else if (str_starts_with(field, "k:")) {
-        keys = json_loads(field + 2, 0, NULL);
-        const struct rule *rule = rule_of(path);
-        if (keys == NULL || rule->keys[0] == NULL) {
-            return 0; // a list that nothing declared has
-        }
-        child = element_path(path, keys, rule->keys[0]);
-        is_child = element_with(is, keys, rule->keys);
-        should_child = element_with(should, keys, rule->keys);
-    } else {
+    if (is_zero(is) || mode.exact) { // compare() tells of more than there may be
         return 0;
     }
-    if (child == NULL) {
-        return -ENOMEM;
-    }
-    if (is_zero(is_child) || mode.exact) { // compare() tells of more than there may be
-        return 0;
-    }
-    mode = mode_below(mode, rule_of(child));
-    return should_child == NULL ? add(diff, mode, child, is_child, NULL)
-                                : compare_managed(diff, mode, child, below, is_child, should_child);
+    mode = mode_below(mode, rule_here(walk));
+    return should == NULL ? add_here(walk, mode, is, NULL)
+                          : compare_managed(walk, mode, below, is, should);
 }
 
-static int compare_managed(struct subset_diff *diff, struct mode mode, const char *path,
-                           const json_t *fields, const json_t *is, const json_t *should)
+// "k:{…}": the element with these keys of a list.
+static int compare_managed_element(struct walk *walk, struct mode mode, const char *keys_text,
+                                   const json_t *below, const json_t *is, const json_t *should)
+{
+    json_auto_t *keys = json_loads(keys_text, 0, NULL);
+    const struct rule *rule = rule_here(walk);
+    if (keys == NULL || rule->keys[0] == NULL) {
+        return 0; // a list that nothing declared has
+    }
+    int r = push_element(walk, keys, rule->keys[0]);
+    return r < 0 ? r
+                 : compare_managed_value(walk, mode, below, element_with(is, keys, rule->keys),
+                                         element_with(should, keys, rule->keys));
+}
+
+// The fields of a FieldsV1: "f:NAME" is a member, "k:{…}" an element, "." the parent itself.
+// https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
+static int compare_managed(struct walk *walk, struct mode mode, const json_t *fields,
+                           const json_t *is, const json_t *should)
 {
     const char *field = NULL;
     json_t *below = NULL;
+    size_t parent = walk->path.length;
     json_object_foreach ((json_t *)fields, field, below) {
-        int r = compare_managed_field(diff, mode, path, field, below, is, should);
+        int r = 0;
+        if (str_starts_with(field, "f:")) {
+            const char *name = field + strlen("f:");
+            r = push_member(walk, name);
+            if (r == 0) {
+                r = compare_managed_value(walk, mode, below, json_object_get(is, name),
+                                          json_object_get(should, name));
+            }
+        } else if (str_starts_with(field, "k:")) {
+            r = compare_managed_element(walk, mode, field + strlen("k:"), below, is, should);
+        }
         if (r < 0) {
             return r;
         }
+        buf_truncate(&walk->path, parent);
     }
     return 0;
 }
+// NOLINTEND(misc-no-recursion)
 
 int subset_compare_managed(const json_t *is, const json_t *should, const char *manager,
                            struct subset_diff *ret)
 {
+    struct walk walk = {.diff = ret, .path = BUF_INIT(PATH_BYTES_MAX)};
     const json_t *entries = json_get_array(is, "metadata", "managedFields", NULL);
-    for (size_t i = 0; i < json_array_size(entries); i++) {
+    int r = 0;
+    for (size_t i = 0; i < json_array_size(entries) && r == 0; i++) {
         const json_t *entry = json_array_get(entries, i);
-        if (!str_equal(json_get_string(entry, "manager", NULL), manager) ||
-            !str_equal(json_get_string(entry, "operation", NULL), "Apply")) {
-            continue;
-        }
-        int r = compare_managed(ret, (struct mode){0}, "", json_get_object(entry, "fieldsV1", NULL),
+        if (str_equal(json_get_string(entry, "manager", NULL), manager) &&
+            str_equal(json_get_string(entry, "operation", NULL), "Apply")) {
+            r = compare_managed(&walk, (struct mode){0}, json_get_object(entry, "fieldsV1", NULL),
                                 is, should);
-        if (r < 0) {
-            return r;
         }
     }
-    return 0;
+    buf_done(&walk.path);
+    return r;
 }
 
 void subset_diff_done(struct subset_diff *diff)

@@ -53,12 +53,18 @@ int queue_join(struct queue *queue, struct queue_item *item)
     return 0;
 }
 
-void queue_leave(struct queue *queue, struct queue_item *item)
+void queue_reset(struct queue *queue, struct queue_item *item)
 {
     assert(!item->processing);
     if (item->due_ms != QUEUE_NEVER) {
         heap_remove(&queue->heap, &item->node);
     }
+    *item = (struct queue_item){.due_ms = QUEUE_NEVER};
+}
+
+void queue_leave(struct queue *queue, struct queue_item *item)
+{
+    queue_reset(queue, item);
     queue->joined--;
 }
 

@@ -50,6 +50,9 @@ void queue_add(struct queue *queue, struct queue_item *item);
 // Due at due_ms at the latest: an earlier time stands.
 void queue_add_at(struct queue *queue, struct queue_item *item, uint64_t due_ms);
 
+// Begins anew with an item that is not being processed: it is not due and has not failed.
+void queue_reset(struct queue *queue, struct queue_item *item);
+
 // Takes the place of an item that has had its time and returns the item, which goes on without;
 // NULL when there is none (more). To be called before queue_take.
 struct queue_item *queue_lose_patience(struct queue *queue, uint64_t now_ms);

@@ -122,6 +122,7 @@ void reconciler_reload(struct reconciler *reconciler, struct config *config)
 {
     config_free(reconciler->next_config);
     reconciler->next_config = config;
+    reconciler->backend->ops->cancel(reconciler->backend, false);
     reconciler_trigger(reconciler);
 }
 
@@ -129,6 +130,7 @@ void reconciler_stop(struct reconciler *reconciler)
 {
     reconciler->stopping = true;
     listeners_stop(reconciler);
+    reconciler->backend->ops->cancel(reconciler->backend, false);
 }
 
 static bool keys_idle(const struct reconciler *reconciler)
@@ -224,12 +226,16 @@ static void pass_begin(struct reconciler *reconciler, struct key *engine)
 
 static void pass_end(struct reconciler *reconciler)
 {
+    uint64_t duration_ms = reconciler->now_ms - reconciler->pass.begin_ms;
     reconciler->pass.running = false;
     reconciler->status.passes++;
-    reconciler->status.pass_ms = reconciler->now_ms - reconciler->pass.begin_ms;
+    reconciler->status.pass_ms = duration_ms;
     reconciler->status.pass_cpu_us = cpu_us() - reconciler->pass.begin_cpu_us;
     if (reconciler->mode == RECONCILE_KEEP) {
-        reconciler->pass.poll_ms = reconciler->now_ms + reconciler->config->reconcile.poll_ms;
+        // Counted from its begin; but passes that take long leave as much time between them.
+        uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
+        reconciler->pass.poll_ms =
+            reconciler->now_ms + (poll_ms > 2 * duration_ms ? poll_ms - duration_ms : duration_ms);
     }
 }
 
@@ -253,10 +259,14 @@ static void swap_config(struct reconciler *reconciler)
             reconciler_wants(reconciler) &&
             (key->kind == KEY_ENGINE || config_wants_cluster(reconciler->config, key->cluster));
         key->settle_ms = SETTLE_MS;
+        key->observed = false;
+        queue_reset(key_queue(key), &key->item);
         if (!key->wanted) {
             listener_drop(key);
         }
     }
+    // The others become due by the engine's observation: their way may lead through its connection.
+    key_mark(key_engine(reconciler));
     reconciler->backend->ops->forget(reconciler->backend, NULL);
     reconciler->status_changed = true;
     log_debug("configuration swapped");

@@ -49,11 +49,12 @@ void reconciler_trigger(struct reconciler *reconciler);
 // Marks one key due now, for an event that names it. A key that is not known is left to an
 // observation of the engine, which is marked instead. Whether a node runs is the engine's to say:
 // a container's event is for "engine", which finds the nodes that changed.
-void reconciler_trigger_key(struct reconciler *reconciler, const char *key);
+void reconciler_trigger_key(struct reconciler *reconciler, const char *name);
 
 // Swaps the configuration (takes it over) as soon as no key is under way, then marks every key;
-// clusters that the old one wanted and the new one does not are cleaned up. The reconciler calls
-// events->status after the swap.
+// clusters that the old one wanted and the new one does not are cleaned up. What is under way ends
+// as by reconciler_stop; of several configurations in a row the last one counts. The reconciler
+// calls events->status after the swap.
 void reconciler_reload(struct reconciler *reconciler, struct config *config);
 
 // Takes up what the backend answered and starts what is due. Call it when reconciler_next_due says
@@ -62,7 +63,8 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
 // When to call it next, false when nothing is scheduled.
 bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms);
 
-// Takes no more keys; those under way end after their action in flight.
+// Takes no more keys. Those that are being observed end at once; one that acts ends after its
+// action in flight, since nobody would know whether a request that was cut short was carried out.
 void reconciler_stop(struct reconciler *reconciler);
 bool reconciler_idle(const struct reconciler *reconciler);
 

@@ -23,7 +23,9 @@ static int condition_set(struct reconciler *reconciler, const struct condition *
     bool moved = before.resource == NULL || before.ready != condition->ready ||
                  before.reason != condition->reason || condition->ready != READY_TRUE;
     if (moved && reconciler->events.condition != NULL) {
-        reconciler->events.condition(reconciler->events.ctx, condition,
+        // As the status has it, with a printable message.
+        const struct status_entry *now = status_get(&reconciler->status, condition->resource);
+        reconciler->events.condition(reconciler->events.ctx, &now->condition,
                                      before.resource == NULL ? NULL : &before);
     }
     condition_done(&before);
@@ -85,8 +87,7 @@ int conditions_from_plan(struct key *key, struct plan *plan)
         }
     }
     plan_done(&key->plan);
-    key->plan = *plan;
-    *plan = (struct plan){0};
+    key->plan = TAKE_STRUCT(*plan);
 
     for (size_t i = 0; i < key->plan.condition_count; i++) {
         const struct condition *condition = &key->plan.conditions[i];

@@ -157,6 +157,7 @@ bool round_may_act(const struct key *key);
 int key_new(struct reconciler *reconciler, enum key_kind kind, const char *object,
             const char *cluster, struct key **ret);
 void key_free(struct key *key);
+void key_release_observation(struct key *key);
 int key_compare(const char *name, const void *element); // of reconciler.keys
 struct key *key_find(const struct reconciler *reconciler, const char *name);
 struct key *key_at(const struct reconciler *reconciler, size_t index); // of keys.count

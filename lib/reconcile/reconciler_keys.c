@@ -22,6 +22,14 @@ int key_compare(const char *name, const void *element)
     return kind != key->kind ? (int)kind - (int)key->kind : strcmp(name, key->name);
 }
 
+void key_release_observation(struct key *key)
+{
+    world_engine_free(key->observation.engine);
+    world_node_files_free(key->observation.node);
+    world_cluster_free(key->observation.cluster);
+    key->observation = (struct observation){0};
+}
+
 void key_free(struct key *key)
 {
     if (key == NULL) {
@@ -34,9 +42,7 @@ void key_free(struct key *key)
     strv_done(&key->blamed);
     contention_free(key);
     snapshot_unref(key->snapshot);
-    world_engine_free(key->observation.engine);
-    world_node_files_free(key->observation.node);
-    world_cluster_free(key->observation.cluster);
+    key_release_observation(key);
     free(key);
 }
 
@@ -282,8 +288,10 @@ static int follow_node(struct reconciler *reconciler, struct key *key,
         return 0;
     }
     key_mark(key);
-    if (old != NULL && new != NULL && !str_equal(old->id, new->id)) {
-        // Made anew under the same name: what is cached was of the old one.
+    bool made_anew = old != NULL && new != NULL && !str_equal(old->id, new->id);
+    bool started = old != NULL && !old->running && new != NULL &&new->running;
+    if (made_anew || started) {
+        // What is cached was of the old one, or of before: its files may be others.
         reconciler->backend->ops->forget(reconciler->backend, key->name);
     }
     return mark_cluster(reconciler, key->cluster);

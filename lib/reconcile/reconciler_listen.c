@@ -43,7 +43,7 @@ static void on_end(void *ctx, const struct error *err)
     if (listener->key == NULL) {
         free(listener);
     } else {
-        listener->error = err == NULL ? (struct error){0} : *err;
+        listener->error = err != NULL ? *err : (struct error){0};
         listener->ended = true;
         TAILQ_INSERT_TAIL(&reconciler->streams.ended, listener, ended_link);
     }
@@ -126,7 +126,9 @@ static void take_end(struct listener *listener)
     if (listener->key->kind == KEY_ENGINE) {
         queue_add_at(queue, &listener->item, reconciler->now_ms + ENGINE_RETRY_MS);
     }
-    key_mark(listener->key);
+    if (listener->key->observed) { // else it is to be observed anyway
+        key_mark(listener->key);
+    }
 }
 
 static void begin(struct listener *listener)

@@ -91,7 +91,7 @@ static void answer(struct key *key, const struct error *err)
 {
     TAILQ_INSERT_TAIL(&key->reconciler->answered, key, answered_link);
     key->failed = err != NULL;
-    key->error = err == NULL ? (struct error){0} : *err;
+    key->error = err != NULL ? *err : (struct error){0};
     reconciler_wake(key->reconciler);
 }
 
@@ -99,8 +99,7 @@ static void observe_done(void *ctx, struct observation *observation, const struc
 {
     struct key *key = ctx;
     if (observation != NULL && err == NULL) {
-        key->observation = *observation;
-        *observation = (struct observation){0};
+        key->observation = TAKE_STRUCT(*observation);
     }
     answer(key, err);
 }
@@ -182,13 +181,6 @@ static int make_plan(struct key *key, struct plan *ret, struct error *err)
     return -EINVAL;
 }
 
-static void release_observation(struct key *key)
-{
-    world_node_files_free(key->observation.node);
-    world_cluster_free(key->observation.cluster);
-    key->observation = (struct observation){0};
-}
-
 // A teardown takes the engine's things away when all others are done with.
 static bool waits_for_others(const struct key *key)
 {
@@ -220,7 +212,15 @@ static void unobserved(struct key *key, const struct error *err)
     if (key->leads_pass) {
         keys_mark_pass(key->reconciler);
     }
+    struct key *engine = key_engine(key->reconciler);
+    if (err->code == ENOTCONN && engine->item.failures == 0) {
+        // Another engine answers: its own observation agrees with it on a version.
+        key_mark(engine);
+    }
     enum key_result result = r < 0 ? KEY_WAITING : conditions_result(&key->plan);
+    if (conditions_have(&key->plan, REASON_ERROR) && outcome_may_pass(REASON_ERROR, err)) {
+        result = KEY_WAITING;
+    }
     // Without a request there was nothing that a back-off could spare.
     finish(key, result, key->requested || r < 0 ? QUEUE_RETRY : QUEUE_OK, err->retry_ms);
 }
@@ -251,7 +251,7 @@ static void plan_key(struct key *key)
     struct plan plan = {0};
     struct error err = {0};
     int r = make_plan(key, &plan, &err);
-    release_observation(key);
+    key_release_observation(key);
     if (r < 0) {
         plan_done(&plan);
         key->observed = false;
@@ -352,10 +352,8 @@ static void action_failed(struct key *key, const struct action *action)
         observe_again(key); // the old container comes back without delay
         return;
     }
-    // An error without a reason of its own may pass by itself, unless it says that it does not.
-    bool may_pass =
-        reason_is_settling(reason) || (reason == REASON_ERROR && err->kind != ERROR_PERMANENT);
-    finish(key, may_pass ? KEY_WAITING : KEY_BLOCKED, QUEUE_RETRY, err->retry_ms);
+    finish(key, outcome_may_pass(reason, err) ? KEY_WAITING : KEY_BLOCKED, QUEUE_RETRY,
+           err->retry_ms);
 }
 
 static void acted(struct key *key)

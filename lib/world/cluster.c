@@ -1,14 +1,14 @@
 #include "lib/world/cluster.h"
 
+#include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/world/name.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
-#define NAME_MAX_LENGTH 253 // of a DNS subdomain, the longest kind of name
-#define POD_REASON_MAX 400  // bytes
+#define POD_REASON_MAX 400 // bytes
 
 // https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
 #define LABEL_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
@@ -25,22 +25,12 @@ const struct kube_kind_info kube_kinds[_KUBE_KIND_COUNT] = {
                       true},
 };
 
-// A DNS subdomain: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
-static bool name_is_valid(const char *name)
-{
-    size_t length = strlen(name);
-    if (length == 0 || length > NAME_MAX_LENGTH || !isalnum((unsigned char)name[0]) ||
-        !isalnum((unsigned char)name[length - 1])) {
-        return false;
-    }
-    return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length;
-}
-
 int kube_kind_path(enum kube_kind kind, const char *name_space, const char *name, char **ret)
 {
     const struct kube_kind_info *info = &kube_kinds[kind];
-    if ((name_space != NULL && (!info->namespaced || !name_is_valid(name_space))) ||
-        (name != NULL && (info->namespaced != (name_space != NULL) || !name_is_valid(name)))) {
+    if ((name_space != NULL && (!info->namespaced || !world_object_name_is_valid(name_space))) ||
+        (name != NULL &&
+         (info->namespaced != (name_space != NULL) || !world_object_name_is_valid(name)))) {
         return -EINVAL;
     }
     const char *slash = name == NULL ? "" : "/";
@@ -112,9 +102,11 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
     const char *name = json_get_string(object, "metadata", "name", NULL);
     const char *name_space =
         kube_kinds[kind].namespaced ? json_get_string(object, "metadata", "namespace", NULL) : NULL;
-    if (name == NULL || (kube_kinds[kind].namespaced && name_space == NULL)) {
+    if (name == NULL || !world_object_name_is_valid(name) ||
+        (kube_kinds[kind].namespaced &&
+         (name_space == NULL || !world_object_name_is_valid(name_space)))) {
         return error_set(err, ERROR_PERMANENT, EBADMSG,
-                         "the cluster's answer holds an object of kind %s without a name",
+                         "the cluster's answer holds an object of kind %s without a valid name",
                          kube_kinds[kind].kind);
     }
     if (world_cluster_object(cluster, kind, name_space, name) != NULL) {
@@ -262,13 +254,15 @@ int world_pod_reason(const json_t *pod_list, char **ret)
         return 0;
     }
     const char *message = json_get_string(trouble, "message", NULL);
-    char *reason = str_printf("%s%s%s", json_get_string(trouble, "reason", NULL),
-                              str_empty(message) ? "" : ": ", str_empty(message) ? "" : message);
-    if (reason == NULL) {
+    _cleanup_free_ char *reason =
+        str_printf("%s%s%s", json_get_string(trouble, "reason", NULL),
+                   str_empty(message) ? "" : ": ", str_empty(message) ? "" : message);
+    char *hidden = secret_hide(reason);
+    if (hidden == NULL) {
         return -ENOMEM;
     }
-    cut(reason, POD_REASON_MAX);
-    str_make_printable(reason);
-    *ret = reason;
+    cut(hidden, POD_REASON_MAX);
+    str_make_printable(hidden);
+    *ret = hidden;
     return 0;
 }

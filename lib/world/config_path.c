@@ -145,18 +145,18 @@ static struct scan scan_config(const char *config_toml)
 // The value is one directory or, as for PATH, several.
 static bool names_certs_dir(struct piece value)
 {
-    while (value.length > 0) {
-        const char *colon = memchr(value.data, ':', value.length);
-        struct piece first = {value.data,
-                              colon == NULL ? value.length : (size_t)(colon - value.data)};
-        value = colon == NULL ? (struct piece){0}
-                              : (struct piece){colon + 1, value.length - first.length - 1};
-        while (first.length > 0 && first.data[first.length - 1] == '/') {
-            first.length--;
+    const char *end = value.data + value.length;
+    for (const char *at = value.data; at < end;) {
+        const char *colon = memchr(at, ':', (size_t)(end - at));
+        const char *stop = colon == NULL ? end : colon;
+        struct piece one = {at, (size_t)(stop - at)};
+        while (one.length > 0 && one.data[one.length - 1] == '/') {
+            one.length--;
         }
-        if (piece_equal(first, CERTS_DIR)) {
+        if (piece_equal(one, CERTS_DIR)) {
             return true;
         }
+        at = stop + 1;
     }
     return false;
 }

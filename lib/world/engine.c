@@ -2,6 +2,10 @@
 
 #include "lib/base/sorted.h"
 #include "lib/base/str.h"
+#include "lib/world/name.h"
+
+#include <errno.h>
+#include <string.h>
 
 #include <string.h>
 
@@ -50,13 +54,22 @@ const struct world_api *world_engine_api(const struct world_engine *engine, cons
     return NULL;
 }
 
+int world_node_set_address(struct world_node *node, const char *content)
+{
+    _cleanup_free_ char *text = str_dup_n(content, strcspn(content, "\n"));
+    if (text == NULL) {
+        return -ENOMEM;
+    }
+    return str_replace(&node->address, world_address_is_valid(text) ? text : NULL);
+}
+
 void world_container_done(struct world_container *container)
 {
     free(container->id);
     free(container->name);
     free(container->image);
-    free(container->image_id);
     free(container->state_error);
+    secrets_free(container->secrets);
     free(container->restart_policy);
     free(container->storage);
     strmap_done(&container->environment);
@@ -87,13 +100,13 @@ void world_engine_free(struct world_engine *engine)
         world_container_done(&engine->containers[i]);
     }
     free(engine->containers);
-    free(engine->image_id);
     free(engine->network_id);
     for (size_t i = 0; i < engine->node_count; i++) {
         free(engine->nodes[i].id);
         free(engine->nodes[i].name);
         free(engine->nodes[i].cluster);
         free(engine->nodes[i].status);
+        free(engine->nodes[i].address);
     }
     free(engine->nodes);
     for (size_t i = 0; i < engine->api_count; i++) {

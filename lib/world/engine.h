@@ -1,9 +1,11 @@
 // What the Docker Engine was just observed to have, as far as the program cares: the registry's
 // containers, the network, the image, the nodes of kind clusters. Decoders are pure and tolerate
-// every shape of answer: what is missing or of the wrong type is empty.
+// every shape of answer: what is missing or of the wrong type is empty, and what has a name that
+// nothing can have (lib/world/name.h) is not there.
 #pragma once
 
 #include "lib/base/error.h"
+#include "lib/base/secret.h"
 #include "lib/base/strmap.h"
 #include "lib/base/strv.h"
 
@@ -55,7 +57,6 @@ struct world_container {
     char *id;
     char *name; // without the leading '/'
     char *image;
-    char *image_id;
     enum container_state state;
     int exit_code;
     char *state_error; // why the last start failed, NULL when it did not
@@ -63,6 +64,7 @@ struct world_container {
     char *restart_policy;
     char *storage; // host path mounted at WORLD_REGISTRY_STORAGE, NULL: none or a volume
     struct strmap environment;
+    struct secrets *secrets; // the values that were declared when it was made
     struct strmap labels;
     struct world_binding *bindings;
     size_t binding_count;
@@ -83,7 +85,14 @@ struct world_node {
     enum node_role role;
     bool running;
     char *status; // the engine's word, e.g. "exited"
+    // Of one that does not run, as far as it was looked at closer:
+    int64_t stopped_s; // Unix time of its end, 0: unknown, or it never ran
+    char *address;     // IPv4, that it had on its network when it ran; NULL: unknown
 };
+
+// Where kind's entrypoint notes a node's address, to find it changed at the next start
+// (kind images/base/files/usr/local/bin/entrypoint).
+#define WORLD_NODE_ADDRESS_FILE "/kind/old-ipv4"
 
 // Where a cluster's API server is published: of its load balancer if there is one, else of its
 // first control-plane node by name.
@@ -103,7 +112,6 @@ struct world_engine {
     struct world_container *containers; // the registry's: by name, or with the owner label
     size_t container_count;
     bool image_present; // registry.image is on the engine
-    char *image_id;     // of it
     bool network_present;
     char *network_id;
     struct world_node *nodes; // of every kind cluster, sorted by name
@@ -127,6 +135,18 @@ int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, s
 // name-previous, or with the owner label. Appended to ret.
 int world_engine_registry_ids(const json_t *list, const char *name, struct strv *ret,
                               struct error *err);
+
+// What the list shows without a further request: the network is there when a container runs on it,
+// the image when the one of the name runs from it. Sets network_present, network_id and
+// image_present then. Returns 0 or -ENOMEM.
+int world_engine_infer(const json_t *list, const char *name, const char *image, const char *network,
+                       struct world_engine *engine);
+
+// When a container ended, from its inspect: Unix time, 0 when it never ran.
+int64_t world_container_stopped_s(const json_t *inspect);
+// Sets node->address from what is in its file; a text that is no address leaves it unknown.
+// Returns 0 or -ENOMEM.
+int world_node_set_address(struct world_node *node, const char *content);
 
 const struct world_endpoint *world_container_endpoint(const struct world_container *container,
                                                       const char *network);

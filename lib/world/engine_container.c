@@ -5,6 +5,7 @@
 #include "lib/world/engine.h"
 
 #include "lib/base/str.h"
+#include "lib/world/name.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,6 +48,12 @@ static int copy_text(char **target, const char *s)
     return str_replace(target, s == NULL ? "" : s);
 }
 
+// An address, with NULL for what is none.
+static int copy_address(char **target, const char *s)
+{
+    return str_replace(target, s != NULL && world_address_is_valid(s) ? s : NULL);
+}
+
 // A string, with NULL for "" too.
 static int copy_optional(char **target, const char *s)
 {
@@ -82,6 +89,35 @@ static int decode_labels(json_t *object, struct strmap *ret)
         }
     }
     return 0;
+}
+
+// A rotated secret is in no configuration any more.
+static int decode_secrets(struct world_container *container)
+{
+    const char *names = strmap_get(&container->labels, WORLD_LABEL_ENVIRONMENT);
+    if (names == NULL) {
+        return 0;
+    }
+    int r = secrets_new(&container->secrets);
+    while (r == 0 && *names != '\0') {
+        size_t length = strcspn(names, ",");
+        _cleanup_free_ char *name = str_dup_n(names, length);
+        const char *value = name == NULL ? NULL : strmap_get(&container->environment, name);
+        if (name == NULL || (value != NULL && secrets_add(container->secrets, value) < 0)) {
+            r = -ENOMEM;
+        }
+        names += length + (names[length] == ',');
+    }
+    return r;
+}
+
+static int decode_error(const char *text, char **ret)
+{
+    if (str_empty(text)) {
+        return 0;
+    }
+    *ret = secret_hide(text);
+    return *ret == NULL ? -ENOMEM : 0;
 }
 
 static int decode_storage(const json_t *mounts, char **ret)
@@ -144,8 +180,8 @@ static int add_endpoint(struct world_container *container, const char *network,
     *added = (struct world_endpoint){0};
     if (copy_text(&added->network, network) < 0 ||
         copy_text(&added->network_id, json_get_string(endpoint, "NetworkID", NULL)) < 0 ||
-        copy_optional(&added->ipv4, json_get_string(endpoint, "IPAddress", NULL)) < 0 ||
-        copy_optional(&added->ipv6, json_get_string(endpoint, "GlobalIPv6Address", NULL)) < 0) {
+        copy_address(&added->ipv4, json_get_string(endpoint, "IPAddress", NULL)) < 0 ||
+        copy_address(&added->ipv6, json_get_string(endpoint, "GlobalIPv6Address", NULL)) < 0) {
         return -ENOMEM;
     }
     size_t index = 0;
@@ -170,21 +206,31 @@ static int decode_endpoints(json_t *networks, struct world_container *container)
     return 0;
 }
 
-static int decode_parts(const json_t *inspect, struct world_container *container)
+// Without the leading '/'; NULL when it has none that a container can have.
+static const char *inspect_name(const json_t *inspect)
 {
     const char *name = json_get_string(inspect, "Name", NULL);
+    if (name == NULL) {
+        return NULL;
+    }
+    name += name[0] == '/';
+    return world_name_is_valid(name) ? name : NULL;
+}
+
+static int decode_parts(const json_t *inspect, struct world_container *container)
+{
     const char *policy = json_get_string(inspect, "HostConfig", "RestartPolicy", "Name", NULL);
     if (copy_text(&container->id, json_get_string(inspect, "Id", NULL)) < 0 ||
-        copy_text(&container->name, name[0] == '/' ? name + 1 : name) < 0 ||
+        copy_text(&container->name, inspect_name(inspect)) < 0 ||
         copy_text(&container->image, json_get_string(inspect, "Config", "Image", NULL)) < 0 ||
-        copy_text(&container->image_id, json_get_string(inspect, "Image", NULL)) < 0 ||
-        copy_optional(&container->state_error, json_get_string(inspect, "State", "Error", NULL)) <
-            0 ||
         str_replace(&container->restart_policy, str_empty(policy) ? "no" : policy) < 0 ||
         decode_storage(json_get_array(inspect, "Mounts", NULL), &container->storage) < 0 ||
         decode_environment(json_get_array(inspect, "Config", "Env", NULL),
                            &container->environment) < 0 ||
         decode_labels(json_get_object(inspect, "Config", "Labels", NULL), &container->labels) < 0 ||
+        decode_secrets(container) < 0 ||
+        decode_error(json_get_string(inspect, "State", "Error", NULL), &container->state_error) <
+            0 ||
         decode_bindings(json_get_object(inspect, "HostConfig", "PortBindings", NULL), container) <
             0 ||
         decode_endpoints(json_get_object(inspect, "NetworkSettings", "Networks", NULL), container) <
@@ -196,8 +242,8 @@ static int decode_parts(const json_t *inspect, struct world_container *container
 
 int world_container_decode(const json_t *inspect, struct world_container *ret, struct error *err)
 {
-    if (str_empty(json_get_string(inspect, "Id", NULL)) ||
-        str_empty(json_get_string(inspect, "Name", NULL))) {
+    const char *id = json_get_string(inspect, "Id", NULL);
+    if (id == NULL || !world_name_is_valid(id) || inspect_name(inspect) == NULL) {
         return error_set(err, ERROR_TRANSIENT, EBADMSG, "the engine's answer is no container");
     }
 
@@ -209,7 +255,11 @@ int world_container_decode(const json_t *inspect, struct world_container *ret, s
     if (decode_parts(inspect, &container) < 0) {
         return error_oom(err);
     }
-    *ret = container;
-    container = (struct world_container){0};
+    *ret = TAKE_STRUCT(container);
     return 0;
+}
+
+int64_t world_container_stopped_s(const json_t *inspect)
+{
+    return decode_time(json_get_string(inspect, "State", "FinishedAt", NULL));
 }

@@ -4,6 +4,7 @@
 #include "lib/world/engine.h"
 
 #include "lib/base/str.h"
+#include "lib/world/name.h"
 
 #include <errno.h>
 #include <string.h>
@@ -22,11 +23,18 @@ static const char *item_name(const json_t *item)
     json_t *value = NULL;
     json_array_foreach (json_get_array(item, "Names", NULL), index, value) {
         const char *name = json_string_value(value);
-        if (name != NULL && name[0] == '/' && strchr(name + 1, '/') == NULL) {
+        if (name != NULL && name[0] == '/' && world_name_is_valid(name + 1)) {
             return name + 1;
         }
     }
     return NULL;
+}
+
+// NULL when it has none that can stand in a request.
+static const char *item_id(const json_t *item)
+{
+    const char *id = json_get_string(item, "Id", NULL);
+    return id != NULL && world_name_is_valid(id) ? id : NULL;
 }
 
 static int add_node(struct world_engine *engine, const json_t *item, const char *cluster,
@@ -41,7 +49,7 @@ static int add_node(struct world_engine *engine, const json_t *item, const char 
     const char *state = json_get_string(item, "State", NULL);
     struct world_node *node = &nodes[engine->node_count++];
     *node = (struct world_node){.role = role, .running = str_equal(state, "running")};
-    if (str_replace(&node->id, json_get_string(item, "Id", NULL)) < 0 ||
+    if (str_replace(&node->id, item_id(item)) < 0 ||
         str_replace(&node->name, item_name(item)) < 0 || str_replace(&node->cluster, cluster) < 0 ||
         str_replace(&node->status, state == NULL ? "" : state) < 0) {
         return -ENOMEM;
@@ -60,6 +68,7 @@ static const json_t *item_api_port(const json_t *item)
         const char *address = json_get_string(port, "IP", NULL);
         if (json_get_int(port, 0, "PrivatePort", NULL) != API_PORT || published < 1 ||
             published > UINT16_MAX || address == NULL ||
+            !(address[0] == '\0' || world_address_is_valid(address)) ||
             !str_equal(json_get_string(port, "Type", NULL), "tcp")) {
             continue;
         }
@@ -142,7 +151,8 @@ int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, s
         const char *cluster = json_get_string(item, "Labels", WORLD_LABEL_KIND_CLUSTER, NULL);
         const char *role = json_get_string(item, "Labels", WORLD_LABEL_KIND_ROLE, NULL);
         const char *name = item_name(item);
-        if (cluster == NULL || name == NULL || json_get_string(item, "Id", NULL) == NULL) {
+        if (cluster == NULL || !world_name_is_valid(cluster) || name == NULL ||
+            item_id(item) == NULL) {
             continue;
         }
         bool balancer = str_equal(role, "external-load-balancer");
@@ -182,13 +192,40 @@ int world_engine_registry_ids(const json_t *list, const char *name, struct strv 
     size_t index = 0;
     json_t *item = NULL;
     json_array_foreach (list, index, item) {
-        const char *id = json_get_string(item, "Id", NULL);
+        const char *id = item_id(item);
         const char *found = item_name(item);
         bool wanted = str_equal(found, name) || str_equal(found, previous) ||
                       json_get_string(item, "Labels", WORLD_LABEL_OWNER, NULL) != NULL;
         if (wanted && id != NULL && strv_add(ret, id) < 0) {
             return error_oom(err);
         }
+    }
+    return 0;
+}
+
+// A container that does not run may be on a network that is gone
+// (https://github.com/moby/moby/issues/17160), and of an image that is: an image is shown by its id
+// once its name is another's.
+int world_engine_infer(const json_t *list, const char *name, const char *image, const char *network,
+                       struct world_engine *engine)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach (list, index, item) {
+        if (!str_equal(json_get_string(item, "State", NULL), "running")) {
+            continue;
+        }
+        const char *id =
+            json_get_string(item, "NetworkSettings", "Networks", network, "NetworkID", NULL);
+        if (!str_empty(id)) {
+            engine->network_present = true;
+            if (str_replace(&engine->network_id, id) < 0) {
+                return -ENOMEM;
+            }
+        }
+        engine->image_present =
+            engine->image_present || (str_equal(item_name(item), name) &&
+                                      str_equal(json_get_string(item, "Image", NULL), image));
     }
     return 0;
 }

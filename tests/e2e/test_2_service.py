@@ -147,6 +147,40 @@ class Nodes(Service):
             MACHINE.kubectl("delete", "node", added)
         wait_until(lambda: f"node/{added}" not in json.dumps(self.service.status()), POLL + WORK, "the node is forgotten")
 
+    def address(self, container):
+        return MACHINE.docker("inspect", "-f", "{{.NetworkSettings.Networks.kind.IPAddress}}", container).strip()
+
+    def is_attached(self):
+        return "kind" in json.loads(MACHINE.docker("inspect", "-f", "{{json .NetworkSettings.Networks}}", REGISTRY))
+
+    def starts_with_its_address(self, node, before):
+        MACHINE.docker("start", node)
+        self.assertEqual(self.address(node), before)
+        MACHINE.wait_ready()
+        self.repaired(lambda: self.is_attached() and self.address(REGISTRY) != before, "the registry is attached elsewhere", 60)
+        run_pod("localhost:5002/demo:1", node)
+
+    def test_new_registry_leaves_the_address_of_a_stopped_node(self):
+        node = nodes()[-1]
+        before = self.address(node)
+        MACHINE.docker("stop", "-t", "0", node)
+        MACHINE.docker("rm", "-f", REGISTRY)
+        wait_until(lambda: registry_tags() == ["1"], POLL + WORK, "the registry serves the host meanwhile")
+        self.assertFalse(self.is_attached())
+        self.starts_with_its_address(node, before)
+
+    def test_registry_gives_the_address_of_a_stopped_node_back(self):
+        node = nodes()[-1]
+        before = self.address(node)
+        self.service.stop()
+        MACHINE.docker("stop", "-t", "0", node)
+        MACHINE.docker("network", "disconnect", "kind", REGISTRY)
+        MACHINE.docker("network", "connect", "--alias", REGISTRY, "kind", REGISTRY)
+        self.assertEqual(self.address(REGISTRY), before, "the engine gives the lowest free address")
+        self.service.start()
+        wait_until(lambda: not self.is_attached(), POLL + WORK, "the registry gives way")
+        self.starts_with_its_address(node, before)
+
     def test_stopped_node_delays_nothing_else(self):
         node = nodes()[-1]
         MACHINE.docker("stop", "-t", "5", node)

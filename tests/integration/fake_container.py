@@ -103,8 +103,10 @@ class Registry(Server):
 
     def __init__(self, address, engine):
         super().__init__(address, log=engine)
+        self.has_answered = False  # since its container was started
 
     def handle(self, request):
+        self.has_answered = True
         return reply({}, Docker_Distribution_Api_Version="registry/2.0")
 
 
@@ -120,11 +122,16 @@ class Container:
         self.error = ""
         self.exit_code = 0
         self.started = NEVER
+        self.finished = NEVER
         self.networks = {}  # name -> {"id", "aliases", "ip"}
         self.tree = Tree()
         self.ports = []  # published, as the list has them
         self.server = None
         self.version = "containerd github.com/containerd/containerd v1.7.18 ae71819c4f5e67bb4d5ae76a6b735f29cc25774e"
+
+    def __getstate__(self):
+        """What is kept of it, which is all but who answers at its port."""
+        return self.__dict__ | {"server": None}
 
     @property
     def labels(self):
@@ -183,6 +190,7 @@ class Container:
             "ExitCode": self.exit_code,
             "Error": self.error,
             "StartedAt": self.started,
+            "FinishedAt": self.finished,
         }
         document["HostConfig"] |= {
             "Binds": self.binds,

@@ -17,15 +17,20 @@ CONFIG_TOML = """version = 2
   config_path = "/etc/containerd/certs.d"
 """
 API_VERSION = 41
+REMOVAL = "-maxdepth 1 ( -type f -name hosts.toml -o -type d -empty ) -delete".split()
 
 
 class Engine(Server):
+    STATE = ("containers", "networks", "images", "pullable", "execs", "addresses")
+
     def __init__(self, address):
         super().__init__(address)
         self.containers = []
         self.networks = {}
         self.images = {}  # reference -> how its containers behave: answers, exits, silent, unstartable
         self.pullable = {"registry:2": "answers"}
+        self.start_error = "exec format error"  # of an unstartable one
+        self.refused_commands = {}  # program -> what it says before it fails
         self.execs = {}
         self.addresses = 1
 
@@ -50,6 +55,16 @@ class Engine(Server):
 
     # ---- the state that tests set up ----
 
+    def restore(self, saved):
+        """What ran then answers again at its port."""
+        with self.lock:
+            for container in self.containers:
+                self._hush(container)
+            super().restore(saved)
+            for container in self.containers:
+                if container.state == "running":
+                    self._publish(container)
+
     def add_network(self, name="kind"):
         self.networks[name] = identity("network", name, len(self.requests), time.time_ns())
         self.tell("network", "create", self.networks[name], name=name, type="bridge")
@@ -59,6 +74,7 @@ class Engine(Server):
         with self.lock:
             self._hush(container)
             container.state, container.exit_code = "exited", 2
+            container.finished = timestamp()
         self.tell_of(container, "die", exitCode="2")
         self.tell_of(container, "stop")
 
@@ -188,7 +204,7 @@ class Engine(Server):
         behaviour = self.images.get(container.spec["Image"], "answers")
         container.error, container.exit_code = "", 0
         if behaviour == "unstartable":
-            container.error = "exec format error"
+            container.error = self.start_error
             raise Refusal(500, container.error)
         if behaviour == "exits":
             container.state, container.exit_code = "restarting", 1
@@ -319,16 +335,15 @@ class Engine(Server):
         return reply({"ID": number, "Running": False, "ExitCode": self.execs[number][2]})
 
     def _execute(self, container, command):
+        if command[0] in self.refused_commands:
+            return self.refused_commands[command[0]] + "\r\n", 1
         if command == ["containerd", "--version"]:
             return container.version + "\r\n", 0
-        if command[:3] == ["rm", "-f", "--"]:
-            for path in command[3:]:
-                container.tree.remove(path)
-            return "", 0
-        if command[:3] == ["rmdir", "--ignore-fail-on-non-empty", "--"]:
-            for path in command[3:]:
-                if container.tree.below(path) == [path]:
-                    container.tree.remove(path)
+        if command[0] == "find" and command[-len(REMOVAL) :] == REMOVAL:
+            for directory in command[1 : -len(REMOVAL)]:
+                container.tree.remove(f"{directory}/hosts.toml")
+                if container.tree.below(directory) == [directory]:
+                    container.tree.remove(directory)
             return "", 0
         return f"{command[0]}: not found\r\n", 127
 

@@ -181,6 +181,8 @@ def failure(status, reason, message):
 
 
 class Kube(Server):
+    STATE = ("objects", "applied", "groups", "ready", "version")
+
     def __init__(self, node="hostk8s-control-plane"):
         super().__init__(("127.0.0.1", 0), certificates().server_context())
         self.node = node

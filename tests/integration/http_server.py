@@ -2,115 +2,39 @@
 recorded, and faults on demand."""
 
 import contextlib
-import dataclasses
-import json
 import os
-import queue
+import pickle
 import re
 import socket
 import ssl
 import threading
-import time
-import urllib.parse
 
-HUGE_BYTES = 20 << 20  # above every bound of an answer
-HOLD_SECONDS = 60  # the longest that a request is left without an answer
+from http_faults import Fault
+from http_message import Hangup, Request, Response, Stream, reply
 
-
-@dataclasses.dataclass
-class Request:
-    method: str
-    target: str
-    headers: dict
-    body: bytes
-    time: float = dataclasses.field(default_factory=time.monotonic)
-    status: int = 0  # 0: not answered (yet)
-
-    @property
-    def path(self):
-        return urllib.parse.unquote(urllib.parse.urlsplit(self.target).path)
-
-    @property
-    def query(self):
-        pairs = urllib.parse.parse_qsl(urllib.parse.urlsplit(self.target).query, keep_blank_values=True)
-        return dict(pairs)
-
-    @property
-    def writes(self):
-        return self.method not in ("GET", "HEAD")
-
-    def json(self):
-        return json.loads(self.body)
-
-    def __str__(self):
-        return f"{self.method} {urllib.parse.unquote(self.target)}"
-
-
-@dataclasses.dataclass
-class Response:
-    status: int = 200
-    body: bytes = b""
-    headers: dict = dataclasses.field(default_factory=dict)
-    chunks: object = None  # an iterator of bytes in the place of a body
-    until_close: bool = False  # no length: the end of the connection ends the body
-
-
-def reply(document, status=200, **headers):
-    body = b"" if document is None else json.dumps(document).encode() + b"\n"
-    names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status, body, {"Content-Type": "application/json"} | names)
-
-
-class Stream:
-    """The chunks of an endless answer: a line for each event that it wants, until it ends."""
-
-    def __init__(self, wants):
-        self.wants = wants
-        self.lines = queue.SimpleQueue()
-
-    def send(self, event):
-        if self.wants(event):
-            self.lines.put(json.dumps(event).encode() + b"\n")
-
-    def end(self):
-        self.lines.put(None)
-
-    def __iter__(self):
-        return iter(self.lines.get, None)
-
-
-class Fault:
-    """What happens to requests that match, `times` of them (None: to all until cleared)."""
-
-    def __init__(self, match, kind, times, options):
-        self.match = re.compile(match)
-        self.kind = kind
-        self.times = times
-        self.options = options
-        self.hits = 0
-        self.released = threading.Event()
-
-
-class Hangup(Exception):
-    """Ends the connection without (the rest of) an answer."""
+__all__ = ["Request", "Response", "Server", "reply"]
 
 
 class Server:
     """Listens at a path (unix) or (host, port); subclasses answer in handle(request)."""
 
+    STATE = ()  # the attributes that saved() keeps
+
     def __init__(self, address, tls=None, log=None):
         self.address = address
         self.tls = tls
-        self.log = log or self  # whose record of requests this server writes
+        self.log = log or self  # whose record of requests this server writes, and whose faults it has
         self.lock = threading.RLock()
         self.changed = threading.Condition()
         self.requests = []
         self.unexpected = []  # requests that no fake knows
         self.before = None  # called with each request before it is carried out
+        self.choose = None  # called with server and request, returns the fault that hits; else self.faults do
         self.faults = []
         self.streams = []
         self.connections = set()
         self.listener = None
+        self.closed = False
 
     # ---- up and down ----
 
@@ -137,16 +61,20 @@ class Server:
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
         return self
 
+    def _stop_listening(self):
+        with self.lock:
+            listener, self.listener = self.listener, None
+        if listener is not None:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+
     def down(self):
         """Nobody listens any more, and connections end."""
-        if self.listener is not None:
-            with contextlib.suppress(OSError):
-                self.listener.shutdown(socket.SHUT_RDWR)
-            self.listener.close()
-            self.listener = None
-            if isinstance(self.address, str):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self.address)
+        self._stop_listening()
+        if isinstance(self.address, str):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.address)
         self.end_streams()
         with self.changed:
             connections = list(self.connections)
@@ -154,9 +82,33 @@ class Server:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
+    def refuse(self, seconds):
+        """For so long nobody listens, though connections stay."""
+
+        def back():
+            with self.lock:
+                if not self.closed and self.listener is None:
+                    self.up()
+
+        self._stop_listening()
+        timer = threading.Timer(seconds, back)
+        timer.daemon = True
+        timer.start()
+
     def close(self):
+        self.closed = True
         self.clear_faults()
         self.down()
+
+    def saved(self):
+        """All that is there, for restore()."""
+        with self.lock:
+            return pickle.dumps([getattr(self, name) for name in self.STATE])
+
+    def restore(self, saved):
+        with self.lock:
+            for name, value in zip(self.STATE, pickle.loads(saved)):
+                setattr(self, name, value)
 
     # ---- streams ----
 
@@ -181,9 +133,9 @@ class Server:
             self.requests.append(request)
             self.changed.notify_all()
 
-    def answered(self, request, status):
+    def answered(self, request, response):
         with self.changed:
-            request.status = status
+            request.response = response
             self.changed.notify_all()
 
     def mark(self):
@@ -213,10 +165,7 @@ class Server:
     # ---- faults ----
 
     def fault(self, match, kind, times=1, **options):
-        """kind: hang (no answer; released.set() ends the connection), close (before the headers),
-        lost (carried out, then closed), partial (closed in the middle of the body), slow (a byte at
-        a time), status (code=, body=), garbage, shape (body=), truncated, huge, delay (seconds=)."""
-        fault = Fault(match, kind, times, options)
+        fault = Fault(match, kind, times, **options)
         self.faults.append(fault)
         return fault
 
@@ -226,45 +175,18 @@ class Server:
         self.faults = []
 
     def _take_fault(self, request):
+        if self.log.choose is not None:
+            return self.log.choose(self, request)
         with self.lock:
-            for fault in self.faults:
-                if fault.match.search(str(request)) and fault.times != 0:
-                    fault.hits += 1
-                    if fault.times is not None:
-                        fault.times -= 1
-                    return fault
-        return None
-
-    def _answer_with_fault(self, request, fault):
-        kind, options = fault.kind, fault.options
-        if kind == "hang":
-            fault.released.wait(HOLD_SECONDS)
-            raise Hangup
-        if kind == "close":
-            raise Hangup
-        if kind == "status":
-            return reply(options.get("body", {"message": "as told"}), options["code"], **options.get("headers", {}))
-        if kind == "garbage":
-            return Response(200, b'\x00\xff\xfe{"Id": <html>', {"Content-Type": "application/json"})
-        if kind == "shape":
-            return reply(options.get("body", 42))
-        if kind == "huge":
-            return Response(200, chunks=(b" " * (1 << 20) for _ in range(HUGE_BYTES >> 20)))
-        if kind == "delay":
-            fault.released.wait(options["seconds"])
-        response = self._carry_out(request)
-        if kind == "lost":
-            raise Hangup
-        if kind == "truncated":
-            response.body = response.body[: len(response.body) // 2]
-        return response
+            inherited = self.log.faults if self.log is not self else []
+            return next((fault for fault in self.faults + inherited if fault.takes(request)), None)
 
     # ---- connections ----
 
     def handle(self, request):
         raise NotImplementedError
 
-    def _carry_out(self, request):
+    def carry_out(self, request):
         with self.lock:
             return self.handle(request)
 
@@ -285,8 +207,9 @@ class Server:
             if self.listener is None:
                 return
             with connection.makefile("rb") as reader:
-                while self._serve_one(connection, reader):
-                    pass
+                fresh = True
+                while self._serve_one(connection, reader, fresh):
+                    fresh = False
         except (OSError, ssl.SSLError, Hangup):
             pass
         finally:
@@ -296,9 +219,9 @@ class Server:
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
-    def _read(self, connection, reader):
+    def _read(self, connection, reader, fresh):
         line = reader.readline(65536)
-        if not line:
+        if line.count(b" ") < 2:  # the connection has ended, maybe in the middle of a request
             return None
         method, target, _ = line.decode("latin-1").split(" ", 2)
         headers = {}
@@ -308,24 +231,21 @@ class Server:
         if "100-continue" in headers.get("expect", ""):
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = reader.read(int(headers.get("content-length", "0")))
-        return Request(method, target, headers, body)
+        return Request(method, target, headers, body, fresh)
 
-    def _serve_one(self, connection, reader):
-        request = self._read(connection, reader)
+    def _serve_one(self, connection, reader, fresh):
+        request = self._read(connection, reader, fresh)
         if request is None:
             return False
         self.log.record(request)
         if self.before is not None:
             self.before(request)
         fault = self._take_fault(request)
-        if fault is None:
-            response = self._carry_out(request)
-        else:
-            response = self._answer_with_fault(request, fault)
-        self.log.answered(request, response.status)
-        return self._send(connection, request, response, fault.kind if fault else "")
+        response = self.carry_out(request) if fault is None else fault.answer(self, request)
+        self.log.answered(request, response)
+        return self._send(connection, request, response, fault)
 
-    def _send(self, connection, request, response, kind):
+    def _send(self, connection, request, response, fault):
         head = [f"HTTP/1.1 {response.status} Status"]
         head += [f"{name}: {value}" for name, value in response.headers.items()]
         if response.until_close:
@@ -336,12 +256,7 @@ class Server:
             head.append(f"Content-Length: {len(response.body)}")
         head = ("\r\n".join(head) + "\r\n\r\n").encode()
         body = b"" if request.method == "HEAD" else response.body
-        if kind == "partial":
-            connection.sendall(head + body[: len(body) // 2])
-            raise Hangup
-        if kind == "slow":
-            for byte in head + body:
-                connection.sendall(bytes([byte]))
+        if fault is not None and fault.send(connection, response, head, body):
             return not response.until_close
         if response.chunks is None:
             connection.sendall(head + body)

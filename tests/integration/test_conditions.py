@@ -63,7 +63,7 @@ class EngineConditions(ConditionTest):
 
     def test_engine_answers_anything(self):
         daemon = self.converged_daemon()
-        for match in (r"GET .*/containers/json\?", f"GET .*/{self.registry().id}/json", "GET .*/networks/kind"):
+        for match in (r"GET .*/containers/json\?", f"GET .*/{self.registry().id}/json"):
             for kind, options in ENGINE_FAULTS:
                 with self.subTest(match=match, kind=kind, options=options):
                     fault = self.engine.fault(match, kind, times=2, **options)
@@ -181,7 +181,9 @@ class EngineConditions(ConditionTest):
 
     def test_network_is_made_again(self):
         daemon = self.converged_daemon()
-        self.engine.networks.clear()
+        with self.engine.lock:  # a network goes when nobody is on it
+            self.registry().networks.pop("kind")
+            self.engine.networks.clear()
         daemon.wait_reason(NETWORK, "NetworkMissing")
         self.engine.add_network()
         network = self.engine.networks["kind"]

@@ -1,10 +1,6 @@
 """The daemon as systemd and its user see it: notifications, signals, its status and its log."""
 
-import json
-import os
 import signal
-import stat
-import time
 import unittest
 
 from harness import (
@@ -14,11 +10,8 @@ from harness import (
     RESOURCES,
     WORKER,
     MachineTest,
-    free_port,
     wait_until,
 )
-
-STOP_SECONDS = 20  # a clean stop waits for what is in flight, but no longer
 
 
 class Notify(MachineTest):
@@ -75,68 +68,6 @@ class Notify(MachineTest):
 
 
 class Signals(MachineTest):
-    def test_sigint(self):
-        daemon = self.converged_daemon()
-        daemon.signal(signal.SIGINT)
-        self.assertEqual(daemon.wait(), 0)
-
-    def test_everything_keeps_running(self):
-        daemon = self.converged_daemon()
-        before = self.engine.mark(), self.kube.mark()
-        self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
-        self.assert_registry()
-        self.assertFalse(self.status_file.exists())
-
-    def assert_bounded_stop(self, server, match):
-        self.configure(reconcile={"timeout": "60s"})
-        fault = server.fault(match, "hang", times=None)
-        daemon = self.daemon()
-        server.wait(match)
-        start = time.monotonic()
-        daemon.signal(signal.SIGTERM)
-        self.notify.wait("^STOPPING=1")
-        self.assertEqual(daemon.wait(STOP_SECONDS + 10), 0)
-        self.assertLess(time.monotonic() - start, STOP_SECONDS)
-        fault.released.set()
-
-    def test_stop_while_the_engine_hangs(self):
-        self.assert_bounded_stop(self.engine, "GET .*/containers/json")
-
-    def test_stop_finishes_the_action_in_flight(self):
-        fault = self.engine.fault("POST .*/containers/create", "delay", seconds=30)
-        daemon = self.daemon()
-        request = self.engine.wait("POST .*/containers/create")
-        daemon.signal(signal.SIGTERM)
-        self.notify.wait("^STOPPING=1")
-        self.assertEqual(request.status, 0)
-        fault.released.set()
-        self.assertEqual(daemon.wait(), 0)
-        self.assertEqual(request.status, 201)
-        self.assertEqual(self.engine.since(0, "/start"), [])
-
-    def assert_second_forces(self, server, match):
-        self.configure(reconcile={"timeout": "60s"})
-        server.fault(match, "hang", times=None)
-        daemon = self.daemon()
-        server.wait(match)
-        daemon.signal(signal.SIGTERM)
-        self.notify.wait("^STOPPING=1")
-        start = time.monotonic()
-        daemon.signal(signal.SIGTERM)
-        daemon.wait(10)
-        self.assertLess(time.monotonic() - start, 5)
-        server.clear_faults()
-
-    def test_second_sigterm_forces_exit_from_the_engine(self):
-        self.assert_second_forces(self.engine, "POST .*/containers/create")
-
-    def test_second_sigterm_forces_exit_from_the_cluster(self):
-        self.assert_second_forces(self.kube, DEPLOYMENT_LIST)
-
-    def test_second_sigterm_forces_exit_from_a_node(self):
-        self.assert_second_forces(self.engine, "GET .*/archive")
-
     def test_sigusr1_is_a_full_pass(self):
         self.configure(reconcile={"poll": "1h"})
         daemon = self.converged_daemon()
@@ -164,54 +95,6 @@ class Signals(MachineTest):
         self.kube.up()
         daemon.signal(signal.SIGUSR1)
         daemon.wait_converged()
-
-
-class Instance(MachineTest):
-    def test_second_daemon_says_who_runs(self):
-        daemon = self.converged_daemon()
-        second = self.run_program("run", status=1)
-        self.assertIn(f"process {daemon.pid} runs with {self.config_file} already", second.stderr)
-        self.assertTrue(self.status_file.exists())
-        self.assertEqual(daemon.stop(), 0)
-
-    def test_killed_one_does_not_block_the_next(self):
-        daemon = self.converged_daemon()
-        daemon.kill()
-        self.run_program("status", status=3)
-        self.assertEqual(self.converged_daemon().stop(), 0)
-
-    def test_another_configuration_runs_beside(self):
-        self.converged_daemon()
-        self.config_file = self.home / "other.yaml"
-        registry = {"name": "other", "storage": str(self.home / "other"), "listen": f"127.0.0.1:{free_port()}"}
-        self.configure(registry=registry, clusters=[])
-        self.daemon()
-        wait_until(lambda: self.run_program("status").returncode == 0, "the other's own status")
-        document = json.loads(self.run_program("status", "--json", status=0).stdout)
-        self.assertEqual(document["config"], str(self.config_file))
-
-    def test_status_file_is_private_and_replaced_as_a_whole(self):
-        daemon = self.daemon()
-        inodes = set()
-
-        def whole():
-            text = self.status_file.read_text() if self.status_file.exists() else None
-            if text is None:
-                return False
-            inodes.add(os.stat(self.status_file).st_ino)
-            return json.loads(text)["ready"] == RESOURCES
-
-        wait_until(whole, "converged")
-        mode = os.stat(self.status_file)
-        self.assertEqual(stat.S_IMODE(mode.st_mode), 0o600)
-        self.assertEqual(stat.S_IMODE(os.stat(self.status_file.parent).st_mode), 0o700)
-        before = mode.st_ino
-        with open(self.status_file, encoding="utf-8") as held:
-            self.worker.state = "exited"
-            daemon.wait_reason(WORKER, "NodeNotRunning")
-            self.assertEqual(json.load(held)["ready"], RESOURCES, "a reader keeps the whole old text")
-        self.assertNotEqual(os.stat(self.status_file).st_ino, before)
-        self.assertEqual([p.name for p in self.status_file.parent.glob("*.new")], [])
 
 
 class Idle(MachineTest):

@@ -39,6 +39,14 @@ class EngineEvents(StreamTest):
         self.engine.remove_container(node)
         daemon.wait_converged(RESOURCES)
 
+    def test_copied_file_with_the_size_and_time_of_the_former_one(self):
+        self.listening_daemon()
+        good = self.hosts(self.worker, "localhost:5000")
+        with self.engine.lock:
+            self.worker.tree.files["/etc/containerd/certs.d/localhost:5000/hosts.toml"] = good.replace("http", "xxxx").encode()
+        self.engine.tell_of(self.worker, "extract-to-dir", path="/etc/containerd")
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000") == good, "repaired")
+
     def test_stream_breaks_and_comes_back(self):
         daemon = self.listening_daemon()
         before = self.engine.mark()

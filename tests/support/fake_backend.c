@@ -90,8 +90,7 @@ static struct fake_calls *calls_of(struct fake_backend *fake, const char *key)
 static int submit(struct fake_backend *fake, const struct fake_op *op, struct error *err)
 {
     if (fake->refusal.kind != ERROR_NONE) {
-        *err = fake->refusal;
-        fake->refusal = (struct error){0};
+        *err = TAKE_STRUCT(fake->refusal);
         return -err->code;
     }
     for (size_t i = 0; i < fake->op_count; i++) {
@@ -125,11 +124,12 @@ static int fake_act(struct backend *backend, const struct action *action,
     return submit(fake, &op, err);
 }
 
-static void fake_cancel_all(struct backend *backend)
+static void fake_cancel(struct backend *backend, bool actions_too)
 {
     struct fake_backend *fake = (struct fake_backend *)backend;
     for (size_t i = 0; i < fake->op_count; i++) {
-        fake->ops[i].cancelled = true;
+        struct fake_op *op = &fake->ops[i];
+        op->cancelled = op->cancelled || op->action == NULL || actions_too;
     }
 }
 
@@ -241,8 +241,7 @@ static struct fake_stream *the_stream_of(struct fake_backend *fake, const char *
 void fake_hang_up(struct fake_backend *fake, const char *key, const struct error *error)
 {
     struct fake_stream *stream = the_stream_of(fake, key);
-    struct fake_stream ended = *stream;
-    *stream = (struct fake_stream){0};
+    struct fake_stream ended = TAKE_STRUCT(*stream);
     ended.done(ended.ctx, error);
 }
 
@@ -335,8 +334,7 @@ static int fake_listen(struct backend *backend, const char *key, const struct pl
     (void)input;
     assert(stream_of(fake, key) == NULL);
     if (fake->refusal.kind != ERROR_NONE) {
-        *err = fake->refusal;
-        fake->refusal = (struct error){0};
+        *err = TAKE_STRUCT(fake->refusal);
         return -err->code;
     }
     struct fake_stream *stream = the_stream_of(fake, "");
@@ -376,10 +374,8 @@ struct fake_backend *fake_backend_new(void)
 {
     struct fake_backend *fake = calloc(1, sizeof(*fake));
     assert(fake != NULL);
-    fake->ops_offered = (struct backend_ops){.observe = fake_observe,
-                                             .act = fake_act,
-                                             .cancel_all = fake_cancel_all,
-                                             .forget = fake_forget};
+    fake->ops_offered = (struct backend_ops){
+        .observe = fake_observe, .act = fake_act, .cancel = fake_cancel, .forget = fake_forget};
     fake->backend.ops = &fake->ops_offered;
     fake_world_init(&fake->world);
     return fake;

@@ -173,7 +173,6 @@ struct world_engine *fake_world_engine(const struct fake_world *world)
     struct world_engine *engine = calloc(1, sizeof(*engine));
     engine->now_s = world->now_s;
     engine->image_present = true;
-    engine->image_id = str_dup("sha256:1");
     engine->network_present = world->network_id[0] != '\0';
     engine->network_id = engine->network_present ? str_dup(world->network_id) : NULL;
     engine->containers = calloc(world->container_count + 1, sizeof(*engine->containers));

@@ -96,6 +96,20 @@ static void detach(struct world_container *container, const char *network)
     }
 }
 
+struct world_node *model_engine_add_node(struct model_engine *model, const char *name, bool running)
+{
+    struct world_engine *world = model->world;
+    world->nodes = reallocarray(world->nodes, world->node_count + 1, sizeof(*world->nodes));
+    assert_non_null(world->nodes);
+    struct world_node *node = &world->nodes[world->node_count++];
+    *node = (struct world_node){.running = running};
+    set(&node->id, name);
+    set(&node->name, name);
+    set(&node->cluster, "hostk8s");
+    set(&node->status, running ? "running" : "exited");
+    return node;
+}
+
 void model_engine_add_dir(struct model_engine *model, const char *name, const char *content)
 {
     struct world_node_files *files = model->files;

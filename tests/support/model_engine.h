@@ -34,6 +34,10 @@ struct world_container *model_engine_add_declared(struct model_engine *model,
 int model_engine_attach(struct world_container *container, const char *network,
                         const char *network_id, const char *alias);
 
+// Appends a node of cluster hostk8s; borrowed until the next one.
+struct world_node *model_engine_add_node(struct model_engine *model, const char *name,
+                                         bool running);
+
 // Appends a directory of certs.d; content may be NULL.
 void model_engine_add_dir(struct model_engine *model, const char *name, const char *content);
 

@@ -101,7 +101,8 @@ static void longest_line_fits(void **state)
     (void)state;
     char data[LINE_MAX_BYTES + 2] = {0};
     memset(data, ' ', LINE_MAX_BYTES);
-    memcpy(data, "{}", 2);
+    data[0] = '{';
+    data[1] = '}';
     data[LINE_MAX_BYTES] = '\n';
     for (size_t first = 0; first <= sizeof(data) - 1; first++) {
         struct seen seen = {0};

@@ -165,34 +165,42 @@ static void test_versions(void **state)
 static const struct {
     struct fake_answer answer;
     bool negotiated; // afterwards
+    int code;
     const char *text;
 } losses[] = {
     {{.error = {.kind = ERROR_TRANSIENT, .code = ENOENT, .text = "GET /x: no such socket"}},
      false,
+     ENOENT,
      "engine: list containers: GET /x: no such socket"},
     {{.error = {.kind = ERROR_TRANSIENT, .code = ECONNREFUSED, .text = "refused"}},
      false,
+     ECONNREFUSED,
      "engine: list containers: refused"},
     {{.error = {.kind = ERROR_TRANSIENT, .code = ECONNRESET, .text = "closed"}},
      false,
+     ECONNRESET,
      "engine: list containers: closed"},
     {{.error = {.kind = ERROR_TRANSIENT, .code = ETIMEDOUT, .text = "no answer within 10 s"}},
      true,
+     ETIMEDOUT,
      "engine: list containers: no answer within 10 s"},
     {{.status = 400,
       .body = "{\"message\":\"client version 1.44 is too new. Maximum supported API version is "
               "1.41\"}\n"},
      false,
+     ENOTCONN,
      "engine: list containers: client version 1.44 is too new. Maximum supported API version is "
      "1.41 (HTTP 400)"},
     {{.status = 400,
       .body = "client version 1.11 is too old. Minimum supported API version is 1.12, please "
               "upgrade your client to a newer version\n"},
      false,
+     ENOTCONN,
      "engine: list containers: client version 1.11 is too old. Minimum supported API version is "
      "1.12, please upgrade your client to a newer version (HTTP 400)"},
     {{.status = 400, .body = "{\"message\":\"bad filter\"}"},
      true,
+     EREMOTEIO,
      "engine: list containers: bad filter (HTTP 400)"},
 };
 
@@ -211,7 +219,14 @@ static void test_losses(void **state)
         assert_int_equal(fake_transport_run(test->fake), 1);
         assert_true(outcome.failed);
         assert_string_equal(outcome.err.text, losses[i].text);
+        assert_int_equal(outcome.err.code, losses[i].code);
         assert_int_equal(docker_is_negotiated(test->docker), losses[i].negotiated);
+        // What is under way goes on, with the version last agreed on.
+        assert_int_equal(docker_container_list(test->docker, NULL, outcome_done, &outcome, &err),
+                         0);
+        assert_string_equal(fake_transport_last(test->fake)->path, "/v1.41/containers/json?all=1");
+        docker_cancel_all(test->docker);
+        assert_int_equal(fake_transport_run(test->fake), 1);
         assert_int_equal(docker_test_teardown(&made), 0);
     }
 }

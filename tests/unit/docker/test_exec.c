@@ -37,7 +37,8 @@ static void start(struct docker_test *test, struct run *run)
 {
     static const char *const argv[] = {"/bin/sh", "-c", "echo \"hi\"; exit 3", NULL};
     struct error err;
-    assert_int_equal(docker_exec(test->docker, "node", argv, on_done, run, &err), 0);
+    assert_int_equal(docker_exec(test->docker, "node", argv, DOCKER_CHANGES, on_done, run, &err),
+                     0);
 }
 
 static void test_requests(void **state)

@@ -116,7 +116,7 @@ static const struct {
     {send_inspect, HTTP_GET, "/v1.41/containers/hostk8s-registry/json", NULL, "", TIMEOUT_MS, 200,
      "container-inspect.json", NULL},
     {send_inspect_odd, HTTP_GET, "/v1.41/containers/..%2Fv1.41%2Fx%3Fy/json", NULL, "", TIMEOUT_MS,
-     200, NULL, "{}"},
+     200, NULL, "{\"Id\":\"865f\"}"},
     {send_create, HTTP_POST, "/v1.41/containers/create?name=hostk8s-registry", JSON,
      "{\"Image\":\"registry:2\",\"Env\":[\"KEY=secret\"]}", TIMEOUT_MS, 201, "create.json", NULL},
     {send_start, HTTP_POST, "/v1.41/containers/r/start", NULL, "", TIMEOUT_MS, 204, NULL, NULL},
@@ -213,7 +213,7 @@ static const struct {
      "engine: create container hostk8s-registry: invalid reference?[0m (HTTP 400)", ERROR_PERMANENT,
      EREMOTEIO},
     {send_list, 502, "<html>\r\n<b>Bad \xfcGateway</b>\r\n",
-     "engine: list containers: <html>  <b>Bad ?Gateway</b> (HTTP 502)", ERROR_TRANSIENT, EREMOTEIO},
+     "engine: list containers: <html> <b>Bad ?Gateway</b> (HTTP 502)", ERROR_TRANSIENT, EREMOTEIO},
     {send_list, 503, "", "engine: list containers (HTTP 503)", ERROR_TRANSIENT, EREMOTEIO},
     {send_list, 500, "[\"message\"]", "engine: list containers: [\"message\"] (HTTP 500)",
      ERROR_TRANSIENT, EREMOTEIO},
@@ -224,6 +224,14 @@ static const struct {
      EBADMSG},
     {send_list, 200, "", "engine: list containers: the answer is no JSON", ERROR_TRANSIENT,
      EBADMSG},
+    {send_list, 200, "[{\"Id\":\"865f\"},{}]",
+     "engine: list containers: an entry of the answer has no id", ERROR_TRANSIENT, EBADMSG},
+    {send_list, 200, "[null]", "engine: list containers: an entry of the answer has no id",
+     ERROR_TRANSIENT, EBADMSG},
+    {send_inspect, 200, "{\"Id\":7}",
+     "engine: inspect container hostk8s-registry: the answer has no id", ERROR_TRANSIENT, EBADMSG},
+    {send_network_inspect, 200, "{}", "engine: inspect network kind: the answer has no id",
+     ERROR_TRANSIENT, EBADMSG},
     {send_inspect, 200, "[]", "engine: inspect container hostk8s-registry: the answer is no object",
      ERROR_TRANSIENT, EBADMSG},
     {send_inspect, 200, "{\"Id\":",
@@ -286,6 +294,20 @@ static void test_refusals(void **state)
     }
 }
 
+static void test_retry_after(void **state)
+{
+    struct docker_test *test = *state;
+    struct outcome outcome = {0};
+    fake_transport_answer(
+        test->fake,
+        &(struct fake_answer){.status = 429, .headers = "Retry-After: 7\r\n", .body = "slow"});
+    assert_int_equal(send_list(test->docker, &outcome, NULL), 0);
+    assert_int_equal(fake_transport_run(test->fake), 1);
+    assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
+    assert_int_equal(outcome.err.retry_ms, 7000);
+    outcome_clear(&outcome);
+}
+
 static void test_excerpt_is_bounded(void **state)
 {
     struct docker_test *test = *state;
@@ -298,7 +320,7 @@ static void test_excerpt_is_bounded(void **state)
     assert_int_equal(send_list(test->docker, &outcome, &err), 0);
     assert_int_equal(fake_transport_run(test->fake), 1);
     assert_int_equal(strlen(outcome.err.text),
-                     strlen("engine: list containers: ") + 120 + strlen(" (HTTP 500)"));
+                     strlen("engine: list containers: ") + 127 + strlen(" (HTTP 500)"));
 }
 
 static void test_empty_name(void **state)
@@ -337,6 +359,23 @@ static void test_cancel_all(void **state)
     docker_cancel_all(test->docker); // nothing is under way
 }
 
+static void test_cancel_reads(void **state)
+{
+    struct docker_test *test = *state;
+    struct error err;
+    struct outcome outcomes[3] = {0};
+    assert_int_equal(send_list(test->docker, &outcomes[0], &err), 0);
+    assert_int_equal(send_start(test->docker, &outcomes[1], &err), 0);
+    assert_int_equal(docker_image_pull(test->docker, "a:1", NULL, outcome_done, &outcomes[2], &err),
+                     0);
+    docker_cancel_reads(test->docker);
+    fake_transport_reply(test->fake, 204, "");
+    assert_int_equal(fake_transport_run(test->fake), 3);
+    assert_int_equal(outcomes[0].err.code, ECANCELED);
+    assert_false(outcomes[1].failed);
+    assert_int_equal(outcomes[2].err.code, ECANCELED);
+}
+
 static void test_send_refused(void **state)
 {
     struct docker_test *test = *state;
@@ -356,7 +395,8 @@ int main(void)
     cmocka_unit_test_setup_teardown(test, docker_test_setup, docker_test_teardown)
         WITH_DOCKER(test_requests),           WITH_DOCKER(test_refusals),
         WITH_DOCKER(test_excerpt_is_bounded), WITH_DOCKER(test_empty_name),
-        WITH_DOCKER(test_cancel_all),         WITH_DOCKER(test_send_refused),
+        WITH_DOCKER(test_cancel_all),         WITH_DOCKER(test_cancel_reads),
+        WITH_DOCKER(test_send_refused),       WITH_DOCKER(test_retry_after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static int make_directory(_unused_ void **state)
     const char *const argv[] = {"sh", "-c", make_certificates, "sh", directory, NULL};
     pid_t pid;
     int status;
-    assert_int_equal(posix_spawnp(&pid, "sh", NULL, NULL, (char **)(uintptr_t)argv, environ), 0);
+    assert_int_equal(posix_spawnp(&pid, "sh", NULL, NULL, (char **)argv, environ), 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     return 0;
@@ -74,7 +74,7 @@ static int remove_directory(_unused_ void **state)
     const char *const argv[] = {"rm", "-r", directory, NULL};
     pid_t pid;
     int status;
-    assert_int_equal(posix_spawnp(&pid, "rm", NULL, NULL, (char **)(uintptr_t)argv, environ), 0);
+    assert_int_equal(posix_spawnp(&pid, "rm", NULL, NULL, (char **)argv, environ), 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
 }
@@ -102,8 +102,8 @@ static struct tls_server server_start(const char *name, const char *option, cons
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0), 0);
 
     struct tls_server server = {0};
-    assert_int_equal(
-        posix_spawnp(&server.pid, "openssl", &actions, NULL, (char **)(uintptr_t)argv, environ), 0);
+    assert_int_equal(posix_spawnp(&server.pid, "openssl", &actions, NULL, (char **)argv, environ),
+                     0);
     assert_int_equal(posix_spawn_file_actions_destroy(&actions), 0);
     assert_int_equal(close(ends[1]), 0);
     server.output = fdopen(ends[0], "r");

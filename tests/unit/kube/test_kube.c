@@ -387,6 +387,22 @@ static void test_cancel(void **state)
     }
 }
 
+static void test_cancel_reads(void **state)
+{
+    struct context *context = *state;
+    struct outcome outcomes[2] = {0};
+    assert_int_equal(kube_get(context->kube, "/x", record, &outcomes[0], NULL), 0);
+    assert_int_equal(kube_delete(context->kube, "/x", "u", record, &outcomes[1], NULL), 0);
+    kube_cancel_reads(context->kube);
+    fake_transport_reply(context->fake, 200, "{}");
+    assert_int_equal(fake_transport_run(context->fake), 2);
+    assert_int_equal(outcomes[0].err.code, ECANCELED);
+    assert_int_equal(outcomes[1].err.code, 0);
+    for (size_t i = 0; i < ELEMENTS(outcomes); i++) {
+        outcome_done(&outcomes[i]);
+    }
+}
+
 // Calls end in any order, and a `done` may submit the next.
 struct chain {
     struct context *context;
@@ -454,13 +470,13 @@ static void test_groups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_KUBE(test_endpoint),      WITH_KUBE(test_get),
-        WITH_KUBE(test_list),          WITH_KUBE(test_apply),
-        WITH_KUBE(test_delete),        WITH_KUBE(test_recorded_statuses),
-        WITH_KUBE(test_other_bodies),  WITH_KUBE(test_long_message),
-        WITH_KUBE(test_retry_after),   WITH_KUBE(test_network_errors),
-        WITH_KUBE(test_cancel),        WITH_KUBE(test_chain),
-        cmocka_unit_test(test_groups),
+        WITH_KUBE(test_endpoint),     WITH_KUBE(test_get),
+        WITH_KUBE(test_list),         WITH_KUBE(test_apply),
+        WITH_KUBE(test_delete),       WITH_KUBE(test_recorded_statuses),
+        WITH_KUBE(test_other_bodies), WITH_KUBE(test_long_message),
+        WITH_KUBE(test_retry_after),  WITH_KUBE(test_network_errors),
+        WITH_KUBE(test_cancel),       WITH_KUBE(test_cancel_reads),
+        WITH_KUBE(test_chain),        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

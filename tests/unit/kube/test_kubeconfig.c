@@ -179,7 +179,9 @@ static void test_refuses_cluster(void **state)
                 "f:4:12: clusters[k].cluster.server: an http:// server is refused; use https://");
     static const char *const servers[] = {
         "127.0.0.1:6443", "https://",      "https:///",      "https:///path", "ftp://h",
-        "https://u:pw@h", "https://h?a=b", "https://h#frag", "https://h h",
+        "https://u:pw@h", "https://h?a=b", "https://h#frag", "https://h h",   "https://h/path",
+        "https://h:",     "https://h:x",   "https://h:1:2",  "https://::1",   "https://[::1",
+        "https://[]x",    "https://[h]",   "https://[::1]x",
     };
     for (size_t i = 0; i < ELEMENTS(servers); i++) {
         _cleanup_free_ char *cluster = str_printf("{server: '%s'}", servers[i]);

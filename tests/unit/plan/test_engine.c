@@ -187,6 +187,21 @@ static void is_adopted_by_its_image(struct scene *scene)
     container->state = CONTAINER_RUNNING;
 }
 
+static void says_what_is_no_line(struct scene *scene)
+{
+    scene_add_previous(scene);
+    struct world_container *container = scene_add_main(scene);
+    sample_set(&container->state_error, "no\nroom \x1b[2J");
+    container->state = CONTAINER_CREATED;
+}
+
+static void has_fields_that_are_no_lines(struct scene *scene)
+{
+    struct world_container *container = scene_add_main(scene);
+    sample_set(&container->image, "registry\n\x1b[31m:1");
+    container->state = CONTAINER_EXITED;
+}
+
 static const struct engine_case cases[] = {
     {starts_from_nothing, "storage-make /srv/a (make storage)\n"
                           "image-pull registry:2 (pull)\n"
@@ -320,6 +335,21 @@ static const struct engine_case cases[] = {
      "environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
      "container-create hostk8s-registry (create+)\n"
      "container-stop hostk8s-registry-previous (stop+)\n"
+     "container-start hostk8s-registry (start+)\n"
+     "network-connect hostk8s-registry > kind (attach)\n"
+     "container/hostk8s-registry False Converging: recreate is pending\n"
+     "network/kind/hostk8s-registry False Converging: attach is pending\n"},
+    {says_what_is_no_line,
+     "container-remove id-2 (put back!) hostk8s-registry: present -> absent\n"
+     "container-rename hostk8s-registry-previous > hostk8s-registry (put back+)\n"
+     "container-start hostk8s-registry (put back+)\n"
+     "container/hostk8s-registry False Error: the container does not start: no room ?[2J\n"
+     "network/kind/hostk8s-registry False Converging: waits for container/hostk8s-registry to "
+     "run\n"},
+    {has_fields_that_are_no_lines,
+     "container-rename hostk8s-registry > hostk8s-registry-previous (recreate!) image: registry "
+     "?[31m:1 -> registry:2\n"
+     "container-create hostk8s-registry (create+)\n"
      "container-start hostk8s-registry (start+)\n"
      "network-connect hostk8s-registry > kind (attach)\n"
      "container/hostk8s-registry False Converging: recreate is pending\n"

@@ -86,7 +86,120 @@ static void removal_goes_on(struct scene *scene)
     scene_add_main(scene)->state = CONTAINER_REMOVING;
 }
 
+#define NOW 1000000
+
+// Nodes of the declared cluster: a control plane and a worker that ended at stopped_s, 0: it runs.
+static void add_nodes(struct scene *scene, bool control_plane_runs, int64_t stopped_s)
+{
+    scene->world->now_s = NOW;
+    (void)model_engine_add_node(scene->model, "hostk8s-control-plane", control_plane_runs);
+    struct world_node *worker =
+        model_engine_add_node(scene->model, "hostk8s-worker", stopped_s == 0);
+    worker->stopped_s = stopped_s;
+    sample_set(&worker->address, "172.18.0.9"); // which the declared container has
+}
+
+static void detach(struct scene *scene)
+{
+    sample_set(&scene_add_main(scene)->endpoints[1].network, "other");
+}
+
+static void node_is_coming_back(struct scene *scene)
+{
+    add_nodes(scene, true, NOW - 59);
+    detach(scene);
+}
+
+static void node_has_had_its_time(struct scene *scene)
+{
+    add_nodes(scene, true, NOW - 60);
+    detach(scene);
+}
+
+static void every_node_is_away(struct scene *scene)
+{
+    add_nodes(scene, false, NOW - 60);
+    detach(scene);
+}
+
+static void nodes_of_others_are_away(struct scene *scene)
+{
+    add_nodes(scene, false, NOW - 1);
+    sample_set(&scene->world->nodes[0].cluster, "other");
+    sample_set(&scene->world->nodes[1].cluster, "other");
+    detach(scene);
+}
+
+static void paused_node_keeps_its_address(struct scene *scene)
+{
+    add_nodes(scene, false, 0);
+    sample_set(&scene->world->nodes[0].status, "paused");
+    detach(scene);
+}
+
+static void sits_on_the_address_of_a_node(struct scene *scene)
+{
+    add_nodes(scene, true, NOW - 1);
+    (void)scene_add_main(scene);
+}
+
+static void sits_on_the_address_of_one_long_away(struct scene *scene)
+{
+    add_nodes(scene, true, NOW - 60);
+    (void)scene_add_main(scene);
+}
+
+static void sits_elsewhere(struct scene *scene)
+{
+    add_nodes(scene, false, NOW - 1);
+    sample_set(&scene_add_main(scene)->endpoints[1].ipv4, "172.18.0.10");
+}
+
+static void its_start_would_take_an_address(struct scene *scene)
+{
+    add_nodes(scene, true, NOW - 1);
+    scene_add_main(scene)->state = CONTAINER_EXITED;
+}
+
+static void is_made_while_a_node_is_away(struct scene *scene)
+{
+    add_nodes(scene, true, NOW - 1);
+}
+
+#define WAITS                                                                                      \
+    "network/kind/hostk8s-registry False NodeNotRunning: waits for hostk8s-worker, which comes "   \
+    "first to its address on the network; start it with `docker start hostk8s-worker`\n"
+#define WAITS_FOR_CONTROL_PLANE                                                                    \
+    "network/kind/hostk8s-registry False NodeNotRunning: waits for hostk8s-control-plane, which "  \
+    "comes first to its address on the network; start it with `docker start "                      \
+    "hostk8s-control-plane`\n"
+#define ATTACHES                                                                                   \
+    "network-connect hostk8s-registry > kind (attach)\n"                                           \
+    "container/hostk8s-registry True Converged: \n"                                                \
+    "network/kind/hostk8s-registry False Converging: attach is pending\n"
+#define CONVERGED                                                                                  \
+    "container/hostk8s-registry True Converged: \n"                                                \
+    "network/kind/hostk8s-registry True Converged: \n"
+
 static const struct engine_case cases[] = {
+    {node_is_coming_back, "container/hostk8s-registry True Converged: \n" WAITS},
+    {node_has_had_its_time, ATTACHES},
+    {every_node_is_away, "container/hostk8s-registry True Converged: \n" WAITS_FOR_CONTROL_PLANE},
+    {nodes_of_others_are_away, ATTACHES},
+    {paused_node_keeps_its_address, ATTACHES},
+    {sits_on_the_address_of_a_node,
+     "network-disconnect hostk8s-registry > kind (give way) address: 172.18.0.9 -> absent\n"
+     "container/hostk8s-registry True Converged: \n" WAITS},
+    {sits_on_the_address_of_one_long_away, CONVERGED},
+    {sits_elsewhere, CONVERGED},
+    {its_start_would_take_an_address,
+     "network-disconnect hostk8s-registry > kind (give way) address: 172.18.0.9 -> absent\n"
+     "container-start hostk8s-registry (start)\n"
+     "container/hostk8s-registry False Converging: start is pending\n" WAITS},
+    {is_made_while_a_node_is_away,
+     "container-create hostk8s-registry (create)\n"
+     "container-start hostk8s-registry (start+)\n"
+     "container/hostk8s-registry False Converging: create is pending\n" WAITS},
     {is_not_attached, "network-connect hostk8s-registry > kind (attach)\n"
                       "container/hostk8s-registry True Converged: \n"
                       "network/kind/hostk8s-registry False Converging: attach is pending\n"},

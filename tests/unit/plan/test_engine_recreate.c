@@ -70,6 +70,18 @@ static void is_created_for_an_older_configuration(struct scene *scene)
     sample_set(&scene->world->containers[1].image, "registry:0");
 }
 
+static void is_silent_for_an_older_configuration(struct scene *scene)
+{
+    is_started_beside_previous(scene);
+    sample_set(&scene->config->registry.image, "registry:3");
+}
+
+static void ended_for_an_older_configuration(struct scene *scene)
+{
+    ended_beside_previous(scene);
+    sample_set(&scene->world->containers[1].image, "registry:0");
+}
+
 static void previous_is_dead(struct scene *scene)
 {
     is_started_beside_previous(scene);
@@ -151,6 +163,13 @@ static void a_stray_of_another_storage_runs(struct scene *scene)
     sample_set(&container->storage, "/srv/b");
 }
 
+// Whether it would come up is not waited for.
+#define REPLACED                                                                                   \
+    "container-remove id-2 (recreate!) hostk8s-registry: present -> absent\n"                      \
+    "container/hostk8s-registry False Converging: recreate is pending\n"                           \
+    "network/kind/hostk8s-registry False Converging: waits for container/hostk8s-registry to "     \
+    "run\n"
+
 static const struct engine_case cases[] = {
     {is_started_beside_previous, "container/hostk8s-registry False Converging: is started; "
                                  "hostk8s-registry-previous is kept until it answers\n"
@@ -198,11 +217,9 @@ static const struct engine_case cases[] = {
      "container/hostk8s-registry False Converging: recreate is pending\n"
      "network/kind/hostk8s-registry False Converging: waits for container/hostk8s-registry to "
      "run\n"},
-    {is_created_for_an_older_configuration,
-     "container-remove id-2 (recreate!) hostk8s-registry: present -> absent\n"
-     "container/hostk8s-registry False Converging: recreate is pending\n"
-     "network/kind/hostk8s-registry False Converging: waits for container/hostk8s-registry to "
-     "run\n"},
+    {is_created_for_an_older_configuration, REPLACED},
+    {is_silent_for_an_older_configuration, REPLACED},
+    {ended_for_an_older_configuration, REPLACED},
     {previous_is_dead,
      "container-remove id-1 (remove!) hostk8s-registry-previous: present -> absent\n"
      "container/hostk8s-registry False Converging: remove is pending\n"

@@ -20,7 +20,6 @@
 struct scene {
     struct config *config;
     struct model_engine *model;
-    struct world_node node;
     char *content; // as every alias should have it
 };
 

@@ -187,6 +187,30 @@ static void observations_have_outcomes(void **state)
     }
 }
 
+static void some_may_pass(void **state)
+{
+    (void)state;
+    static const struct {
+        enum reason reason;
+        enum error_kind kind;
+        bool may_pass;
+    } table[] = {
+        {REASON_ENGINE_UNREACHABLE, ERROR_TRANSIENT, true},
+        {REASON_API_UNREACHABLE, ERROR_PERMANENT, true},
+        {REASON_ERROR, ERROR_TRANSIENT, true},
+        {REASON_ERROR, ERROR_CONFLICT, true},
+        {REASON_ERROR, ERROR_FATAL, true},
+        {REASON_ERROR, ERROR_PERMANENT, false},
+        {REASON_FORBIDDEN, ERROR_PERMANENT, false},
+        {REASON_CLUSTER_NOT_FOUND, ERROR_PERMANENT, false},
+        {REASON_IMAGE_PULL_FAILED, ERROR_TRANSIENT, false},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        const struct error error = {.kind = table[i].kind};
+        assert_int_equal(outcome_may_pass(table[i].reason, &error), table[i].may_pass);
+    }
+}
+
 static void node_has_its_cluster_where_known(void **state)
 {
     (void)state;
@@ -239,11 +263,9 @@ static void resources_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(actions_have_outcomes),
-        cmocka_unit_test(observations_have_outcomes),
-        cmocka_unit_test(names_are_read_back),
-        cmocka_unit_test(resources_have_names),
-        cmocka_unit_test(node_has_its_cluster_where_known),
+        cmocka_unit_test(actions_have_outcomes), cmocka_unit_test(observations_have_outcomes),
+        cmocka_unit_test(names_are_read_back),   cmocka_unit_test(resources_have_names),
+        cmocka_unit_test(some_may_pass),         cmocka_unit_test(node_has_its_cluster_where_known),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

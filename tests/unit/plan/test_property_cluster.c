@@ -5,6 +5,7 @@
 #include "tests/support/meddle_cluster.h"
 #include "tests/support/model_cluster.h"
 #include "tests/support/random.h"
+#include "tests/support/repeat.h"
 #include "tests/support/sample_config.h"
 
 #include <setjmp.h>
@@ -240,7 +241,8 @@ static void property_one(uint64_t seed)
 static void test_convergence(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    unsigned seeds = repetitions(SEEDS);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         seed_at_work = seed;
         property_one(seed);
     }

@@ -1,6 +1,7 @@
 // Streams: what they tell is looked at within milliseconds, in one pass for a burst; their ends are
 // followed by a pass and a new try.
 #include "tests/support/reconcile_fixture.h"
+#include "tests/support/sample_config.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -141,6 +142,26 @@ static void test_a_cluster_that_goes_is_not_listened_to(void **state)
     finish(fixture);
 }
 
+// As one that only a pattern declares: nobody is left whom the end of its stream concerns.
+static void test_a_cluster_that_is_forgotten(void **state)
+{
+    (void)state;
+    struct config *config = sample_config();
+    strv_done(&config->clusters);
+    assert_int_equal(strv_add(&config->clusters, "*"), 0);
+    struct fixture *fixture = fixture_new_with(RECONCILE_KEEP, config);
+    fake_offer_streams(fixture->fake);
+    fixture_run(fixture);
+    fixture_advance(fixture, 100);
+    assert_true(fake_is_listened_to(fixture->fake, CLUSTER));
+    fake_node_remove(fixture->world, NODE);
+    tell(fixture, "engine", "engine");
+    fixture_is(fixture, FIXTURE_NAMESPACE, "absent");
+    fixture_advance(fixture, BACKOFF_MAX_MS);
+    assert_false(fake_is_listened_to(fixture->fake, CLUSTER));
+    finish(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_an_end_is_followed_up),
         cmocka_unit_test(test_a_refusal_backs_off),
         cmocka_unit_test(test_a_cluster_that_goes_is_not_listened_to),
+        cmocka_unit_test(test_a_cluster_that_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

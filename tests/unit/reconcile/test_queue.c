@@ -229,6 +229,23 @@ static void test_leave(void **state)
     is_due(&scene, 0);
 }
 
+static void test_reset(void **state)
+{
+    (void)state;
+    _cleanup_scene_ struct scene scene;
+    set_up(&scene, ITEMS, QUEUE_NEVER);
+    struct queue_item *item = &scene.items[0];
+    queue_add(scene.queue, item);
+    takes(&scene, 0, item);
+    done(&scene, item, QUEUE_RETRY, 0);
+    queue_reset(scene.queue, item);
+    nothing_due(&scene);
+    assert_int_equal(item->failures, 0);
+    queue_reset(scene.queue, item); // again: nothing to take out
+    queue_add_at(scene.queue, item, 7);
+    is_due(&scene, 7);
+}
+
 static void test_places(void **state)
 {
     (void)state;
@@ -307,8 +324,9 @@ int main(void)
         cmocka_unit_test(test_earlier_stands), cmocka_unit_test(test_add_while_processing),
         cmocka_unit_test(test_backoff_grows),  cmocka_unit_test(test_jitter),
         cmocka_unit_test(test_retry_after),    cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_leave),          cmocka_unit_test(test_places),
-        cmocka_unit_test(test_patience),       cmocka_unit_test(test_set_backoff),
+        cmocka_unit_test(test_leave),          cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_places),         cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_set_backoff),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,7 +94,18 @@ static void test_pass_accounting(void **state)
     assert_int_equal(status->passes, 2);
     assert_int_equal(status->pass_ms, 42);
     assert_true(status->pass_cpu_us > 0 && status->pass_cpu_us < 60000000);
-    assert_int_equal(fixture_next_due(fixture), fixture->now_ms + POLL_MS);
+    assert_int_equal(fixture_next_due(fixture), fixture->now_ms + POLL_MS - 42);
+
+    // One that takes longer than the poll is not followed by the next at once.
+    fixture->now_ms = fixture_next_due(fixture);
+    fixture_step(fixture);
+    (void)fake_run(fixture->fake);
+    fixture->now_ms += 2 * POLL_MS;
+    fixture_step(fixture);
+    (void)fake_run(fixture->fake);
+    fixture_step(fixture);
+    assert_int_equal(status->passes, 3);
+    assert_int_equal(fixture_next_due(fixture), fixture->now_ms + 2 * POLL_MS);
     fixture_free(fixture);
 }
 
@@ -150,6 +161,7 @@ static void test_node_appears_and_goes(void **state)
     reconciler_trigger_key(fixture->reconciler, "engine");
     fixture_run(fixture);
     fixture_is(fixture, "node/hostk8s-worker", "True Converged");
+    assert_int_equal(fake_forgotten(fixture->fake, "node/hostk8s-worker"), 1); // its files as well
     fixture_all_ready(fixture);
 
     size_t statuses = fixture->statuses;
@@ -157,7 +169,7 @@ static void test_node_appears_and_goes(void **state)
     reconciler_trigger_key(fixture->reconciler, "engine");
     fixture_run(fixture);
     fixture_is(fixture, "node/hostk8s-worker", "absent");
-    assert_int_equal(fake_forgotten(fixture->fake, "node/hostk8s-worker"), 1);
+    assert_int_equal(fake_forgotten(fixture->fake, "node/hostk8s-worker"), 2);
     assert_int_equal(fixture->statuses, statuses + 1);
     fixture_free(fixture);
 }

@@ -159,7 +159,8 @@ static void test_stop_in_mid_action(void **state)
     fixture_free(fixture);
 }
 
-static void test_cancel(void **state)
+// Nothing that the observation under way would have brought is taken up.
+static void test_stop_in_mid_observation(void **state)
 {
     (void)state;
     struct fixture *fixture = fixture_new(RECONCILE_KEEP);
@@ -167,13 +168,71 @@ static void test_cancel(void **state)
     fixture->now_ms += POLL_MS;
     fixture_step(fixture);
     size_t transitions = fixture->transitions;
+    assert_int_equal(fake_under_way(fixture->fake), 1);
+    fake_container_stop(fixture->world, "hostk8s-registry");
     reconciler_stop(fixture->reconciler);
-    struct backend *backend = fake_backend(fixture->fake);
-    backend->ops->cancel_all(backend);
-    (void)fake_run(fixture->fake);
+    (void)fake_run_one(fixture->fake);
     fixture_step(fixture);
     assert_true(reconciler_idle(fixture->reconciler));
     assert_int_equal(fixture->transitions, transitions);
+    fixture_free(fixture);
+}
+
+static void test_cancel_in_mid_action(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    run_into(fixture, ACTION_CONTAINER_CREATE);
+    reconciler_stop(fixture->reconciler);
+    struct backend *backend = fake_backend(fixture->fake);
+    backend->ops->cancel(backend, true);
+    while (fake_run(fixture->fake) > 0) {
+        fixture_step(fixture);
+    }
+    assert_true(reconciler_idle(fixture->reconciler));
+    assert_int_equal(fixture->failed, 0);
+    fixture_free(fixture);
+}
+
+// After the swap nobody knows yet where the engine is, so it is observed before all others.
+static void test_reload_in_mid_pass(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    fixture_run(fixture);
+    reconciler_trigger(fixture->reconciler);
+    fixture_step(fixture);
+    assert_true(fake_run_one(fixture->fake));
+    fixture_step(fixture);
+    assert_int_equal(fake_under_way(fixture->fake), 2); // the node and the cluster
+    size_t engine = fake_observed(fixture->fake, "engine");
+    size_t node = fake_observed(fixture->fake, FIXTURE_NODE);
+    reconciler_reload(fixture->reconciler, sample_config());
+    assert_int_equal(fake_run(fixture->fake), 2); // cancelled
+    fixture_step(fixture);
+    assert_int_equal(fake_under_way(fixture->fake), 1);
+    assert_int_equal(fake_observed(fixture->fake, "engine"), engine + 1);
+    assert_int_equal(fake_observed(fixture->fake, FIXTURE_NODE), node);
+    fixture_run(fixture);
+    fixture_all_ready(fixture);
+    fixture_free(fixture);
+}
+
+// A reload does not wait for an engine that does not answer: it may name another one.
+static void test_reload_in_mid_observation(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    fixture_step(fixture);
+    assert_int_equal(fake_under_way(fixture->fake), 1);
+    struct config *next = sample_config();
+    reconciler_reload(fixture->reconciler, next);
+    assert_true(fake_run_one(fixture->fake)); // cancelled
+    fixture_step(fixture);
+    assert_ptr_equal(reconciler_config(fixture->reconciler), next);
+    assert_int_equal(reconciler_status(fixture->reconciler)->count, 0);
+    fixture_run(fixture);
+    fixture_all_ready(fixture);
     fixture_free(fixture);
 }
 
@@ -250,7 +309,10 @@ int main(void)
         cmocka_unit_test(test_unwanted_cluster_is_cleaned_up),
         cmocka_unit_test(test_declared_cluster_is_no_longer),
         cmocka_unit_test(test_stop_in_mid_action),
-        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_stop_in_mid_observation),
+        cmocka_unit_test(test_cancel_in_mid_action),
+        cmocka_unit_test(test_reload_in_mid_observation),
+        cmocka_unit_test(test_reload_in_mid_pass),
         cmocka_unit_test(test_observe_teardown),
         cmocka_unit_test(test_teardown),
         cmocka_unit_test(test_teardown_without_cluster),

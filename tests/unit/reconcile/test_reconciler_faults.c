@@ -69,6 +69,32 @@ static void test_engine_unreachable_and_back(void **state)
     fixture_free(fixture);
 }
 
+static void test_lost_connection_is_made_anew(void **state)
+{
+    (void)state;
+    static const struct error unconnected = {
+        .kind = ERROR_TRANSIENT, .code = ENOTCONN, .text = "no connection yet"};
+    struct fixture *fixture = fixture_new(RECONCILE_ONCE);
+    fixture_settle(fixture, 0);
+    size_t engine = fake_observed(fixture->fake, "engine");
+    fake_fail(fixture->fake, "node/", FAKE_OBSERVE, &unconnected, 1);
+    reconciler_trigger_key(fixture->reconciler, FIXTURE_NODE);
+    fixture_settle(fixture, 1000);
+    assert_int_equal(fake_observed(fixture->fake, "engine"), engine + 1);
+    fixture_all_ready(fixture);
+
+    // One that is down is left to its own back-off.
+    fake_fail(fixture->fake, "engine", FAKE_OBSERVE, &refused, SIZE_MAX);
+    fake_fail(fixture->fake, "node/", FAKE_OBSERVE, &unconnected, SIZE_MAX);
+    reconciler_trigger(fixture->reconciler);
+    fixture_run(fixture);
+    engine = fake_observed(fixture->fake, "engine");
+    reconciler_trigger_key(fixture->reconciler, FIXTURE_NODE);
+    fixture_run(fixture);
+    assert_int_equal(fake_observed(fixture->fake, "engine"), engine);
+    fixture_free(fixture);
+}
+
 static void test_trigger_overrides_backoff(void **state)
 {
     (void)state;
@@ -140,6 +166,32 @@ static void test_action_fails(void **state)
     action_fails_one(&forbidden, "False PermissionDenied", true);
     action_fails_one(&refused, "Unknown EngineUnreachable", false);
     action_fails_one(&no_memory, "False Error", false);
+}
+
+static void observation_fails_one(const char *key, const struct error *error, const char *resource,
+                                  const char *expected, bool settled)
+{
+    struct fixture *fixture = fixture_new(RECONCILE_ONCE);
+    fake_fail(fixture->fake, key, FAKE_OBSERVE, error, SIZE_MAX);
+    fixture_run(fixture);
+    fixture_is(fixture, resource, expected);
+    assert_int_equal(reconciler_settled(fixture->reconciler), settled);
+    fake_heal(fixture->fake);
+    fixture_settle(fixture, 1000);
+    const struct status *status = reconciler_status(fixture->reconciler);
+    assert_int_equal(status->ready == status->count, !settled);
+    fixture_free(fixture);
+}
+
+static void test_observation_fails(void **state)
+{
+    (void)state;
+    observation_fails_one("engine", &broken, FIXTURE_CONTAINER, "Unknown Error", false);
+    observation_fails_one("engine", &forbidden, FIXTURE_CONTAINER, "Unknown PermissionDenied",
+                          true);
+    observation_fails_one("node/", &no_memory, FIXTURE_NODE, "Unknown Error", false);
+    observation_fails_one("cluster/", &broken, FIXTURE_NAMESPACE, "Unknown Error", false);
+    observation_fails_one("cluster/", &forbidden, FIXTURE_NAMESPACE, "Unknown Forbidden", true);
 }
 
 static void test_conflict_is_observed_again(void **state)
@@ -316,10 +368,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engine_unreachable_and_back),
+        cmocka_unit_test(test_lost_connection_is_made_anew),
         cmocka_unit_test(test_trigger_overrides_backoff),
         cmocka_unit_test(test_backoff_grows),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_action_fails),
+        cmocka_unit_test(test_observation_fails),
         cmocka_unit_test(test_conflict_is_observed_again),
         cmocka_unit_test(test_conflict_bound),
         cmocka_unit_test(test_does_not_stay),

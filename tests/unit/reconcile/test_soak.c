@@ -4,6 +4,7 @@
 
 #include "lib/base/str.h"
 #include "lib/reconcile/reconciler_internal.h"
+#include "tests/support/repeat.h"
 #include "tests/support/sample_config.h"
 
 #include <errno.h>
@@ -98,7 +99,8 @@ static void test_soak(void **state)
 {
     (void)state;
     struct fixture *fixture = fixture_new_with(RECONCILE_KEEP, some_config());
-    for (int i = 0; i < PASSES; i++) {
+    unsigned passes = repetitions(PASSES);
+    for (unsigned i = 0; i < passes; i++) {
         if (pick(3) == 0) {
             break_something(fixture);
         }
@@ -117,7 +119,7 @@ static void test_soak(void **state)
         assert_in_range(fixture->reconciler->keys.count, 1, KEYS_MAX);
         assert_in_range(reconciler_status(fixture->reconciler)->count, 2, 40);
     }
-    assert_true(reconciler_status(fixture->reconciler)->passes > PASSES / 2);
+    assert_true(reconciler_status(fixture->reconciler)->passes > passes / 2);
 
     fixture->world->probe = PROBE_ANSWERS;
     fake_node(fixture->world, "hostk8s", "hostk8s-worker", true);

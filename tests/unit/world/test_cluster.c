@@ -166,11 +166,24 @@ static void test_malformed(void **state)
     malformed_one(KUBE_SERVICE, "{\"items\":null}", NULL);
     malformed_one(KUBE_SERVICE, "[]", NULL);
     malformed_one(KUBE_SERVICE, "{\"items\":[7]}",
-                  "the cluster's answer holds an object of kind Service without a name");
+                  "the cluster's answer holds an object of kind Service without a valid name");
     malformed_one(KUBE_NAMESPACE, "{\"items\":[{\"metadata\":{\"name\":1}}]}",
-                  "the cluster's answer holds an object of kind Namespace without a name");
+                  "the cluster's answer holds an object of kind Namespace without a valid name");
     malformed_one(KUBE_INGRESS, "{\"items\":[{\"metadata\":{\"name\":\"a\"}}]}",
-                  "the cluster's answer holds an object of kind Ingress without a name");
+                  "the cluster's answer holds an object of kind Ingress without a valid name");
+    static const char *const names[] = {"",  "../x", "a/b", "\\u001b[2J", "%s%n", "a\\nb",
+                                        "A", "a b",  "-a",  "a.",         "$(id)"};
+    for (size_t i = 0; i < ELEMENTS(names); i++) {
+        _cleanup_free_ char *list =
+            str_printf("{\"items\":[{\"metadata\":{\"name\":\"%s\"}}]}", names[i]);
+        malformed_one(
+            KUBE_NAMESPACE, list,
+            "the cluster's answer holds an object of kind Namespace without a valid name");
+        _cleanup_free_ char *within = str_printf(
+            "{\"items\":[{\"metadata\":{\"name\":\"a\",\"namespace\":\"%s\"}}]}", names[i]);
+        malformed_one(KUBE_SERVICE, within,
+                      "the cluster's answer holds an object of kind Service without a valid name");
+    }
     world_cluster_free(NULL);
 }
 

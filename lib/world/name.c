@@ -1,0 +1,28 @@
+#include "lib/world/name.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <string.h>
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz0123456789"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define NAME_MAX_LENGTH 253
+
+bool world_name_is_valid(const char *name)
+{
+    size_t length = strspn(name, LOWER UPPER "_.-");
+    return isalnum((unsigned char)name[0]) && length <= NAME_MAX_LENGTH && name[length] == '\0';
+}
+
+bool world_object_name_is_valid(const char *name)
+{
+    size_t length = strspn(name, LOWER "-.");
+    return length > 0 && length <= NAME_MAX_LENGTH && name[length] == '\0' &&
+           isalnum((unsigned char)name[0]) && isalnum((unsigned char)name[length - 1]);
+}
+
+bool world_address_is_valid(const char *address)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, address, bytes) == 1 || inet_pton(AF_INET6, address, bytes) == 1;
+}

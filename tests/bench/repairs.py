@@ -1,0 +1,267 @@
+"""repairs.py CONFIG KUBECONFIG CLUSTER PID: how long the running daemon (PID) takes to repair what is
+broken behind its back, and how long a plain client takes for the same calls while the daemon is stopped
+in its tracks. One line for each repair: name, median and maximum of the daemon, median of the client, in
+milliseconds, and what tells the daemon of it ("event", "poll"), tab-separated. From the answer to the call that breaks it to the first look that finds it
+right again; what is right already then took 0. ONLY=PART measures those whose name has it."""
+
+import base64
+import contextlib
+import copy
+import dataclasses
+import http.client
+import io
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import statistics
+import sys
+import tarfile
+import tempfile
+import time
+import urllib.parse
+
+REPEATS = 7  # more in a row would be contention
+REPEATS_SLOW = 3  # of what waits for a poll
+SECONDS = 60  # the longest wait for a repair
+LOOK = 0.001  # between two looks
+SETTLE = 0.7  # for what a repair sets off: a daemon in the middle of a pass would be measured otherwise
+APPLY = "application/apply-patch+yaml"
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=SECONDS)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def request(connection, method, path, body=None, content_type="application/json", good=range(200, 300)):
+    """The status and the body; a status that is not good is the end."""
+    data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+    connection.request(method, path, data, {"Content-Type": content_type} if data else {})
+    answer = connection.getresponse()
+    content = answer.read()
+    if good is not None and answer.status not in good:
+        sys.exit(f"{method} {path}: {answer.status} {content[:300]!r}")
+    return answer.status, content
+
+
+class Bench:
+    def __init__(self, config, kubeconfig, cluster, pid):
+        config = json.loads(pathlib.Path(config).read_text())
+        self.name = config["registry"]["name"]
+        self.port = config["registry"]["listen"].rpartition(":")[2]
+        self.pid = int(pid)
+        self.worker = f"{cluster}-worker"
+        self.engine = Unix(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+        self.api = self._api(pathlib.Path(kubeconfig).read_text())
+        self.files = f"/containers/{self.worker}/archive?path=/etc/containerd"
+        self.hosts = f"certs.d/localhost:{self.port}/hosts.toml"
+
+    @staticmethod
+    def _api(text):
+        def field(name):
+            return re.search(rf"{name}: *(\S+)", text)[1]
+
+        with tempfile.NamedTemporaryFile("wb") as pair:
+            pair.write(base64.b64decode(field("client-certificate-data")))
+            pair.write(base64.b64decode(field("client-key-data")))
+            pair.flush()
+            context = ssl.create_default_context(cadata=base64.b64decode(field("certificate-authority-data")).decode())
+            context.load_cert_chain(pair.name)
+        server = urllib.parse.urlsplit(field("server"))
+        return http.client.HTTPSConnection(server.hostname, server.port, context=context, timeout=SECONDS)
+
+    # ---- the daemon ----
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """What is done meanwhile the daemon finds when it goes on."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def ready(self):
+        status = json.loads((pathlib.Path(os.environ["XDG_RUNTIME_DIR"]) / "hostk8s-registryd/status.json").read_text())
+        return status["ready"] == status["total"]
+
+    def settle(self):
+        self.wait(self.ready)
+        time.sleep(SETTLE)
+
+    # ---- looks ----
+
+    def wait(self, condition):
+        """Milliseconds until the condition holds."""
+        start = time.monotonic()
+        while not condition():
+            if time.monotonic() - start > SECONDS:
+                sys.exit(f"not repaired within {SECONDS} s")
+            time.sleep(LOOK)
+        return (time.monotonic() - start) * 1000
+
+    def answers(self):
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.port), timeout=1)
+        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+            return request(connection, "GET", "/v2/", good=None)[0] == 200
+        return False
+
+    def is_attached(self):
+        status, content = request(self.engine, "GET", f"/containers/{self.name}/json", good=None)
+        networks = json.loads(content)["NetworkSettings"]["Networks"] if status == 200 else {}
+        return bool(networks.get("kind", {}).get("IPAddress"))
+
+    def has_hosts(self, text=None):
+        path = f"/containers/{self.worker}/archive?path=/etc/containerd/{self.hosts}"
+        if text is None:
+            return request(self.engine, "HEAD", path, good=None)[0] == 200
+        status, content = request(self.engine, "GET", path, good=None)
+        return status == 200 and text in content
+
+    def get(self, path):
+        status, content = request(self.api, "GET", path, good=None)
+        return json.loads(content) if status == 200 else None
+
+    # ---- what a plain client does ----
+
+    def run(self, command):
+        number = json.loads(request(self.engine, "POST", f"/containers/{self.worker}/exec", {"Cmd": command})[1])["Id"]
+        request(self.engine, "POST", f"/exec/{number}/start", {"Detach": False})
+
+    def put_hosts(self, tar):
+        """As an observation and its repair: a look at each file, the tree, the new content."""
+        for _ in range(6):
+            self.has_hosts()
+        request(self.engine, "GET", self.files)
+        request(self.engine, "PUT", self.files, tar, "application/x-tar")
+
+    def applied(self, path):
+        """The object as it would be applied again."""
+        document = copy.deepcopy(self.get(path))
+        document.pop("status", None)
+        for name in ("managedFields", "uid", "resourceVersion", "creationTimestamp", "generation"):
+            document["metadata"].pop(name, None)
+        return document
+
+    def apply(self, path, document):
+        request(self.api, "PATCH", f"{path}?fieldManager=hostk8s-registryd&force=true", document, APPLY)
+
+
+@dataclasses.dataclass
+class Repair:
+    name: str
+    damage: object
+    is_right: object
+    plain: object  # the same by a plain client
+    plain_needs_damage: bool = True
+    told_by: str = "event"
+
+    @property
+    def repeats(self):
+        return REPEATS if self.told_by == "event" else REPEATS_SLOW
+
+
+def repairs(bench):
+    inspected = json.loads(request(bench.engine, "GET", f"/containers/{bench.name}/json")[1])
+    spec = {name: inspected["Config"][name] for name in ("Image", "Env", "Labels", "ExposedPorts")}
+    spec["HostConfig"] = {name: inspected["HostConfig"][name] for name in ("Binds", "PortBindings", "RestartPolicy")}
+    endpoint = {"Container": bench.name, "EndpointConfig": {"Aliases": [bench.name]}}
+    ingress = "/apis/networking.k8s.io/v1/namespaces/hostk8s/ingresses/registry-ui"
+    deployment = "/apis/apps/v1/namespaces/hostk8s/deployments/registry-ui"
+    tree = request(bench.engine, "GET", bench.files + "/certs.d")[1]
+    with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
+        good = archive.extractfile(bench.hosts).read()
+    edited = good.replace(b"http", b"xxxx")
+    edited_tree = tree.replace(good, edited)
+
+    def connect():
+        request(bench.engine, "POST", "/networks/kind/connect", endpoint)
+
+    def make_registry():
+        request(bench.engine, "POST", f"/containers/create?name={bench.name}", spec)
+        request(bench.engine, "POST", f"/containers/{bench.name}/start")
+        bench.wait(bench.answers)
+
+    def remove_registry():
+        request(bench.engine, "DELETE", f"/containers/{bench.name}?force=1")
+
+    def disconnect():
+        request(bench.engine, "POST", "/networks/kind/disconnect", {"Container": bench.name})
+
+    def edit_hosts():
+        bench.run(["sed", "-i", "s/http/xxxx/", f"/etc/containerd/{bench.hosts}"])
+
+    def edit_hosts_silently():
+        worker = json.loads(request(bench.engine, "GET", f"/containers/{bench.worker}/json")[1])
+        pathlib.Path(f"/proc/{worker['State']['Pid']}/root/etc/containerd", bench.hosts).write_bytes(edited)
+
+    def start_worker():
+        request(bench.engine, "POST", f"/containers/{bench.worker}/kill")
+        bench.wait(lambda: not bench.ready())
+        request(bench.engine, "PUT", bench.files, edited_tree, "application/x-tar")
+        request(bench.engine, "POST", f"/containers/{bench.worker}/start")
+
+    def edit_deployment():
+        request(bench.api, "PATCH", deployment, {"spec": {"replicas": 2}}, "application/merge-patch+json")
+
+    def is_edited_back():
+        return bench.get(deployment)["spec"]["replicas"] == 1
+
+    applied = {path: bench.applied(path) for path in (ingress, deployment)}
+    def delete_ingress():
+        request(bench.api, "DELETE", ingress)
+
+    def put_hosts():
+        bench.put_hosts(tree)
+
+    return [
+        Repair("registry removed", remove_registry, bench.answers, make_registry),
+        Repair("network detached", disconnect, bench.is_attached, connect),
+        Repair("Ingress deleted", delete_ingress, lambda: bench.get(ingress), lambda: bench.apply(ingress, applied[ingress])),
+        Repair("Deployment edited", edit_deployment, is_edited_back, lambda: bench.apply(deployment, applied[deployment])),
+        Repair("hosts.toml edited by docker exec", edit_hosts, lambda: bench.has_hosts(good), put_hosts),
+        Repair("worker started, hosts.toml edited meanwhile", start_worker, lambda: bench.has_hosts(good), put_hosts, False),
+        Repair("hosts.toml edited from inside", edit_hosts_silently, lambda: bench.has_hosts(good), put_hosts, False, "poll"),
+    ]
+
+
+def timed(call):
+    start = time.monotonic()
+    call()
+    return (time.monotonic() - start) * 1000
+
+
+def measure(bench, repair):
+    daemon, client = [], []
+    for _ in range(repair.repeats):
+        bench.settle()
+        with bench.stopped():
+            if repair.plain_needs_damage:
+                repair.damage()
+            client.append(timed(repair.plain))
+        bench.settle()
+        repair.damage()
+        daemon.append(bench.wait(repair.is_right))
+    numbers = [statistics.median(daemon), max(daemon), statistics.median(client)]
+    print("\t".join([repair.name, *(f"{number:.1f}" for number in numbers), repair.told_by]), flush=True)
+
+
+def main():
+    bench = Bench(*sys.argv[1:])
+    only = os.environ.get("ONLY", "")
+    for repair in repairs(bench):
+        if only in repair.name:
+            measure(bench, repair)
+
+
+main()

@@ -1,0 +1,252 @@
+"""Who runs, and what is known of it: the directory of this user's processes, its locks, the status."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import stat
+import unittest
+
+from harness import CONTAINER, RESOURCES, WORKER, MachineTest, free_port, wait_until
+
+NOBODY = 65534
+
+
+class Directory(MachineTest):
+    def setUp(self):
+        super().setUp()
+        self.directory = self.runtime / "hostk8s-registryd"
+
+    def assert_refused(self, message):
+        for command in ("run", "status", "teardown"):
+            with self.subTest(command=command):
+                self.assertIn(message, self.run_program(command, status=1).stderr)
+        self.assertEqual(self.engine.requests, [])
+
+    def test_made_for_the_user_alone(self):
+        daemon = self.converged_daemon()
+        self.assertEqual(stat.S_IMODE(self.directory.stat().st_mode), 0o700)
+        for path in self.directory.iterdir():
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600, path)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(list(self.directory.glob("*.json*")), [])
+
+    def test_link_is_not_followed(self):
+        target = self.home / "elsewhere"
+        target.mkdir(mode=0o700)
+        self.directory.symlink_to(target)
+        self.assert_refused(f"{self.directory} is no directory of this user")
+        self.assertEqual(list(target.iterdir()), [])
+
+    def test_file_in_its_place(self):
+        self.directory.write_text("")
+        self.assert_refused(f"{self.directory} is no directory of this user")
+
+    def test_open_to_others(self):
+        for mode in (0o755, 0o770, 0o707, 0o1777):
+            with self.subTest(mode=oct(mode)):
+                self.directory.mkdir(exist_ok=True)
+                self.directory.chmod(mode)
+                self.assert_refused(f"{self.directory} is open to other users; close it with `chmod 700 ")
+
+    def test_of_another_user(self):
+        self.directory.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(self.directory, NOBODY, NOBODY)
+        else:
+            # What the others of this machine could have made; nobody else's is to be had here.
+            self.directory.rmdir()
+            self.directory.symlink_to("/")
+        self.assert_refused(f"{self.directory} is no directory of this user")
+
+    def test_links_in_it_are_not_followed(self):
+        self.directory.mkdir(mode=0o700)
+        target = self.home / "target"
+        target.write_text("precious")
+        (self.directory / "status.json.new").symlink_to(target)
+        (self.directory / "status.lock").symlink_to(target)
+        daemon = self.converged_on_stderr()
+        self.assertEqual(target.read_text(), "precious")
+        self.assertEqual(daemon.stop(), 0)
+
+    def converged_on_stderr(self):
+        daemon = self.daemon()
+        self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
+        return daemon
+
+    def test_without_a_runtime_directory_of_the_session(self):
+        """A relative one counts as none. In /tmp it is the same for every process of the user."""
+        fallback = pathlib.Path(f"/tmp/hostk8s-registryd-{os.getuid()}")
+        self.environment.pop("XDG_RUNTIME_DIR")
+        for environment in ({}, {"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "run"}):
+            self.run_program("status", status=3, environment=environment, cwd=self.home)
+        self.assertEqual(fallback.lstat().st_uid, os.getuid())
+        self.assertTrue(stat.S_ISDIR(fallback.lstat().st_mode))
+        self.assertEqual(stat.S_IMODE(fallback.lstat().st_mode), 0o700)
+        self.assertEqual(list(self.runtime.iterdir()), [])
+        with contextlib.suppress(OSError):  # not empty when the user has a daemon there
+            fallback.rmdir()
+
+    def test_removed_under_the_daemon_it_is_made_again(self):
+        """As the end of a service does it that has made it."""
+        daemon = self.converged_daemon()
+        shutil.rmtree(self.directory)
+        daemon.wait_line("notice: made the directory of .*/status.json again")
+        daemon.wait_converged()
+        self.run_program("status", status=0)
+        self.assertIn(f"process {daemon.pid} runs with", self.run_program("run", status=1).stderr)
+        self.assertEqual(daemon.stop(), 0)
+        self.run_program("status", status=3)
+
+    def test_removed_with_all_above_it(self):
+        """As a logout does it: everything goes on, and that there is no status is said once."""
+        daemon = self.converged_daemon()
+        before = len(daemon.lines)
+        shutil.rmtree(self.runtime)
+        daemon.wait_line("warning: cannot write .*/status.json: No such file or directory", before)
+        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
+        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "repaired")
+        self.wait_passes(3)
+        self.assertEqual(len([line for line in daemon.lines if "cannot write" in line]), 1)
+        self.configure(nodes={"aliases": ["registry.example:80"]})
+        since = self.notify.mark()
+        daemon.signal(signal.SIGHUP)
+        self.notify.wait("^STATUS=reload failed: cannot make ", since)
+        self.runtime.mkdir(mode=0o700)
+        daemon.wait_line("made the directory of", before)
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        daemon.wait_converged()
+        self.assertEqual(daemon.stop(), 0)
+
+
+class Status(MachineTest):
+    def test_of_a_daemon_that_was_killed(self):
+        """Its file is there and tells of nobody, also to the next one."""
+        daemon = self.converged_daemon()
+        daemon.kill()
+        self.assertTrue(self.status_file.exists())
+        self.run_program("status", status=3)
+        self.engine.fault(r"GET .*/containers/json\?", "hang", times=None)
+        daemon = self.daemon()
+        self.engine.wait(r"GET .*/containers/json\?", since=self.engine.mark())
+        result = self.run_program("status", status=1)
+        self.assertNotIn("Converged", result.stdout)
+        self.engine.clear_faults()
+        daemon.wait_converged()
+        self.run_program("status", status=0)
+
+    def test_before_it_is_published(self):
+        """The file then is another daemon's, or one's that was before."""
+        self.configure(reconcile={"timeout": "60s"})
+        daemon = self.converged_daemon()
+        document = daemon.status() | {"pid": 1}
+        self.engine.fault("", "hang", times=None)
+        self.engine.wait("", since=self.engine.mark())  # it waits, and publishes nothing
+        for text in ("", json.dumps(document), "[]", '{"pid": "x"}'):
+            self.status_file.write_text(text)
+            result = self.run_program("status", status=1)
+            self.assertEqual(result.stderr, f"hostk8s-registryd: process {daemon.pid} has published no status yet\n")
+            self.assertEqual(result.stdout, "")
+
+    def test_while_it_reloads(self):
+        """What was there last."""
+        daemon = self.converged_daemon()
+        fault = self.engine.fault("PUT .*/archive", "delay", times=None, seconds=60)
+        self.configure(nodes={"aliases": ["registry.example:80"]})
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: fault.hits > 0, "it writes")
+        self.configure(nodes={"aliases": ["registry2.example:80"]})
+        since = self.notify.mark()
+        daemon.signal(signal.SIGHUP)
+        self.notify.wait("^READY=1", since)
+        result = self.run_program("status", status=1)
+        self.assertRegex(result.stdout, rf"(?m)^{CONTAINER} +True ")
+        self.assertRegex(result.stdout, rf"(?m)^{WORKER} +False +Converging ")
+        self.engine.clear_faults()
+        daemon.wait_converged()
+
+    def test_another_configuration_runs_beside(self):
+        self.converged_daemon()
+        self.config_file = self.home / "other.yaml"
+        registry = {"name": "other", "storage": str(self.home / "other"), "listen": f"127.0.0.1:{free_port()}"}
+        self.configure(registry=registry, clusters=[])
+        self.daemon()
+        wait_until(lambda: self.run_program("status").returncode == 0, "the other's own status")
+        document = json.loads(self.run_program("status", "--json", status=0).stdout)
+        self.assertEqual(document["config"], str(self.config_file))
+
+    def test_status_file_is_private_and_replaced_as_a_whole(self):
+        daemon = self.daemon()
+        inodes = set()
+
+        def whole():
+            text = self.status_file.read_text() if self.status_file.exists() else None
+            if text is None:
+                return False
+            inodes.add(os.stat(self.status_file).st_ino)
+            return json.loads(text)["ready"] == RESOURCES
+
+        wait_until(whole, "converged")
+        mode = os.stat(self.status_file)
+        self.assertEqual(stat.S_IMODE(mode.st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.stat(self.status_file.parent).st_mode), 0o700)
+        before = mode.st_ino
+        with open(self.status_file, encoding="utf-8") as held:
+            self.worker.state = "exited"
+            daemon.wait_reason(WORKER, "NodeNotRunning")
+            self.assertEqual(json.load(held)["ready"], RESOURCES, "a reader keeps the whole old text")
+        self.assertNotEqual(os.stat(self.status_file).st_ino, before)
+        self.assertEqual([p.name for p in self.status_file.parent.glob("*.new")], [])
+
+
+class Reading(MachineTest):
+    def test_signals_before_it_is_ready_wait(self):
+        """SIGHUP and SIGUSR1 that were sent before the program takes them up, and blocked meanwhile."""
+
+        def before_the_program():
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1})
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+        daemon = self.daemon(preexec_fn=before_the_program)
+        daemon.wait_line("info: reloaded ")
+        daemon.wait_converged()
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_line("info: reloaded ", len(daemon.lines))
+
+    def test_link_that_points_elsewhere_by_the_next_reload(self):
+        """As tools that keep versions of a configuration replace it."""
+        versions = [self.home / "version1.yaml", self.home / "version2.yaml"]
+        self.config_file.rename(versions[0])
+        self.config_file.symlink_to(versions[0])
+        daemon = self.converged_daemon()
+        self.config["nodes"] = {"aliases": ["registry.example:80"]}
+        versions[1].write_text(json.dumps(self.config))
+        new = self.home / "new"
+        new.symlink_to(versions[1])
+        new.rename(self.config_file)
+        daemon.signal(signal.SIGHUP)
+        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        wait_until(lambda: self.run_program("status").returncode == 0, "found by the same name")
+
+    def test_replaced_while_it_is_read(self):
+        """Either the one or the other: never a mixture, and never nothing."""
+        daemon = self.converged_daemon()
+        registry = self.registry().id
+        texts = [json.dumps(self.config | {"nodes": {"aliases": [f"registry{n}.example:80"]}}) for n in (1, 2)]
+        for number in range(100):
+            new = self.home / "new.yaml"
+            new.write_text(texts[number % 2] + "\n#" * 100000)
+            new.rename(self.config_file)
+            daemon.signal(signal.SIGHUP)
+        wait_until(lambda: self.hosts(self.worker, "registry2.example:80"), "the last one")
+        daemon.wait_converged()
+        self.assertNotIn("reload failed", daemon.output)
+        self.assertEqual(self.registry().id, registry)
+
+
+if __name__ == "__main__":
+    unittest.main()

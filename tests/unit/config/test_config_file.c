@@ -1,0 +1,121 @@
+#include "tests/support/config_test.h"
+
+#include "lib/base/file.h"
+#include "lib/base/str.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define EXAMPLE TEST_DATA "/../config/registryd.yaml"
+#define BAD TEST_DATA "/unit/config/bad/"
+
+static void the_example_shows_the_defaults(void **state)
+{
+    (void)state;
+    _cleanup_map_ struct strmap variables = with_home();
+    _cleanup_config_ struct config *config = NULL;
+    _cleanup_problems_ struct config_problems problems = {0};
+    assert_int_equal(config_load(EXAMPLE, true, ENVIRONMENT(&variables), &config, &problems), 0);
+    assert_defaults(config);
+}
+
+static void bad_one(const char *file)
+{
+    _cleanup_map_ struct strmap variables = with_home();
+    _cleanup_config_ struct config *config = NULL;
+    _cleanup_problems_ struct config_problems problems = {0};
+    _cleanup_buf_ struct buf actual = BUF_INIT(TEXT_MAX);
+    if (config_load(file, true, ENVIRONMENT(&variables), &config, &problems) != -EINVAL) {
+        fail_msg("%s is accepted", file);
+    }
+    describe_problems(&problems, strrchr(file, '/') + 1, &actual);
+    assert_null(strstr(buf_str(&actual), "s3cret"));
+
+    _cleanup_free_ char *golden =
+        str_printf("%.*s.expected", (int)(strlen(file) - strlen(".yaml")), file);
+    _cleanup_free_ char *expected = NULL;
+    size_t length = 0;
+    assert_int_equal(file_read(golden, TEXT_MAX, &expected, &length), 0);
+    assert_string_equal(buf_str(&actual), expected);
+}
+
+static void bad_files_have_their_messages(void **state)
+{
+    (void)state;
+    glob_t files;
+    assert_int_equal(glob(BAD "*.yaml", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        bad_one(files.gl_pathv[i]);
+    }
+    globfree(&files);
+}
+
+static void files_that_cannot_be_read(void **state)
+{
+    (void)state;
+    _cleanup_map_ struct strmap variables = with_home();
+    _cleanup_config_ struct config *config = NULL;
+    _cleanup_problems_ struct config_problems problems = {0};
+    assert_int_equal(
+        config_load(BAD "none.yaml", false, ENVIRONMENT(&variables), &config, &problems), 0);
+    assert_defaults(config);
+
+    static const struct {
+        const char *file;
+        const char *expected;
+    } cases[] = {
+        {BAD "none.yaml", "f:1:1: : cannot be read: No such file or directory\n"},
+        {BAD, "f:1:1: : cannot be read: Is a directory\n"},
+        {"/dev/zero", "f:1:1: : the document exceeds 1048576 bytes\n"},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_config_ struct config *none = NULL;
+        _cleanup_problems_ struct config_problems found = {0};
+        _cleanup_buf_ struct buf out = BUF_INIT(4096);
+        assert_int_equal(config_load(cases[i].file, true, ENVIRONMENT(&variables), &none, &found),
+                         -EINVAL);
+        describe_problems(&found, "f", &out);
+        assert_string_equal(buf_str(&out), cases[i].expected);
+    }
+}
+
+static void default_file_one(const char *xdg, const char *home, const char *expected)
+{
+    _cleanup_map_ struct strmap variables = {0};
+    if (xdg != NULL) {
+        assert_int_equal(strmap_set(&variables, "XDG_CONFIG_HOME", xdg), 0);
+    }
+    if (home != NULL) {
+        assert_int_equal(strmap_set(&variables, "HOME", home), 0);
+    }
+    _cleanup_free_ char *file = config_default_file(ENVIRONMENT(&variables));
+    assert_true(str_equal(file, expected));
+}
+
+static void default_file(void **state)
+{
+    (void)state;
+    default_file_one("/x", "/h", "/x/hostk8s/registryd.yaml");
+    default_file_one("x", "/h", "/h/.config/hostk8s/registryd.yaml");
+    default_file_one(NULL, "/h", "/h/.config/hostk8s/registryd.yaml");
+    default_file_one(NULL, "", NULL);
+    default_file_one(NULL, NULL, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_example_shows_the_defaults),
+        cmocka_unit_test(bad_files_have_their_messages),
+        cmocka_unit_test(files_that_cannot_be_read),
+        cmocka_unit_test(default_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
