@@ -7,7 +7,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
+
+#define LOOP_DESCRIPTORS 8
 
 struct session {
     uv_loop_t loop;
@@ -72,13 +76,37 @@ static void session_close_loop(struct session *session)
     (void)r;
 }
 
+// libuv aborts where it cannot have those that a loop and its signals need.
+static int check_descriptors(void)
+{
+    int descriptors[LOOP_DESCRIPTORS];
+    size_t count = 0;
+    int r = 0;
+    while (r == 0 && count < ELEMENTS(descriptors)) {
+        descriptors[count] = eventfd(0, EFD_CLOEXEC);
+        if (descriptors[count] < 0) {
+            r = -errno;
+        } else {
+            count++;
+        }
+    }
+    while (count > 0) {
+        (void)close(descriptors[--count]);
+    }
+    return r;
+}
+
 int session_new(struct config *config, const struct session_options *options, struct session **ret)
 {
     struct error error = {0};
     _cleanup_free_ struct session *session = calloc(1, sizeof(*session));
-    if (session == NULL || uv_loop_init(&session->loop) != 0) {
-        (void)fprintf(stderr, "hostk8s-registryd: cannot start: out of memory\n");
-        return -ENOMEM;
+    int r = session == NULL ? -ENOMEM : check_descriptors();
+    if (r == 0) {
+        r = uv_loop_init(&session->loop);
+    }
+    if (r < 0) {
+        (void)fprintf(stderr, "hostk8s-registryd: cannot start: %s\n", strerror(-r));
+        return r;
     }
     session->options = *options;
     (void)uv_prepare_init(&session->loop, &session->turn);
@@ -87,7 +115,7 @@ int session_new(struct config *config, const struct session_options *options, st
     session->turn.data = session;
     session->stop_limit.data = session;
 
-    int r = curl_transport_new(&session->loop, &session->transport, &error);
+    r = curl_transport_new(&session->loop, &session->transport, &error);
     if (r >= 0) {
         r = backend_new(session->transport, options->progress, options->events.ctx,
                         &session->backend);

@@ -175,7 +175,7 @@ static void on_removed(void *ctx, int exit_code, const char *output, const struc
     struct error error = {0};
     if (err == NULL && exit_code != 0) {
         _cleanup_free_ char *hidden = secret_hide(output);
-        (void)error_set(&error, ERROR_TRANSIENT, EIO, "find in node %s ended with %d: %s",
+        (void)error_set(&error, ERROR_PERMANENT, EIO, "find in node %s ended with %d: %s",
                         request->action->target, exit_code, hidden == NULL ? "" : hidden);
         err = &error;
     }

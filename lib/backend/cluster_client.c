@@ -4,7 +4,6 @@
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
-#include "lib/doc/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -90,12 +89,6 @@ static void on_groups(void *ctx, json_t *answer, const struct error *err)
 {
     struct client_request *request = ctx;
     struct cluster_client *client = cluster_client_find(request->backend, request->cluster);
-    struct error error = {0};
-    if (err == NULL && json_get_array(answer, "groups", NULL) == NULL) {
-        (void)error_set(&error, ERROR_TRANSIENT, EBADMSG,
-                        "kube: GET /apis: the answer has no list of groups");
-        err = &error;
-    }
     if (err == NULL) {
         client->apis = (struct world_apis){
             .endpoint_slice_v1 = kube_api_groups_serve(answer, "discovery.k8s.io/v1"),
@@ -112,7 +105,7 @@ static void on_groups(void *ctx, json_t *answer, const struct error *err)
 static int discover(struct client_request *request, struct cluster_client *client,
                     struct error *err)
 {
-    return kube_get(client->kube, "/apis", on_groups, request, err);
+    return kube_get_groups(client->kube, on_groups, request, err);
 }
 
 // Replaces the server of an admin.conf by the published address, keeping the old host as the name

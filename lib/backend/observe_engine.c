@@ -66,7 +66,7 @@ static void on_probe(void *ctx, struct http_response *response, const struct err
 {
     struct engine_look *look = ctx;
     look->backend->probe_call = NULL;
-    if (err != NULL && err->code == ECANCELED) {
+    if (err != NULL && error_is_own(err)) {
         look_end(look, err);
         return;
     }

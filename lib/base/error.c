@@ -45,6 +45,12 @@ int error_oom(struct error *err)
     return error_set(err, ERROR_FATAL, ENOMEM, "out of memory");
 }
 
+bool error_is_own(const struct error *err)
+{
+    return err->code == ECANCELED || err->code == ENOMEM || err->code == EMFILE ||
+           err->code == ENFILE;
+}
+
 const char *error_kind_name(enum error_kind kind)
 {
     switch (kind) {

@@ -38,4 +38,8 @@ int error_wrap(struct error *err, const char *format, ...) _printf_(2, 3);
 // ENOMEM as ERROR_FATAL; returns -ENOMEM.
 int error_oom(struct error *err);
 
+// Whether it says nothing about the other side: the request was cancelled, or the process lacks
+// memory or descriptors.
+bool error_is_own(const struct error *err);
+
 const char *error_kind_name(enum error_kind kind);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
 
 // What of a path an error names.
 #define LABEL_PATH_MAX 200
@@ -80,6 +81,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
         curl_transport_deliver_later(call->client->transport, call);
     }
     return length;
+}
+
+// As curl does by itself, but it does not tell why there is no socket.
+static curl_socket_t on_open_socket(void *ctx, _unused_ curlsocktype purpose,
+                                    struct curl_sockaddr *address)
+{
+    struct http_call *call = ctx;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    call->socket_errno = fd < 0 ? errno : 0;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
 static int append_line(struct curl_slist **list, const char *line, struct error *err)
@@ -159,6 +170,7 @@ static CURLcode call_configure(struct http_call *call, const char *url)
         {CURLOPT_WRITEDATA, call},
         {CURLOPT_HTTPHEADER, call->headers},
         {CURLOPT_ERRORBUFFER, call->detail},
+        {CURLOPT_OPENSOCKETDATA, call},
     };
     CURLcode code = curl_easy_setopt(call->easy, CURLOPT_URL, url);
     for (size_t i = 0; code == CURLE_OK && i < ELEMENTS(pointers); i++) {
@@ -169,6 +181,9 @@ static CURLcode call_configure(struct http_call *call, const char *url)
     }
     if (code == CURLE_OK) {
         code = curl_easy_setopt(call->easy, CURLOPT_WRITEFUNCTION, on_body);
+    }
+    if (code == CURLE_OK) {
+        code = curl_easy_setopt(call->easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     }
     if (code == CURLE_OK) {
         code = curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, to_timeout(call->timeout_ms));
@@ -282,7 +297,7 @@ void curl_call_finished(struct http_call *call, CURLcode result)
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
     struct curl_failure failure = {
         .result = result,
-        .os_errno = (int)os_errno,
+        .os_errno = call->socket_errno > 0 ? call->socket_errno : (int)os_errno,
         .connected = curl_call_is_connected(call),
         .timeout_ms = call->timeout_ms,
         .connect_ms = call->connect_ms,

@@ -163,9 +163,9 @@ void curl_client_give_easy(struct curl_client *client, CURL *easy)
     }
     // What the call owns must go, and its body, which may be large. Not curl_easy_reset: that
     // allocates, and when it fails leaves a handle half made without saying so.
-    static const CURLoption owned[] = {CURLOPT_PRIVATE,     CURLOPT_HEADERDATA,
-                                       CURLOPT_WRITEDATA,   CURLOPT_HTTPHEADER,
-                                       CURLOPT_ERRORBUFFER, CURLOPT_COPYPOSTFIELDS};
+    static const CURLoption owned[] = {
+        CURLOPT_PRIVATE,     CURLOPT_HEADERDATA,     CURLOPT_WRITEDATA,     CURLOPT_HTTPHEADER,
+        CURLOPT_ERRORBUFFER, CURLOPT_COPYPOSTFIELDS, CURLOPT_OPENSOCKETDATA};
     for (size_t i = 0; i < ELEMENTS(owned); i++) {
         (void)curl_easy_setopt(easy, owned[i], NULL);
     }

@@ -64,6 +64,7 @@ struct http_call {
     unsigned header_count;
     bool headers_complete; // of the last answer, not of an interim one
     struct buf chunk;      // streamed, not yet handed to on_chunk
+    int socket_errno;      // why there is no socket, 0: there is, or none was needed
     struct error err;      // why there is no answer; kind ERROR_NONE: there is one
     char detail[CURL_ERROR_SIZE];
     bool active;

@@ -161,6 +161,15 @@ static int decode_answer(const struct kube_call *call, const struct http_respons
         err->status = response->status;
         return -EBADMSG;
     }
+    // An empty list may be null in Go's JSON. Taking none for an empty one would tell of a cluster
+    // that has lost everything.
+    const json_t *list = call->list == NULL ? NULL : json_object_get(body, call->list);
+    if (call->list != NULL && !json_is_array(list) && !json_is_null(list)) {
+        (void)error_set(err, ERROR_TRANSIENT, EBADMSG, "kube: %s %s: the answer has no list of %s",
+                        call->method, call->path, call->list);
+        err->status = response->status;
+        return -EBADMSG;
+    }
     *ret = TAKE_PTR(body);
     return 0;
 }
@@ -223,6 +232,7 @@ int kube_send(struct kube *kube, const struct kube_request *request, const char 
         .path = str_dup_n(target, strcspn(target, "?")),
         .reads = request->method == HTTP_GET,
         .missing_is_fine = request->missing_is_fine,
+        .list = request->list,
         .done = done,
         .ctx = ctx,
     };
@@ -284,12 +294,20 @@ int kube_append_selector(struct buf *target, const char *path, const char *label
 int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
               void *ctx, struct error *err)
 {
+    static const struct kube_request request = {.method = HTTP_GET, .name = "GET", .list = "items"};
     if (label_selector == NULL) {
-        return kube_get(kube, path, done, ctx, err);
+        return kube_send(kube, &request, path, done, ctx, err);
     }
     _cleanup_buf_ struct buf target = BUF_INIT(KUBE_PATH_BYTES_MAX);
     int r = kube_append_selector(&target, path, label_selector, err);
-    return r < 0 ? r : kube_get(kube, buf_str(&target), done, ctx, err);
+    return r < 0 ? r : kube_send(kube, &request, buf_str(&target), done, ctx, err);
+}
+
+int kube_get_groups(struct kube *kube, kube_done_fn done, void *ctx, struct error *err)
+{
+    static const struct kube_request request = {
+        .method = HTTP_GET, .name = "GET", .list = "groups"};
+    return kube_send(kube, &request, "/apis", done, ctx, err);
 }
 
 int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,

@@ -62,6 +62,8 @@ int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_d
 int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_fn done, void *ctx,
                 struct error *err);
 
-// Whether /apis lists GROUP/VERSION, e.g. "discovery.k8s.io/v1". Decodes the answer of
-// kube_get("/apis"), an APIGroupList.
+// The APIGroupList of what the server serves.
+int kube_get_groups(struct kube *kube, kube_done_fn done, void *ctx, struct error *err);
+
+// Whether an APIGroupList has GROUP/VERSION, e.g. "discovery.k8s.io/v1".
 bool kube_api_groups_serve(const json_t *groups, const char *group_version);

@@ -18,6 +18,7 @@ struct kube_call {
     char *path;               // without the query, for error texts
     bool reads;               // changes nothing
     bool missing_is_fine;     // 404 is success
+    const char *list;         // the array that the answer has to have, NULL: none
     struct kube_watch *watch; // NULL for a request with one answer
     kube_done_fn done;
     void *ctx;
@@ -35,6 +36,7 @@ struct kube_request {
     const char *content_type;
     const json_t *body; // NULL for none
     bool missing_is_fine;
+    const char *list;
     struct kube_watch *watch; // taken over on success; the answer's body goes to it
 };
 

@@ -82,7 +82,7 @@ static _printf_(4, 5) enum reason
 static enum reason of_peer(const struct plan_input *input, enum peer peer,
                            const struct error *error, char *message, size_t size)
 {
-    if (error->code == ENOMEM || error->code == ECANCELED) {
+    if (error_is_own(error)) {
         return say(message, size, REASON_ERROR, "%s", error->text);
     }
     if (peer == PEER_STORAGE) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define POD_REASON_MAX 400 // bytes
+#define OBJECTS_MAX 1000   // the program's own are a dozen
 
 // https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
 #define LABEL_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
@@ -105,12 +106,18 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
     if (name == NULL || !world_object_name_is_valid(name) ||
         (kube_kinds[kind].namespaced &&
          (name_space == NULL || !world_object_name_is_valid(name_space)))) {
-        return error_set(err, ERROR_PERMANENT, EBADMSG,
+        return error_set(err, ERROR_TRANSIENT, EBADMSG,
                          "the cluster's answer holds an object of kind %s without a valid name",
                          kube_kinds[kind].kind);
     }
     if (world_cluster_object(cluster, kind, name_space, name) != NULL) {
         return 0;
+    }
+
+    if (cluster->object_count == OBJECTS_MAX) {
+        return error_set(err, ERROR_PERMANENT, E2BIG,
+                         "the cluster has more than %d objects with the label %s=%s", OBJECTS_MAX,
+                         WORLD_LABEL_MANAGED_BY, WORLD_MANAGED_BY);
     }
 
     struct world_object *objects =

@@ -68,7 +68,7 @@ struct world_cluster {
 };
 
 // Appends the object and holds a reference of its own; one that is there already is left out.
-// Returns 0, -ENOMEM, or -EBADMSG when it is no object with a valid name.
+// Returns 0, -ENOMEM, -EBADMSG when it is no object with a valid name, -E2BIG.
 int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t *object,
                       struct error *err);
 // Appends every item of a List answer.

@@ -125,10 +125,11 @@ struct world_engine {
 };
 
 // Decodes one /containers/ID/json answer. Returns 0 with *ret to be released by
-// world_container_done, or -ENOMEM, or -EBADMSG when it is no container.
+// world_container_done, or -ENOMEM, -EBADMSG when it is no container, -E2BIG.
 int world_container_decode(const json_t *inspect, struct world_container *ret, struct error *err);
 
-// Fills nodes and apis from a /containers/json?all=1 answer.
+// Fills nodes and apis from a /containers/json?all=1 answer. Returns 0, -ENOMEM, -EBADMSG when it
+// is no list, -E2BIG; likewise the next one.
 int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, struct error *err);
 
 // The ids of listed containers that the registry's resources need an inspect of: named name or

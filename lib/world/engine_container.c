@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#define ENTRIES_MAX 4096 // labels, and likewise variables, ports, networks
+
 static const struct {
     const char *word;
     enum container_state state;
@@ -240,11 +242,24 @@ static int decode_parts(const json_t *inspect, struct world_container *container
     return 0;
 }
 
+static bool is_oversized(const json_t *inspect)
+{
+    return json_array_size(json_get(inspect, "Config", "Env", NULL)) > ENTRIES_MAX ||
+           json_object_size(json_get(inspect, "Config", "Labels", NULL)) > ENTRIES_MAX ||
+           json_object_size(json_get(inspect, "HostConfig", "PortBindings", NULL)) > ENTRIES_MAX ||
+           json_object_size(json_get(inspect, "NetworkSettings", "Networks", NULL)) > ENTRIES_MAX;
+}
+
 int world_container_decode(const json_t *inspect, struct world_container *ret, struct error *err)
 {
     const char *id = json_get_string(inspect, "Id", NULL);
     if (id == NULL || !world_name_is_valid(id) || inspect_name(inspect) == NULL) {
         return error_set(err, ERROR_TRANSIENT, EBADMSG, "the engine's answer is no container");
+    }
+    if (is_oversized(inspect)) {
+        return error_set(err, ERROR_PERMANENT, E2BIG,
+                         "container %s has more than %d labels, variables, ports or networks",
+                         inspect_name(inspect), ENTRIES_MAX);
     }
 
     _cleanup_(world_container_done) struct world_container container = {

@@ -10,10 +10,18 @@
 #include <string.h>
 
 #define API_PORT 6443 // in the container (kind pkg/cluster/internal/providers/common)
+#define CONTAINERS_MAX 10000
 
-static int refuse_list(struct error *err)
+static int check_list(const json_t *list, struct error *err)
 {
-    return error_set(err, ERROR_TRANSIENT, EBADMSG, "the engine's answer is no list of containers");
+    if (!json_is_array(list)) {
+        return error_set(err, ERROR_TRANSIENT, EBADMSG,
+                         "the engine's answer is no list of containers");
+    }
+    return json_array_size(list) <= CONTAINERS_MAX
+               ? 0
+               : error_set(err, ERROR_PERMANENT, E2BIG, "the engine has more than %d containers",
+                           CONTAINERS_MAX);
 }
 
 // A container has one name of its own, "/NAME"; a legacy link adds "/OTHER/ALIAS".
@@ -134,8 +142,9 @@ static int compare_nodes(const void *a, const void *b)
 
 int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, struct error *err)
 {
-    if (!json_is_array(list)) {
-        return refuse_list(err);
+    int r = check_list(list, err);
+    if (r < 0) {
+        return r;
     }
     // One more than needed: calloc(0) may give NULL.
     _cleanup_free_ struct api_candidate *candidates =
@@ -182,8 +191,9 @@ int world_engine_decode_nodes(const json_t *list, struct world_engine *engine, s
 int world_engine_registry_ids(const json_t *list, const char *name, struct strv *ret,
                               struct error *err)
 {
-    if (!json_is_array(list)) {
-        return refuse_list(err);
+    int r = check_list(list, err);
+    if (r < 0) {
+        return r;
     }
     _cleanup_free_ char *previous = str_printf("%s" WORLD_PREVIOUS_SUFFIX, name);
     if (previous == NULL) {

@@ -29,8 +29,10 @@ void must_be_line(const char *text)
 
 void must_explain(const struct error *err)
 {
-    MUST(err->kind > ERROR_NONE && err->kind <= ERROR_FATAL);
+    // Memory does not run out here, and nothing else is fatal.
+    MUST(err->kind > ERROR_NONE && err->kind < ERROR_FATAL);
     MUST(err->code > 0);
+    MUST(err->status == 0 || (err->status >= 100 && err->status <= 599));
     MUST(err->text[0] != '\0');
     must_be_line(err->text);
 }

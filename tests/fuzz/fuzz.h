@@ -24,7 +24,7 @@ _Noreturn void must_fail(const char *file, int line, const char *condition);
 // without control characters.
 void must_be_line(const char *text);
 
-// It says what went wrong, in a line, with a kind and an errno.
+// It says what went wrong, in a line, with an errno and a kind that is not fatal.
 void must_explain(const struct error *err);
 
 // The input as a string, up to the first NUL; the caller frees.

@@ -12,6 +12,7 @@
 #define TAR_BYTES_MAX (1024u * 1024u)
 #define FILES_MAX 64
 #define ANSWERS_MAX 64
+#define STATUS_MIN 200
 #define STATUS_MAX 599
 #define ERRNO_MAX 133
 
@@ -110,6 +111,9 @@ static void add_answer(struct fake_transport *fake, const char *at, size_t lengt
         .status = tar ? 200 : (int)take_number(&at, first_end, STATUS_MAX),
         .chunk = take_number(&at, first_end, UINT16_MAX),
     };
+    if (answer.status != 0 && answer.status < STATUS_MIN) { // interim answers are no answers
+        answer.status = STATUS_MIN;
+    }
     unsigned code = take_number(&at, first_end, ERRNO_MAX);
     if (code != 0 || answer.status == 0) {
         (void)error_set(&answer.error, ERROR_TRANSIENT, code == 0 ? ECONNREFUSED : (int)code,

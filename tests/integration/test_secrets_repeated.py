@@ -32,10 +32,10 @@ class Repeated(SecretsTest):
     def test_where_a_long_message_is_cut(self):
         """No part of a secret is left before the end, wherever it lies there."""
         self.apply()
-        network, ingress_class = "GET .*/networks/kind", "GET .*/ingressclasses/nginx"
+        listing, ingress_class = "GET .*/containers/json", "GET .*/ingressclasses/nginx"
         cases = [
-            (self.engine, network, CONTAINER, lambda said: {"message": said}, 512 - len("engine: inspect network kind: ")),
-            (self.engine, network, CONTAINER, str, 120),
+            (self.engine, listing, CONTAINER, lambda said: {"message": said}, 512 - len("engine: list containers: ")),
+            (self.engine, listing, CONTAINER, str, 128),
             (self.kube, ingress_class, DEPLOYMENT, lambda said: {"message": said}, 320),
             (self.kube, ingress_class, DEPLOYMENT, str, 128),
         ]
@@ -67,7 +67,7 @@ class Repeated(SecretsTest):
 
     def test_by_the_stream_of_a_pull(self):
         body = {"errorDetail": {"message": f"denied: {SECRET}"}, "error": "denied"}
-        self.engine.fault("POST .*/images/create", "shape", times=None, body=body)
+        self.engine.fault("POST .*/images/create", "status", times=None, code=200, body=body)
         daemon = self.daemon("-l", "debug")
         self.assert_hidden(daemon, CONTAINER, "ImagePullFailed", f"denied: {HIDDEN}")
 
@@ -114,10 +114,10 @@ class Repeated(SecretsTest):
 
     def test_by_a_command_in_a_node(self):
         daemon = self.converged_daemon("-l", "debug")
-        self.engine.refused_commands["rm"] = f"rm: {SECRET}: I/O error"
+        self.engine.refused_commands["find"] = f"find: {SECRET}: I/O error"
         self.configure(nodes={"aliases": ["registry.example:80"]})
         daemon.signal(signal.SIGHUP)
-        self.assert_hidden(daemon, WORKER, "Error", f"rm: {HIDDEN}: I/O error")
+        self.assert_hidden(daemon, WORKER, "Error", f"find: {HIDDEN}: I/O error")
 
 
 if __name__ == "__main__":

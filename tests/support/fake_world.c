@@ -46,6 +46,7 @@ void fake_node(struct fake_world *world, const char *cluster, const char *name, 
         node = &world->nodes[world->node_count++];
         *node = (struct fake_node){0};
         COPY(node->name, name);
+        (void)snprintf(node->id, sizeof(node->id), "n%u", ++world->serial);
         COPY(node->cluster, cluster);
     }
     node->running = running;
@@ -190,7 +191,7 @@ struct world_engine *fake_world_engine(const struct fake_world *world)
     for (size_t i = 0; i < world->node_count; i++) {
         const struct fake_node *node = &world->nodes[i];
         engine->nodes[engine->node_count++] = (struct world_node){
-            .id = str_dup(node->name),
+            .id = str_dup(node->id),
             .name = str_dup(node->name),
             .cluster = str_dup(node->cluster),
             .running = node->running,

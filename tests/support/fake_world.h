@@ -26,6 +26,7 @@ struct fake_container {
 
 struct fake_node {
     char name[64];
+    char id[16];
     char cluster[64];
     bool running;
     struct strmap files;

@@ -5,11 +5,14 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -86,6 +89,22 @@ static void files_that_cannot_be_read(void **state)
     }
 }
 
+static void relative_file_is_relative_to_the_working_directory(void **state)
+{
+    (void)state;
+    char directory[PATH_MAX];
+    assert_non_null(getcwd(directory, sizeof(directory)));
+    _cleanup_map_ struct strmap variables = with_home();
+    _cleanup_config_ struct config *config = NULL;
+    _cleanup_problems_ struct config_problems problems = {0};
+    static const char text[] = "registry: {storage: data}";
+    assert_int_equal(config_parse(text, strlen(text), "sub/x.yaml", ENVIRONMENT(&variables),
+                                  &config, &problems),
+                     0);
+    _cleanup_free_ char *expected = str_printf("%s/sub/data", directory);
+    assert_string_equal(config->registry.storage, expected);
+}
+
 static void default_file_one(const char *xdg, const char *home, const char *expected)
 {
     _cleanup_map_ struct strmap variables = {0};
@@ -107,6 +126,10 @@ static void default_file(void **state)
     default_file_one(NULL, "/h", "/h/.config/hostk8s/registryd.yaml");
     default_file_one(NULL, "", NULL);
     default_file_one(NULL, NULL, NULL);
+
+    assert_int_equal(setenv("XDG_CONFIG_HOME", "/of/the/process", 1), 0);
+    _cleanup_free_ char *file = config_default_file(&config_process_environment);
+    assert_string_equal(file, "/of/the/process/hostk8s/registryd.yaml");
 }
 
 int main(void)
@@ -115,6 +138,7 @@ int main(void)
         cmocka_unit_test(the_example_shows_the_defaults),
         cmocka_unit_test(bad_files_have_their_messages),
         cmocka_unit_test(files_that_cannot_be_read),
+        cmocka_unit_test(relative_file_is_relative_to_the_working_directory),
         cmocka_unit_test(default_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

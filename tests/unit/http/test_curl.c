@@ -10,8 +10,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -236,6 +238,29 @@ static void test_no_socket(void **state)
     http_server_stop(server);
 }
 
+static void test_no_descriptors(void **state)
+{
+    struct http_fixture *f = *state;
+    struct http_client *client = http_fixture_client(
+        f, &(struct http_endpoint){.unix_socket = "/nowhere", .base = "http://localhost"});
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(STDIN_FILENO);
+    assert_int_equal(close(next), 0);
+    struct rlimit none = {.rlim_cur = (rlim_t)next, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct http_outcome outcome =
+        http_fixture_get_from(f, client, (struct http_request){.path = "/hello"});
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    http_outcome_failed(&outcome, EMFILE,
+                        "GET /hello: cannot connect to /nowhere: Too many open files");
+    assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
+
+    outcome = http_fixture_get_from(f, client, (struct http_request){.path = "/hello"});
+    http_outcome_failed(&outcome, ENOENT, "GET /hello: cannot connect to /nowhere: no such socket");
+    http_client_free(client);
+}
+
 // A socket that listens but never accepts: connections above its backlog fail or wait.
 static void test_full_backlog(void **state)
 {
@@ -286,13 +311,14 @@ int main(void)
 #define UNIX(test) cmocka_unit_test_setup_teardown(test, http_fixture_unix, http_fixture_teardown)
 #define TCP(test) cmocka_unit_test_setup_teardown(test, http_fixture_tcp, http_fixture_teardown)
     const struct CMUnitTest tests[] = {
-        UNIX(test_answers),       TCP(test_answers),
-        UNIX(test_requests),      UNIX(test_big_body),
-        UNIX(test_token),         UNIX(test_keep_alive),
-        TCP(test_keep_alive),     TCP(test_proxy_of_environment),
-        TCP(test_broken_answers), UNIX(test_body_cap),
-        UNIX(test_timeout),       UNIX(test_no_socket),
-        UNIX(test_full_backlog),  TCP(test_refused_tcp),
+        UNIX(test_answers),        TCP(test_answers),
+        UNIX(test_requests),       UNIX(test_big_body),
+        UNIX(test_token),          UNIX(test_keep_alive),
+        TCP(test_keep_alive),      TCP(test_proxy_of_environment),
+        TCP(test_broken_answers),  UNIX(test_body_cap),
+        UNIX(test_timeout),        UNIX(test_no_socket),
+        UNIX(test_full_backlog),   TCP(test_refused_tcp),
+        UNIX(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

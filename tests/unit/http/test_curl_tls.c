@@ -109,12 +109,14 @@ static struct tls_server server_start(const char *name, const char *option, cons
     server.output = fdopen(ends[0], "r");
     assert_non_null(server.output);
     char line[256];
-    unsigned port = 0;
-    while (port == 0 && fgets(line, sizeof(line), server.output) != NULL) {
-        (void)sscanf(line, "ACCEPT 127.0.0.1:%u", &port);
+    while (server.base[0] == '\0') {
+        assert_non_null(fgets(line, sizeof(line), server.output));
+        if (str_starts_with(line, "ACCEPT ")) {
+            const char *address = line + strlen("ACCEPT ");
+            (void)snprintf(server.base, sizeof(server.base), "https://%.*s",
+                           (int)strcspn(address, "\n"), address);
+        }
     }
-    assert_int_not_equal(port, 0);
-    (void)snprintf(server.base, sizeof(server.base), "https://127.0.0.1:%u", port);
     return server;
 }
 

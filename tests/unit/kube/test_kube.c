@@ -159,6 +159,19 @@ static void test_list(void **state)
     fake_transport_run(context->fake);
     assert_non_null(outcome.answer);
 
+    static const char *const shapes[] = {"{}", "{\"items\": {}}", "{\"items\": 7}"};
+    for (size_t i = 0; i < ELEMENTS(shapes); i++) {
+        outcome_done(&outcome);
+        fake_transport_reply(context->fake, 200, shapes[i]);
+        assert_int_equal(
+            kube_list(context->kube, "/api/v1/namespaces", NULL, record, &outcome, NULL), 0);
+        fake_transport_run(context->fake);
+        assert_null(outcome.answer);
+        assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
+        assert_string_equal(outcome.err.text,
+                            "kube: GET /api/v1/namespaces: the answer has no list of items");
+    }
+
     // A selector that fills the request line.
     struct error err = {0};
     _cleanup_free_ char *selector = malloc(5000);
@@ -438,6 +451,23 @@ static void test_chain(void **state)
     }
 }
 
+static void test_get_groups(void **state)
+{
+    struct context *context = *state;
+    _cleanup_outcome_ struct outcome outcome = {0};
+    fake_transport_reply(context->fake, 200, "{\"groups\": []}");
+    assert_int_equal(kube_get_groups(context->kube, record, &outcome, NULL), 0);
+    assert_request(context, HTTP_GET, "/apis", NULL, "");
+    fake_transport_run(context->fake);
+    assert_non_null(outcome.answer);
+
+    outcome_done(&outcome);
+    fake_transport_reply(context->fake, 200, "{}");
+    assert_int_equal(kube_get_groups(context->kube, record, &outcome, NULL), 0);
+    fake_transport_run(context->fake);
+    assert_string_equal(outcome.err.text, "kube: GET /apis: the answer has no list of groups");
+}
+
 static void test_groups(void **state)
 {
     (void)state;
@@ -476,7 +506,8 @@ int main(void)
         WITH_KUBE(test_other_bodies), WITH_KUBE(test_long_message),
         WITH_KUBE(test_retry_after),  WITH_KUBE(test_network_errors),
         WITH_KUBE(test_cancel),       WITH_KUBE(test_cancel_reads),
-        WITH_KUBE(test_chain),        cmocka_unit_test(test_groups),
+        WITH_KUBE(test_chain),        WITH_KUBE(test_get_groups),
+        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

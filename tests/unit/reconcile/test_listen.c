@@ -12,6 +12,7 @@
 #define CLUSTER "cluster/hostk8s"
 #define NODE "hostk8s-control-plane"
 #define COALESCE_MS 20
+#define ENGINE_RETRY_MS 1000
 #define BACKOFF_MAX_MS 1200 // the first delay with its jitter, and a little
 
 static const struct error reset = {
@@ -162,6 +163,43 @@ static void test_a_cluster_that_is_forgotten(void **state)
     finish(fixture);
 }
 
+static void test_an_unwanted_cluster_is_not_listened_to(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    struct config *config = sample_config();
+    strv_done(&config->clusters);
+    reconciler_reload(fixture->reconciler, config);
+    fixture_run(fixture);
+    assert_false(fake_is_listened_to(fixture->fake, CLUSTER));
+    assert_true(fake_is_listened_to(fixture->fake, "engine"));
+    fixture_is(fixture, FIXTURE_NAMESPACE, "absent");
+    fixture_all_ready(fixture);
+    finish(fixture);
+}
+
+// A local socket costs nothing to ask; a cluster is asked ever more rarely.
+static void test_the_engine_is_tried_every_second(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    for (int i = 0; i < 10; i++) {
+        fake_hang_up(fixture->fake, "engine", &reset);
+        fake_hang_up(fixture->fake, CLUSTER, &reset);
+        fixture_run(fixture);
+        fixture_advance(fixture, ENGINE_RETRY_MS);
+        assert_true(fake_is_listened_to(fixture->fake, "engine"));
+        while (!fake_is_listened_to(fixture->fake, CLUSTER)) {
+            fixture_advance(fixture, ENGINE_RETRY_MS);
+        }
+    }
+    fake_hang_up(fixture->fake, CLUSTER, &reset);
+    fixture_run(fixture);
+    fixture_advance(fixture, 10 * ENGINE_RETRY_MS);
+    assert_false(fake_is_listened_to(fixture->fake, CLUSTER));
+    finish(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +211,8 @@ int main(void)
         cmocka_unit_test(test_a_refusal_backs_off),
         cmocka_unit_test(test_a_cluster_that_goes_is_not_listened_to),
         cmocka_unit_test(test_a_cluster_that_is_forgotten),
+        cmocka_unit_test(test_an_unwanted_cluster_is_not_listened_to),
+        cmocka_unit_test(test_the_engine_is_tried_every_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,6 +174,24 @@ static void test_node_appears_and_goes(void **state)
     fixture_free(fixture);
 }
 
+static void test_node_is_made_anew(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    fixture_run(fixture);
+    size_t observed = fake_observed(fixture->fake, FIXTURE_NODE);
+    fake_node_remove(fixture->world, "hostk8s-control-plane");
+    fake_node(fixture->world, "hostk8s", "hostk8s-control-plane", true);
+    reconciler_trigger_key(fixture->reconciler, "engine");
+    fixture_run(fixture);
+    // What is cached was of the old one.
+    assert_int_equal(fake_forgotten(fixture->fake, FIXTURE_NODE), 1);
+    assert_true(fake_observed(fixture->fake, FIXTURE_NODE) > observed);
+    assert_int_equal(fake_node_files(fixture->world, "hostk8s-control-plane"), 4);
+    fixture_all_ready(fixture);
+    fixture_free(fixture);
+}
+
 static void test_node_goes_in_mid_action(void **state)
 {
     (void)state;
@@ -353,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_drift_is_repaired),
         cmocka_unit_test(test_trigger_key),
         cmocka_unit_test(test_node_appears_and_goes),
+        cmocka_unit_test(test_node_is_made_anew),
         cmocka_unit_test(test_node_goes_in_mid_action),
         cmocka_unit_test(test_cluster_not_found),
         cmocka_unit_test(test_address_changes),

@@ -244,6 +244,21 @@ static void test_does_not_stay(void **state)
     fixture_free(fixture);
 }
 
+static void test_each_is_blamed_for_its_own(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_ONCE);
+    fake_ignore_actions(fixture->fake, true);
+    fixture_settle(fixture, 0);
+    fixture_is(fixture, FIXTURE_CONTAINER, "False Error");
+    assert_string_equal(fixture_message(fixture, FIXTURE_CONTAINER),
+                        "does not stay as declared: create, start");
+    fixture_is(fixture, FIXTURE_NETWORK, "False Error");
+    assert_string_equal(fixture_message(fixture, FIXTURE_NETWORK),
+                        "does not stay as declared: attach");
+    fixture_free(fixture);
+}
+
 static void test_submission_refused(void **state)
 {
     (void)state;
@@ -344,6 +359,19 @@ static void test_comeup_fails_in_recreate(void **state)
     fixture_free(fixture);
 }
 
+static void test_once_gives_up_what_was_put_back(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_ONCE);
+    fixture_settle(fixture, 0);
+    fake_fail(fixture->fake, "container/", ACTION_CONTAINER_START, &port_taken, 1);
+    reconciler_reload(fixture->reconciler, other_image());
+    fixture_settle(fixture, 0);
+    is_put_back(fixture);
+    fixture_is(fixture, FIXTURE_CONTAINER, "False PortInUse");
+    fixture_free(fixture);
+}
+
 static void test_trigger_tries_rejected_again(void **state)
 {
     (void)state;
@@ -377,10 +405,12 @@ int main(void)
         cmocka_unit_test(test_conflict_is_observed_again),
         cmocka_unit_test(test_conflict_bound),
         cmocka_unit_test(test_does_not_stay),
+        cmocka_unit_test(test_each_is_blamed_for_its_own),
         cmocka_unit_test(test_submission_refused),
         cmocka_unit_test(test_once_blocked),
         cmocka_unit_test(test_start_fails_in_recreate),
         cmocka_unit_test(test_comeup_fails_in_recreate),
+        cmocka_unit_test(test_once_gives_up_what_was_put_back),
         cmocka_unit_test(test_trigger_tries_rejected_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

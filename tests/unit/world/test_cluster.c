@@ -187,6 +187,20 @@ static void test_malformed(void **state)
     world_cluster_free(NULL);
 }
 
+static void test_too_many(void **state)
+{
+    (void)state;
+    _cleanup_(world_cluster_freep) struct world_cluster *world = calloc(1, sizeof(*world));
+    struct error err = {0};
+    for (int i = 0; i <= 1000; i++) {
+        json_auto_t *object = json_pack("{s:{s:o}}", "metadata", "name", json_sprintf("n%d", i));
+        assert_int_equal(world_cluster_add(world, KUBE_NAMESPACE, object, &err),
+                         i < 1000 ? 0 : -E2BIG);
+    }
+    assert_string_equal(err.text, "the cluster has more than 1000 objects with the label "
+                                  "app.kubernetes.io/managed-by=hostk8s-registryd");
+}
+
 static void reason_one(const char *file, const char *expected)
 {
     json_auto_t *pods = fixture(file);
@@ -268,10 +282,11 @@ static void test_long_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paths),       cmocka_unit_test(test_recorded_lists),
-        cmocka_unit_test(test_owned),       cmocka_unit_test(test_deleting),
-        cmocka_unit_test(test_malformed),   cmocka_unit_test(test_recorded_pods),
-        cmocka_unit_test(test_pod_reasons), cmocka_unit_test(test_long_reason),
+        cmocka_unit_test(test_paths),         cmocka_unit_test(test_recorded_lists),
+        cmocka_unit_test(test_owned),         cmocka_unit_test(test_deleting),
+        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_recorded_pods), cmocka_unit_test(test_pod_reasons),
+        cmocka_unit_test(test_long_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,6 +355,35 @@ static void no_list_is_refused(void **unused)
     world_engine_free(NULL);
 }
 
+static void oversized_answers_are_refused(void **unused)
+{
+    (void)unused;
+    json_auto_t *list = json_array();
+    json_auto_t *labels = json_object();
+    for (int i = 0; i <= 10000; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "k%d", i);
+        assert_int_equal(json_array_append_new(list, json_object()), 0);
+        assert_int_equal(json_object_set_new(labels, key, json_string("v")), 0);
+    }
+    struct error err;
+    struct world_engine engine = {0};
+    struct strv ids = {0};
+    assert_int_equal(world_engine_decode_nodes(list, &engine, &err), -E2BIG);
+    assert_string_equal(err.text, "the engine has more than 10000 containers");
+    assert_int_equal(world_engine_registry_ids(list, "r", &ids, &err), -E2BIG);
+
+    struct world_container container;
+    json_auto_t *labelled =
+        json_pack("{s:s, s:s, s:{s:O}}", "Id", "1", "Name", "/a", "Config", "Labels", labels);
+    assert_int_equal(world_container_decode(labelled, &container, &err), -E2BIG);
+    assert_string_equal(err.text,
+                        "container a has more than 4096 labels, variables, ports or networks");
+    json_auto_t *varied =
+        json_pack("{s:s, s:s, s:{s:O}}", "Id", "1", "Name", "/a", "Config", "Env", list);
+    assert_int_equal(world_container_decode(varied, &container, &err), -E2BIG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +398,7 @@ int main(void)
         cmocka_unit_test(running_registry_shows_image_and_network),
         cmocka_unit_test(secrets_are_hidden_in_its_error),
         cmocka_unit_test(no_list_is_refused),
+        cmocka_unit_test(oversized_answers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
