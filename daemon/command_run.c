@@ -19,6 +19,12 @@
 #include <string.h>
 
 #define STATUS_LINE_MAX (ERROR_TEXT_MAX + 64)
+// A burst of changes is written to the status file at its beginning and at its end. The interval is
+// no longer than what a burst of events is gathered for (COALESCE_MS in lib/reconcile), so that who
+// acts on what the file says finds it changed before anything else is; but thousands of entries
+// take their time to write, and get it.
+#define STATUS_FILE_INTERVAL_MS 20
+#define STATUS_FILE_ENTRIES_PER_MS 50
 
 enum {
     SIGNAL_HANGUP,
@@ -42,6 +48,8 @@ struct daemon {
     struct instance instance;
     uv_signal_t signals[SIGNAL_COUNT];
     uv_timer_t watchdog;
+    uv_timer_t status_file;     // writes it; runs while the file is behind the status
+    uint64_t status_file_again; // not before, in the loop's ms
     struct narrator narrator;
     bool publish;               // the status changed since it was last published
     bool unpublished;           // it could not be, and that was said
@@ -68,26 +76,47 @@ static int write_status(struct daemon *daemon, const struct status *status, stru
 }
 
 // Everything goes on without a status file; that there is none is said once.
-static void publish_file(struct daemon *daemon, const struct status *status)
+static void write_status_file(uv_timer_t *timer)
 {
+    struct daemon *daemon = timer->data;
+    const struct status *status = reconciler_status(session_reconciler(daemon->session));
     struct error error = {0};
     bool failed = write_status(daemon, status, &error) < 0;
     if (failed && !daemon->unpublished) {
         log_text(LOG_LEVEL_WARNING, "no status is published: %s", error.text);
     }
     daemon->unpublished = failed;
+
+    uint64_t rest_ms = status->count / STATUS_FILE_ENTRIES_PER_MS;
+    daemon->status_file_again =
+        uv_now(timer->loop) +
+        (rest_ms > STATUS_FILE_INTERVAL_MS ? rest_ms : STATUS_FILE_INTERVAL_MS);
+    (void)uv_timer_stop(timer);
 }
 
-static void publish(struct daemon *daemon)
+static void publish_change(struct daemon *daemon)
 {
-    const struct status *status = reconciler_status(session_reconciler(daemon->session));
     char line[STATUS_LINE_MAX];
-    status_line(status, line, sizeof(line));
+    status_line(reconciler_status(session_reconciler(daemon->session)), line, sizeof(line));
     if (!str_equal(line, daemon->line)) {
         (void)snprintf(daemon->line, sizeof(daemon->line), "%s", line);
         notify_status(line);
     }
-    publish_file(daemon, status);
+    uint64_t now_ms = uv_now(session_loop(daemon->session));
+    if (daemon->status_file_again <= now_ms) {
+        write_status_file(&daemon->status_file);
+    } else {
+        (void)uv_timer_start(&daemon->status_file, write_status_file,
+                             daemon->status_file_again - now_ms, 0);
+    }
+}
+
+// That a pass has ended is no news that would hold up those that matter.
+static void publish_pass(struct daemon *daemon)
+{
+    if (!uv_is_active((const uv_handle_t *)&daemon->status_file)) {
+        (void)uv_timer_start(&daemon->status_file, write_status_file, STATUS_FILE_INTERVAL_MS, 0);
+    }
 }
 
 static void on_status(void *ctx)
@@ -123,10 +152,13 @@ static bool on_turn(void *ctx)
 {
     struct daemon *daemon = ctx;
     const struct status *status = reconciler_status(session_reconciler(daemon->session));
-    if (daemon->publish || daemon->published_passes != status->passes) {
-        daemon->publish = false;
+    if (daemon->published_passes != status->passes) {
         daemon->published_passes = status->passes;
-        publish(daemon);
+        publish_pass(daemon);
+    }
+    if (daemon->publish) {
+        daemon->publish = false;
+        publish_change(daemon);
     }
     if (!daemon->trimmed && status->passes >= 2) {
         daemon->trimmed = true;
@@ -173,11 +205,8 @@ static int take_config(struct daemon *daemon, struct config *config)
         config->log_level = daemon->options->level;
     }
     log_set_level(config->log_level);
-    r = reconciler_reload(session_reconciler(daemon->session), config);
-    if (r < 0) {
-        reload_problem(daemon, strerror(-r));
-    }
-    return r;
+    reconciler_reload(session_reconciler(daemon->session), config);
+    return 0;
 }
 
 // Swaps a valid configuration in, keeps the old one otherwise. Both ways systemd is told READY.
@@ -208,7 +237,7 @@ static void on_signal(uv_signal_t *handle, int number)
         }
         break;
     case SIGUSR1:
-        (void)reconciler_trigger(session_reconciler(daemon->session));
+        reconciler_trigger(session_reconciler(daemon->session));
         break;
     default:
         if (!session_is_stopping(daemon->session)) {
@@ -245,6 +274,8 @@ static void open_handles(struct daemon *daemon)
         daemon->signals[i].data = daemon;
         (void)uv_signal_start(&daemon->signals[i], on_signal, signal_numbers[i]);
     }
+    (void)uv_timer_init(loop, &daemon->status_file);
+    daemon->status_file.data = daemon;
     (void)uv_timer_init(loop, &daemon->watchdog);
     uint64_t interval_ms = notify_watchdog_interval_ms();
     if (interval_ms > 0) {
@@ -257,6 +288,7 @@ static void close_handles(struct daemon *daemon)
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
     }
+    uv_close((uv_handle_t *)&daemon->status_file, NULL);
     uv_close((uv_handle_t *)&daemon->watchdog, NULL);
 }
 
@@ -300,7 +332,7 @@ int command_run(const struct options *options)
     hold_back(SIG_UNBLOCK);
     narrate_started(file);
     notify_ready("starting");
-    (void)reconciler_trigger(session_reconciler(daemon.session));
+    reconciler_trigger(session_reconciler(daemon.session));
     session_run(daemon.session);
     close_handles(&daemon);
     session_free(daemon.session);

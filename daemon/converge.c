@@ -104,7 +104,6 @@ static void open_handles(struct convergence *convergence, uint64_t timeout_ms)
 static int report_end(const struct convergence *convergence, const char *done_word)
 {
     const struct status *status = reconciler_status(session_reconciler(convergence->session));
-    size_t ready = status_ready_count(status);
     terminal_progress(stdout, "");
     for (size_t i = 0; i < status->count; i++) {
         const struct condition *condition = &status->entries[i].condition;
@@ -112,12 +111,12 @@ static int report_end(const struct convergence *convergence, const char *done_wo
             report_condition(stdout, condition);
         }
     }
-    bool done = convergence->settled && ready == status->count;
+    bool done = convergence->settled && status->ready == status->count;
     const char *outcome = done_word;
     if (!done) {
         outcome = convergence->timed_out ? "timed out" : "not done";
     }
-    (void)printf("%s: %zu of %zu ready, %u change%s\n", outcome, ready, status->count,
+    (void)printf("%s: %zu of %zu ready, %u change%s\n", outcome, status->ready, status->count,
                  convergence->changes, convergence->changes == 1 ? "" : "s");
     return done ? EXIT_OK : EXIT_FAILED;
 }
@@ -137,7 +136,7 @@ int converge(struct config *config, enum reconcile_mode mode, uint64_t timeout_m
         return EXIT_FAILED;
     }
     open_handles(&convergence, timeout_ms);
-    (void)reconciler_trigger(session_reconciler(convergence.session));
+    reconciler_trigger(session_reconciler(convergence.session));
     session_run(convergence.session);
     int status = report_end(&convergence, done_word);
 

@@ -89,7 +89,7 @@ int preview_print(struct config *config, enum reconcile_mode mode, bool json, st
         return r;
     }
     struct reconciler *reconciler = session_reconciler(previewer.session);
-    (void)reconciler_trigger(reconciler);
+    reconciler_trigger(reconciler);
     session_run(previewer.session);
 
     previewer.result.all_observed = reconciler_all_observed(reconciler);

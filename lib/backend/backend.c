@@ -74,14 +74,7 @@ static void backend_cancel(struct backend *base, bool actions_too)
 void node_cache_forget(struct real_backend *backend, const char *node)
 {
     backend->forgotten++;
-    for (struct node_cache **at = &backend->nodes; *at != NULL; at = &(*at)->next) {
-        if (str_equal((*at)->node, node)) {
-            struct node_cache *gone = *at;
-            *at = gone->next;
-            node_cache_free(gone);
-            return;
-        }
-    }
+    node_cache_free(sorted_remove(&backend->nodes, node));
 }
 
 static void forget_cluster(struct real_backend *backend, const char *cluster)
@@ -100,9 +93,11 @@ static void forget_cluster(struct real_backend *backend, const char *cluster)
 
 static void forget_all(struct real_backend *backend)
 {
-    while (backend->nodes != NULL) {
-        node_cache_forget(backend, backend->nodes->node);
+    backend->forgotten++;
+    for (size_t i = 0; i < backend->nodes.count; i++) {
+        node_cache_free(backend->nodes.items[i]);
     }
+    sorted_done(&backend->nodes);
     while (backend->clusters != NULL) {
         forget_cluster(backend, backend->clusters->cluster);
     }
@@ -187,6 +182,7 @@ int backend_new(struct http_transport *transport, backend_progress_fn progress, 
     }
     *backend = (struct real_backend){
         .base.ops = &ops,
+        .nodes.compare = node_cache_compare,
         .transport = transport,
         .progress = progress,
         .progress_ctx = ctx,

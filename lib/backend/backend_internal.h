@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/backend/backend.h"
+#include "lib/base/sorted.h"
 #include "lib/docker/docker.h"
 #include "lib/kube/kube.h"
 #include "lib/world/cluster.h"
@@ -21,7 +22,6 @@ struct node_cache {
     struct path_stamp *stamps;
     size_t stamp_count;
     struct world_node_files *files;
-    struct node_cache *next;
 };
 
 // What is known of a node that does not run, good until it has run again.
@@ -57,8 +57,8 @@ struct real_backend {
     struct docker *docker;
     struct http_client *probe; // of http://LISTEN
     struct http_call *probe_call;
-    struct node_cache *nodes;
-    uint64_t forgotten; // times that one of nodes was forgotten
+    struct sorted nodes; // of struct node_cache
+    uint64_t forgotten;  // times that one of nodes was forgotten
     struct stopped_node *stopped;
     struct cluster_client *clusters;
     struct engine_stream *engine_stream;
@@ -126,6 +126,7 @@ void backend_published_host(const struct config *config, const char *address, ch
                             size_t size);
 
 void cluster_client_free(struct cluster_client *client);
+int node_cache_compare(const char *node, const void *element); // of real_backend.nodes
 void node_cache_free(struct node_cache *cache);
 // Whatever is being read of the node right now is not kept either.
 void node_cache_forget(struct real_backend *backend, const char *node);

@@ -64,13 +64,9 @@ static void node_look_free(struct node_look *look)
 }
 DEFINE_CLEANUP(struct node_look *, node_look_free)
 
-static struct node_cache *cache_find(struct real_backend *backend, const char *node)
+int node_cache_compare(const char *node, const void *element)
 {
-    struct node_cache *cache = backend->nodes;
-    while (cache != NULL && !str_equal(cache->node, node)) {
-        cache = cache->next;
-    }
-    return cache;
+    return strcmp(node, (*(const struct node_cache *const *)element)->node);
 }
 
 static void look_end(struct node_look *look, const struct error *err)
@@ -102,6 +98,21 @@ static struct world_node_files *files_copy(const struct world_node_files *files)
     return TAKE_PTR(copy);
 }
 
+// Returns NULL when out of memory.
+static struct node_cache *cache_add(struct real_backend *backend, const char *node)
+{
+    struct node_cache *cache = calloc(1, sizeof(*cache));
+    if (cache == NULL) {
+        return NULL;
+    }
+    cache->node = str_dup(node);
+    if (cache->node == NULL || sorted_insert(&backend->nodes, node, cache) < 0) {
+        node_cache_free(cache);
+        return NULL;
+    }
+    return cache;
+}
+
 // Keeps what was just read, for the next look, and ends.
 static void look_store(struct node_look *look)
 {
@@ -111,24 +122,16 @@ static void look_store(struct node_look *look)
         look_end(look, NULL); // what was read may be of before
         return;
     }
-    struct node_cache *cache = cache_find(backend, look->node);
+    struct node_cache *cache = sorted_find(&backend->nodes, look->node);
     struct world_node_files *files = files_copy(look->files);
-    if (files == NULL) {
+    if (cache == NULL && files != NULL) {
+        cache = cache_add(backend, look->node);
+    }
+    if (cache == NULL || files == NULL) {
+        world_node_files_free(files);
         (void)error_oom(&error);
         look_end(look, &error);
         return;
-    }
-    if (cache == NULL) {
-        cache = calloc(1, sizeof(*cache));
-        if (cache == NULL) {
-            world_node_files_free(files);
-            (void)error_oom(&error);
-            look_end(look, &error);
-            return;
-        }
-        cache->node = TAKE_PTR(look->node);
-        cache->next = backend->nodes;
-        backend->nodes = cache;
     }
     stamps_free(cache->stamps, cache->stamp_count);
     world_node_files_free(cache->files);
@@ -276,7 +279,7 @@ static void on_stamped(struct node_look *look)
         look_end(look, &look->error);
         return;
     }
-    const struct node_cache *cache = cache_find(look->backend, look->node);
+    const struct node_cache *cache = sorted_find(&look->backend->nodes, look->node);
     bool hold = stamps_hold(look, cache);
     look->files = hold ? files_copy(cache->files) : calloc(1, sizeof(*look->files));
     if (look->files == NULL) {

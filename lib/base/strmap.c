@@ -1,30 +1,19 @@
 #include "lib/base/strmap.h"
 
+#include "lib/base/sorted.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
 #include <string.h>
 
-// The index of key, or the place where it belongs with *ret_found false.
+static int compare(const char *key, const void *element)
+{
+    return strcmp(key, ((const struct strmap_entry *)element)->key);
+}
+
 static size_t strmap_find(const struct strmap *map, const char *key, bool *ret_found)
 {
-    size_t low = 0;
-    size_t high = map->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(map->entries[middle].key, key);
-        if (order == 0) {
-            *ret_found = true;
-            return middle;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *ret_found = false;
-    return low;
+    return sorted_search(map->entries, map->count, sizeof(*map->entries), key, compare, ret_found);
 }
 
 int strmap_set(struct strmap *map, const char *key, const char *value)

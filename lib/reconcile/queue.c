@@ -1,49 +1,40 @@
 #include "lib/reconcile/queue.h"
 
-#include "lib/base/str.h"
-
+#include <assert.h>
 #include <errno.h>
-#include <string.h>
+#include <stdlib.h>
 
-#define NEVER UINT64_MAX
+TAILQ_HEAD(place_list, queue_item);
 
-struct entry {
-    char *key;
-    uint64_t due_ms;   // NEVER: not dirty
-    uint64_t taken_ms; // due_ms when it was taken, while processing
-    unsigned failures;
-    bool processing;
-    bool removed; // goes when it is done
-};
-
-// A machine has a dozen keys, so a list in the order of arrival is searched from the front.
 struct queue {
     struct backoff backoff;
-    struct entry *entries;
-    size_t count;
+    struct queue_limits limits;
+    struct heap heap; // of the dirty items that are not being processed
+    size_t joined;
+    size_t processing;
+    struct place_list places; // who holds one, the longest first
+    size_t places_held;
 };
 
-int queue_new(const struct backoff *backoff, struct queue **ret)
+int queue_new(const struct backoff *backoff, const struct queue_limits *limits, struct queue **ret)
 {
-    struct queue *queue = calloc(1, sizeof(*queue));
+    struct queue *queue = malloc(sizeof(*queue));
     if (queue == NULL) {
         return -ENOMEM;
     }
-    queue->backoff = *backoff;
+    *queue = (struct queue){.backoff = *backoff, .limits = *limits};
+    TAILQ_INIT(&queue->places);
     *ret = queue;
     return 0;
 }
 
 void queue_free(struct queue *queue)
 {
-    if (queue == NULL) {
-        return;
+    if (queue != NULL) {
+        assert(queue->processing == 0);
+        heap_done(&queue->heap);
+        free(queue);
     }
-    for (size_t i = 0; i < queue->count; i++) {
-        free(queue->entries[i].key);
-    }
-    free(queue->entries);
-    free(queue);
 }
 
 void queue_set_backoff(struct queue *queue, const struct backoff *backoff)
@@ -51,166 +42,140 @@ void queue_set_backoff(struct queue *queue, const struct backoff *backoff)
     queue->backoff = *backoff;
 }
 
-static struct entry *find(const struct queue *queue, const char *key)
+int queue_join(struct queue *queue, struct queue_item *item)
 {
-    for (size_t i = 0; i < queue->count; i++) {
-        if (str_equal(queue->entries[i].key, key)) {
-            return &queue->entries[i];
-        }
+    int r = heap_reserve(&queue->heap, queue->joined + 1);
+    if (r < 0) {
+        return r;
     }
-    return NULL;
-}
-
-static struct entry *append(struct queue *queue, const char *key)
-{
-    _cleanup_free_ char *copy = str_dup(key);
-    if (copy == NULL) {
-        return NULL;
-    }
-    struct entry *entries = reallocarray(queue->entries, queue->count + 1, sizeof(*entries));
-    if (entries == NULL) {
-        return NULL;
-    }
-    queue->entries = entries;
-    entries[queue->count] = (struct entry){.key = TAKE_PTR(copy), .due_ms = NEVER};
-    return &entries[queue->count++];
-}
-
-static void erase(struct queue *queue, struct entry *entry)
-{
-    free(entry->key);
-    size_t index = (size_t)(entry - queue->entries);
-    queue->count--;
-    memmove(entry, entry + 1, (queue->count - index) * sizeof(*entry));
-}
-
-static void due_by(struct entry *entry, uint64_t due_ms)
-{
-    entry->due_ms = due_ms < entry->due_ms ? due_ms : entry->due_ms;
-}
-
-int queue_add_at(struct queue *queue, const char *key, uint64_t due_ms)
-{
-    struct entry *entry = find(queue, key);
-    if (entry == NULL) {
-        entry = append(queue, key);
-    }
-    if (entry == NULL) {
-        return -ENOMEM;
-    }
-    entry->removed = false;
-    due_by(entry, due_ms);
+    *item = (struct queue_item){.due_ms = QUEUE_NEVER};
+    queue->joined++;
     return 0;
 }
 
-int queue_add(struct queue *queue, const char *key)
+void queue_reset(struct queue *queue, struct queue_item *item)
 {
-    return queue_add_at(queue, key, 0);
+    assert(!item->processing);
+    if (item->due_ms != QUEUE_NEVER) {
+        heap_remove(&queue->heap, &item->node);
+    }
+    *item = (struct queue_item){.due_ms = QUEUE_NEVER};
 }
 
-void queue_remove(struct queue *queue, const char *key)
+void queue_leave(struct queue *queue, struct queue_item *item)
 {
-    struct entry *entry = find(queue, key);
-    if (entry == NULL) {
-        return;
-    }
-    if (entry->processing) {
-        entry->removed = true;
-        entry->due_ms = NEVER;
-    } else {
-        erase(queue, entry);
-    }
+    queue_reset(queue, item);
+    queue->joined--;
 }
 
-void queue_clear(struct queue *queue)
+void queue_add_at(struct queue *queue, struct queue_item *item, uint64_t due_ms)
 {
-    for (size_t i = 0; i < queue->count; i++) {
-        queue->entries[i].due_ms = NEVER;
-        queue->entries[i].failures = 0;
-    }
-}
-
-// The entry that is not being processed and due first, NULL when none is dirty.
-static struct entry *first_due(const struct queue *queue)
-{
-    struct entry *first = NULL;
-    for (size_t i = 0; i < queue->count; i++) {
-        struct entry *entry = &queue->entries[i];
-        if (!entry->processing && entry->due_ms != NEVER &&
-            (first == NULL || entry->due_ms < first->due_ms)) {
-            first = entry;
+    if (due_ms < item->due_ms) {
+        item->due_ms = due_ms;
+        if (!item->processing) {
+            heap_put(&queue->heap, &item->node, due_ms);
         }
     }
-    return first;
 }
 
-bool queue_take(struct queue *queue, uint64_t now_ms, const char **ret)
+void queue_add(struct queue *queue, struct queue_item *item)
 {
-    struct entry *entry = first_due(queue);
-    if (entry == NULL || entry->due_ms > now_ms) {
-        return false;
-    }
-    entry->processing = true;
-    entry->taken_ms = entry->due_ms;
-    entry->due_ms = NEVER;
-    *ret = entry->key;
-    return true;
+    queue_add_at(queue, item, 0);
 }
 
-void queue_done(struct queue *queue, const char *key, enum queue_outcome outcome, uint64_t retry_ms,
-                uint64_t now_ms, uint32_t random)
+static void give_place_up(struct queue *queue, struct queue_item *item)
 {
-    struct entry *entry = find(queue, key);
-    if (entry == NULL || !entry->processing) {
-        return;
+    if (item->holds_place) {
+        item->holds_place = false;
+        TAILQ_REMOVE(&queue->places, item, place_link);
+        queue->places_held--;
     }
-    entry->processing = false;
-    if (entry->removed) {
-        erase(queue, entry);
-        return;
+}
+
+static bool has_room(const struct queue *queue)
+{
+    return queue->places_held < queue->limits.places;
+}
+
+// When the one that holds its place for the longest loses it.
+static uint64_t end_of_patience_ms(const struct queue *queue)
+{
+    const struct queue_item *first = TAILQ_FIRST(&queue->places);
+    uint64_t patience_ms = queue->limits.patience_ms;
+    return first == NULL || patience_ms == QUEUE_NEVER ? QUEUE_NEVER
+                                                       : first->taken_ms + patience_ms;
+}
+
+struct queue_item *queue_lose_patience(struct queue *queue, uint64_t now_ms)
+{
+    if (end_of_patience_ms(queue) > now_ms) {
+        return NULL;
     }
+    struct queue_item *item = TAILQ_FIRST(&queue->places);
+    give_place_up(queue, item);
+    return item;
+}
+
+static uint64_t next_take_ms(const struct queue *queue)
+{
+    const struct heap_node *first = heap_first(&queue->heap);
+    return first == NULL || !has_room(queue) ? QUEUE_NEVER : first->key;
+}
+
+struct queue_item *queue_take(struct queue *queue, uint64_t now_ms)
+{
+    if (next_take_ms(queue) > now_ms) {
+        return NULL;
+    }
+    struct queue_item *item = (struct queue_item *)heap_first(&queue->heap);
+    heap_remove(&queue->heap, &item->node);
+    item->due_ms = QUEUE_NEVER;
+    item->taken_ms = now_ms;
+    item->processing = true;
+    item->holds_place = true;
+    TAILQ_INSERT_TAIL(&queue->places, item, place_link);
+    queue->places_held++;
+    queue->processing++;
+    return item;
+}
+
+void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome outcome,
+                uint64_t retry_ms, uint64_t now_ms, uint32_t random)
+{
+    assert(item->processing);
+    give_place_up(queue, item);
+    item->processing = false;
+    queue->processing--;
+
+    uint64_t due_ms = item->due_ms; // of an addition meanwhile
+    uint64_t again_ms = QUEUE_NEVER;
     switch (outcome) {
     case QUEUE_OK:
-        entry->failures = 0;
+        item->failures = 0;
         break;
     case QUEUE_RETRY: {
-        entry->failures++;
-        uint64_t delay_ms = backoff_delay_ms(&queue->backoff, entry->failures, random);
-        due_by(entry, now_ms + (delay_ms > retry_ms ? delay_ms : retry_ms));
+        item->failures++;
+        uint64_t delay_ms = backoff_delay_ms(&queue->backoff, item->failures, random);
+        again_ms = now_ms + (delay_ms > retry_ms ? delay_ms : retry_ms);
         break;
     }
     case QUEUE_CANCELLED:
-        due_by(entry, entry->taken_ms);
+        again_ms = item->node.key; // its time when it was taken
         break;
     }
+    item->due_ms = QUEUE_NEVER;
+    queue_add_at(queue, item, again_ms < due_ms ? again_ms : due_ms);
 }
 
 bool queue_next_due(const struct queue *queue, uint64_t *ret_ms)
 {
-    const struct entry *entry = first_due(queue);
-    if (entry == NULL) {
-        return false;
-    }
-    *ret_ms = entry->due_ms;
-    return true;
+    uint64_t take_ms = next_take_ms(queue);
+    uint64_t patience_ms = end_of_patience_ms(queue);
+    *ret_ms = take_ms < patience_ms ? take_ms : patience_ms;
+    return *ret_ms != QUEUE_NEVER;
 }
 
 size_t queue_processing(const struct queue *queue)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < queue->count; i++) {
-        count += queue->entries[i].processing;
-    }
-    return count;
-}
-
-unsigned queue_failures(const struct queue *queue, const char *key)
-{
-    const struct entry *entry = find(queue, key);
-    return entry == NULL ? 0 : entry->failures;
-}
-
-size_t queue_count(const struct queue *queue)
-{
-    return queue->count;
+    return queue->processing;
 }

@@ -8,6 +8,25 @@
 #define NS_PER_US 1000
 #define US_PER_S 1000000
 
+// How many keys of a kind are under way at a time, and for how long others wait for one that does
+// not answer. Nodes share the engine's connections: more of them at a time would only queue up
+// there.
+static const struct queue_limits limits[KEY_KIND_COUNT] = {
+    [KEY_ENGINE] = {.places = 1, .patience_ms = NEVER},
+    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NODE_PATIENCE_MS},
+    [KEY_CLUSTER] = {.places = CLUSTERS_IN_FLIGHT, .patience_ms = CLUSTER_PATIENCE_MS},
+};
+static const struct queue_limits no_limits = {.places = SIZE_MAX, .patience_ms = NEVER};
+
+static int make_queues(struct reconciler *reconciler, const struct backoff *backoff)
+{
+    int r = queue_new(backoff, &no_limits, &reconciler->streams.queue);
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT && r == 0; kind++) {
+        r = queue_new(backoff, &limits[kind], &reconciler->queues[kind]);
+    }
+    return r;
+}
+
 int reconciler_new(struct backend *backend, struct config *config, enum reconcile_mode mode,
                    const struct reconciler_events *events, struct reconciler **ret)
 {
@@ -19,10 +38,14 @@ int reconciler_new(struct backend *backend, struct config *config, enum reconcil
     reconciler->mode = mode;
     reconciler->events = *events;
     reconciler->pass.poll_ms = NEVER;
-    struct key *engine = NULL;
-    int r = key_new(reconciler, KEY_ENGINE, "", NULL, &engine);
+    reconciler->keys.compare = key_compare;
+    TAILQ_INIT(&reconciler->answered);
+    TAILQ_INIT(&reconciler->dirty);
+    TAILQ_INIT(&reconciler->streams.ended);
+    int r = make_queues(reconciler, &config->reconcile.backoff);
     if (r == 0) {
-        r = queue_new(&config->reconcile.backoff, &reconciler->queue);
+        struct key *engine = NULL;
+        r = key_new(reconciler, KEY_ENGINE, "", NULL, &engine);
     }
     if (r < 0) {
         reconciler_free(reconciler);
@@ -38,12 +61,14 @@ void reconciler_free(struct reconciler *reconciler)
     if (reconciler == NULL) {
         return;
     }
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        key_free(reconciler->keys[i]);
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        key_free(key_at(reconciler, i));
     }
-    free(reconciler->keys);
-    listeners_free(reconciler);
-    queue_free(reconciler->queue);
+    sorted_done(&reconciler->keys);
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        queue_free(reconciler->queues[kind]);
+    }
+    queue_free(reconciler->streams.queue);
     snapshot_unref(reconciler->snapshot);
     status_done(&reconciler->status);
     rejected_done(reconciler);
@@ -77,39 +102,28 @@ void reconciler_wake(struct reconciler *reconciler)
     }
 }
 
-int reconciler_trigger(struct reconciler *reconciler)
+void reconciler_trigger(struct reconciler *reconciler)
 {
-    int r = queue_add(reconciler->queue, KEY_NAME_ENGINE);
-    if (r < 0) {
-        return r;
-    }
+    key_mark(key_engine(reconciler));
     reconciler->pass.due = true;
     reconciler->pass.forced = true;
     reconciler->rejected.until_ms = 0;
     reconciler_wake(reconciler);
-    return 0;
 }
 
-int reconciler_trigger_key(struct reconciler *reconciler, const char *name)
+void reconciler_trigger_key(struct reconciler *reconciler, const char *name)
 {
-    const struct key *key = key_find(reconciler, name);
-    int r = queue_add(reconciler->queue, key == NULL ? KEY_NAME_ENGINE : key->name);
-    if (r == 0) {
-        reconciler_wake(reconciler);
-    }
-    return r;
+    struct key *key = key_find(reconciler, name);
+    key_mark(key == NULL ? key_engine(reconciler) : key);
+    reconciler_wake(reconciler);
 }
 
-int reconciler_reload(struct reconciler *reconciler, struct config *config)
+void reconciler_reload(struct reconciler *reconciler, struct config *config)
 {
-    int r = reconciler_trigger(reconciler);
-    if (r < 0) {
-        return r;
-    }
     config_free(reconciler->next_config);
     reconciler->next_config = config;
     reconciler->backend->ops->cancel(reconciler->backend, false);
-    return 0;
+    reconciler_trigger(reconciler);
 }
 
 void reconciler_stop(struct reconciler *reconciler)
@@ -121,28 +135,35 @@ void reconciler_stop(struct reconciler *reconciler)
 
 static bool keys_idle(const struct reconciler *reconciler)
 {
-    return queue_processing(reconciler->queue) == 0;
+    size_t processing = 0;
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        processing += queue_processing(reconciler->queues[kind]);
+    }
+    return processing == 0;
 }
 
 bool reconciler_idle(const struct reconciler *reconciler)
 {
-    return keys_idle(reconciler) && !listeners_open(reconciler);
+    return keys_idle(reconciler) && reconciler->streams.open == 0;
 }
 
-static struct key *first_answered(const struct reconciler *reconciler)
+static bool keys_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        if (reconciler->keys[i]->answered) {
-            return reconciler->keys[i];
+    uint64_t first_ms = NEVER;
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        uint64_t due_ms = NEVER;
+        if (queue_next_due(reconciler->queues[kind], &due_ms) && due_ms < first_ms) {
+            first_ms = due_ms;
         }
     }
-    return NULL;
+    *ret_ms = first_ms;
+    return first_ms != NEVER;
 }
 
 bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
 {
     bool swaps = reconciler->next_config != NULL && keys_idle(reconciler);
-    if (first_answered(reconciler) != NULL || reconciler->heard ||
+    if (!TAILQ_EMPTY(&reconciler->answered) || listeners_heard(reconciler) ||
         (swaps && !reconciler->stopping)) {
         *ret_ms = 0;
         return true;
@@ -150,16 +171,13 @@ bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
     if (reconciler_drains(reconciler)) {
         return false;
     }
-    uint64_t due_ms = NEVER;
-    // With all places taken, the next to be done says when to go on.
-    if (queue_processing(reconciler->queue) >= KEYS_IN_FLIGHT ||
-        !queue_next_due(reconciler->queue, &due_ms)) {
-        due_ms = NEVER;
+    uint64_t due_ms = reconciler->pass.poll_ms;
+    uint64_t other_ms = NEVER;
+    if (keys_next_due(reconciler, &other_ms) && other_ms < due_ms) {
+        due_ms = other_ms;
     }
-    due_ms = reconciler->pass.poll_ms < due_ms ? reconciler->pass.poll_ms : due_ms;
-    uint64_t listen_ms = NEVER;
-    if (listeners_next_due(reconciler, &listen_ms) && listen_ms < due_ms) {
-        due_ms = listen_ms;
+    if (queue_next_due(reconciler->streams.queue, &other_ms) && other_ms < due_ms) {
+        due_ms = other_ms;
     }
     if (due_ms == NEVER) {
         return false;
@@ -184,8 +202,9 @@ static void poll_begin(struct reconciler *reconciler)
         return;
     }
     reconciler->pass.poll_ms = NEVER;
-    if (queue_failures(reconciler->queue, KEY_NAME_ENGINE) == 0) {
-        (void)queue_add(reconciler->queue, KEY_NAME_ENGINE);
+    struct key *engine = key_engine(reconciler);
+    if (engine->item.failures == 0) {
+        key_mark(engine);
         reconciler->pass.due = true;
     } else {
         keys_mark(reconciler, false);
@@ -201,17 +220,12 @@ static void pass_begin(struct reconciler *reconciler, struct key *engine)
         reconciler->pass.begin_cpu_us = cpu_us();
     }
     reconciler->pass.due = false;
-    engine->in_pass = true;
+    key_set_in_pass(engine, true);
     engine->leads_pass = true;
 }
 
 static void pass_end(struct reconciler *reconciler)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        if (reconciler->keys[i]->in_pass) {
-            return;
-        }
-    }
     uint64_t duration_ms = reconciler->now_ms - reconciler->pass.begin_ms;
     reconciler->pass.running = false;
     reconciler->status.passes++;
@@ -234,42 +248,64 @@ static void swap_config(struct reconciler *reconciler)
     }
     config_free(reconciler->config);
     reconciler->config = TAKE_PTR(reconciler->next_config);
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        struct key *key = reconciler->keys[i];
+    const struct backoff *backoff = &reconciler->config->reconcile.backoff;
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        queue_set_backoff(reconciler->queues[kind], backoff);
+    }
+    queue_set_backoff(reconciler->streams.queue, backoff);
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        struct key *key = key_at(reconciler, i);
         key->wanted =
             reconciler_wants(reconciler) &&
             (key->kind == KEY_ENGINE || config_wants_cluster(reconciler->config, key->cluster));
         key->settle_ms = SETTLE_MS;
         key->observed = false;
+        queue_reset(key_queue(key), &key->item);
+        if (!key->wanted) {
+            listener_drop(key);
+        }
     }
     // The others become due by the engine's observation: their way may lead through its connection.
-    queue_clear(reconciler->queue);
-    (void)queue_add(reconciler->queue, KEY_NAME_ENGINE);
-    queue_set_backoff(reconciler->queue, &reconciler->config->reconcile.backoff);
+    key_mark(key_engine(reconciler));
     reconciler->backend->ops->forget(reconciler->backend, NULL);
     reconciler->status_changed = true;
     log_debug("configuration swapped");
 }
 
+// Neither the full pass nor those that are due wait any longer for what does not answer.
+static void lose_patience(struct reconciler *reconciler)
+{
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        struct key *key = NULL;
+        while ((key = (struct key *)queue_lose_patience(reconciler->queues[kind],
+                                                        reconciler->now_ms)) != NULL) {
+            log_debug("%s: still under way, no longer waited for", key->name);
+            key_set_in_pass(key, false);
+        }
+    }
+}
+
 static void begin_due(struct reconciler *reconciler)
 {
-    const char *name = NULL;
-    while (!reconciler_drains(reconciler) && queue_processing(reconciler->queue) < KEYS_IN_FLIGHT &&
-           queue_take(reconciler->queue, reconciler->now_ms, &name)) {
-        struct key *key = key_find(reconciler, name);
-        if (key->kind == KEY_ENGINE && reconciler->pass.due) {
-            pass_begin(reconciler, key);
+    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+        struct key *key = NULL;
+        while (!reconciler_drains(reconciler) &&
+               (key = (struct key *)queue_take(reconciler->queues[kind], reconciler->now_ms)) !=
+                   NULL) {
+            if (key->kind == KEY_ENGINE && reconciler->pass.due) {
+                pass_begin(reconciler, key);
+            }
+            round_begin(key);
         }
-        round_begin(key);
     }
 }
 
 // The engine's turn in a teardown comes when all others are done with.
 static void engine_turn(struct reconciler *reconciler)
 {
-    const struct key *engine = key_engine(reconciler);
+    struct key *engine = key_engine(reconciler);
     if (engine->result == KEY_PENDING && engine->state == KEY_IDLE && round_may_act(engine)) {
-        (void)queue_add(reconciler->queue, engine->name);
+        key_mark(engine);
     }
 }
 
@@ -281,17 +317,19 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
     reconciler->woken = true; // until the end, what becomes due is done here
     struct key *key = NULL;
     do {
-        while ((key = first_answered(reconciler)) != NULL) {
+        while ((key = TAILQ_FIRST(&reconciler->answered)) != NULL) {
+            TAILQ_REMOVE(&reconciler->answered, key, answered_link);
             round_advance(key);
         }
         swap_config(reconciler);
         listeners_step(reconciler);
         poll_begin(reconciler);
         engine_turn(reconciler);
+        lose_patience(reconciler);
         begin_due(reconciler);
-    } while (first_answered(reconciler) != NULL);
+    } while (!TAILQ_EMPTY(&reconciler->answered));
 
-    if (reconciler->pass.running) {
+    if (reconciler->pass.running && reconciler->pass.keys == 0) {
         pass_end(reconciler);
     }
     reconciler->woken = false;
@@ -337,11 +375,11 @@ bool reconciler_settled(const struct reconciler *reconciler)
 {
     uint64_t due_ms = 0;
     if (!keys_idle(reconciler) || reconciler->next_config != NULL ||
-        (queue_next_due(reconciler->queue, &due_ms) && due_ms <= reconciler->now_ms)) {
+        (keys_next_due(reconciler, &due_ms) && due_ms <= reconciler->now_ms)) {
         return false;
     }
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        if (!is_done(reconciler->keys[i])) {
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        if (!is_done(key_at(reconciler, i))) {
             return false;
         }
     }
@@ -350,8 +388,8 @@ bool reconciler_settled(const struct reconciler *reconciler)
 
 bool reconciler_all_observed(const struct reconciler *reconciler)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        if (!reconciler->keys[i]->observed) {
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        if (!key_at(reconciler, i)->observed) {
             return false;
         }
     }
@@ -371,8 +409,8 @@ const struct config *reconciler_config(const struct reconciler *reconciler)
 void reconciler_each_pending(const struct reconciler *reconciler,
                              void (*fn)(void *ctx, const struct action *action), void *ctx)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        const struct plan *plan = &reconciler->keys[i]->plan;
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        const struct plan *plan = &key_at(reconciler, i)->plan;
         for (size_t j = 0; j < plan->action_count; j++) {
             fn(ctx, &plan->actions[j]);
         }

@@ -45,17 +45,17 @@ void reconciler_free(struct reconciler *reconciler);
 
 // Starts a full pass now, back-off or not: start, SIGUSR1. The engine is observed first, and then
 // every key is due. A container spec that was put back may be tried again.
-int reconciler_trigger(struct reconciler *reconciler);
+void reconciler_trigger(struct reconciler *reconciler);
 // Marks one key due now, for an event that names it. A key that is not known is left to an
 // observation of the engine, which is marked instead. Whether a node runs is the engine's to say:
 // a container's event is for "engine", which finds the nodes that changed.
-int reconciler_trigger_key(struct reconciler *reconciler, const char *name);
+void reconciler_trigger_key(struct reconciler *reconciler, const char *name);
 
-// Swaps the configuration (takes it over when it succeeds) as soon as no key is under way, then
-// marks every key; clusters that the old one wanted and the new one does not are cleaned up. What
-// is under way ends as by reconciler_stop; of several configurations in a row the last one counts.
-// The reconciler calls events->status after the swap.
-int reconciler_reload(struct reconciler *reconciler, struct config *config);
+// Swaps the configuration (takes it over) as soon as no key is under way, then marks every key;
+// clusters that the old one wanted and the new one does not are cleaned up. What is under way ends
+// as by reconciler_stop; of several configurations in a row the last one counts. The reconciler
+// calls events->status after the swap.
+void reconciler_reload(struct reconciler *reconciler, struct config *config);
 
 // Takes up what the backend answered and starts what is due. Call it when reconciler_next_due says
 // so and after events->wake.

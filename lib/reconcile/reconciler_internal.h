@@ -9,16 +9,20 @@
 //   reconciler_listen.c      streams that mark keys as soon as something changes
 #pragma once
 
+#include "lib/base/sorted.h"
 #include "lib/reconcile/queue.h"
 #include "lib/reconcile/reconciler.h"
 
-#define KEYS_IN_FLIGHT 8
+#define NODES_IN_FLIGHT 8
+#define CLUSTERS_IN_FLIGHT 8
+#define NODE_PATIENCE_MS 2000
+#define CLUSTER_PATIENCE_MS 500
 #define ROUNDS_MAX 8    // observe and act in a row before the key has to wait
 #define CONFLICTS_MAX 3 // observed again at once after a conflict, in a row
 #define SETTLE_MS 500   // first look again at a key that waits, then doubled up to the poll
 #define REJECTED_MS (5 * 60 * 1000)
 #define TEARDOWN_LOOKS 3 // at a key that cannot be reached before the teardown goes on without it
-#define NEVER UINT64_MAX
+#define NEVER QUEUE_NEVER
 
 #define KEY_NAME_ENGINE "engine"
 #define KEY_PREFIX_NODE "node/"
@@ -29,6 +33,7 @@ enum key_kind {
     KEY_NODE,
     KEY_CLUSTER,
 };
+#define KEY_KIND_COUNT (KEY_CLUSTER + 1)
 
 enum key_state {
     KEY_IDLE,
@@ -52,8 +57,10 @@ struct snapshot {
 };
 
 struct contention;
+struct listener;
 
 struct key {
+    struct queue_item item; // first; of the queue of its kind
     struct reconciler *reconciler;
     char *name;
     const char *object; // the part of name behind the '/'
@@ -63,13 +70,15 @@ struct key {
     bool gone;     // goes when its round ends
     bool in_pass;  // the full pass waits for it
     bool observed; // by the latest round
-    bool dirty;    // a stream told of a change since the last step
+    bool dirty;    // a stream told of a change since the last step: is in the list of those
+    TAILQ_ENTRY(key) dirty_link;
     enum key_result result;
     struct plan plan;   // the latest
     struct strv blamed; // resources whose condition comes from a failed action
     struct contention *contentions;
-    uint64_t settle_ms; // until the next look while it waits
-    unsigned looks;     // rounds in a row that did not end clean
+    struct listener *listener; // NULL while there is none
+    uint64_t settle_ms;        // until the next look while it waits
+    unsigned looks;            // rounds in a row that did not end clean
 
     // The round under way.
     enum key_state state;
@@ -80,14 +89,15 @@ struct key {
     size_t next_action;
     struct snapshot *snapshot;
     struct plan_input input;
-    // What the backend answered and the next step takes up.
-    bool answered;
+    // What the backend answered and the next step takes up, in the list of those that are answered.
+    TAILQ_ENTRY(key) answered_link;
     bool failed;
     struct error error;
     struct observation observation;
 };
 
-struct listener;
+TAILQ_HEAD(key_list, key);
+TAILQ_HEAD(listener_list, listener);
 
 struct reconciler {
     struct backend *backend;
@@ -95,12 +105,16 @@ struct reconciler {
     struct config *next_config; // waits until no key is under way
     enum reconcile_mode mode;
     struct reconciler_events events;
-    struct queue *queue;
-    struct key **keys; // sorted by kind and name; the first is the engine's
-    size_t key_count;
+    struct queue *queues[KEY_KIND_COUNT];
+    struct sorted keys; // by kind and name; the first is the engine's
+    struct key_list answered;
+    struct key_list dirty;
     struct snapshot *snapshot; // the latest, NULL before the first
-    struct listener *listeners;
-    bool heard; // a stream had something since the last step
+    struct {
+        struct queue *queue;        // of listeners: due to open, open while being processed
+        struct listener_list ended; // since the last step
+        size_t open;
+    } streams;
     struct status status;
     bool status_changed; // since the last step
     bool stopping;
@@ -111,6 +125,7 @@ struct reconciler {
     struct {
         bool due;    // the engine's next round leads one
         bool forced; // keys in back-off take part
+        size_t keys; // that it waits for
         bool running;
         uint64_t begin_ms;
         uint64_t begin_cpu_us;
@@ -143,8 +158,15 @@ int key_new(struct reconciler *reconciler, enum key_kind kind, const char *objec
             const char *cluster, struct key **ret);
 void key_free(struct key *key);
 void key_release_observation(struct key *key);
+int key_compare(const char *name, const void *element); // of reconciler.keys
 struct key *key_find(const struct reconciler *reconciler, const char *name);
+struct key *key_at(const struct reconciler *reconciler, size_t index); // of keys.count
 struct key *key_engine(const struct reconciler *reconciler);
+struct queue *key_queue(const struct key *key);
+// Marks the key due now.
+void key_mark(struct key *key);
+// Whether the full pass waits for the key.
+void key_set_in_pass(struct key *key, bool in_pass);
 // Takes the key out with its statuses and what the backend caches for it, and frees it.
 void key_forget(struct key *key);
 // Takes engine over as the latest. Keys appear and go with its nodes and clusters, and those are
@@ -191,13 +213,15 @@ void rejected_fill(const struct reconciler *reconciler, struct plan_input *input
 void rejected_done(struct reconciler *reconciler);
 
 // reconciler_listen.c
-// Takes up what the streams had, opens those that are due, ends those whose key is gone.
+// The key was observed: from now on it is listened to.
+void listener_follow(struct key *key);
+// Nothing listens to the key any more.
+void listener_drop(struct key *key);
+// Takes up what the streams had and opens those that are due.
 void listeners_step(struct reconciler *reconciler);
-// When a stream is to be opened again; false when none is.
-bool listeners_next_due(const struct reconciler *reconciler, uint64_t *ret_ms);
-bool listeners_open(const struct reconciler *reconciler);
+// Whether a stream had something since the last step.
+bool listeners_heard(const struct reconciler *reconciler);
 void listeners_stop(struct reconciler *reconciler);
-void listeners_free(struct reconciler *reconciler);
 
 // reconciler_contention.c
 // Takes the actions out of a fresh plan whose resource was repaired too often lately, and says so

@@ -12,6 +12,16 @@ static const char *const key_prefixes[] = {
     [KEY_CLUSTER] = KEY_PREFIX_CLUSTER,
 };
 
+int key_compare(const char *name, const void *element)
+{
+    const struct key *key = *(const struct key *const *)element;
+    enum key_kind kind = KEY_KIND_COUNT;
+    do {
+        kind--;
+    } while (kind > KEY_ENGINE && !str_starts_with(name, key_prefixes[kind]));
+    return kind != key->kind ? (int)kind - (int)key->kind : strcmp(name, key->name);
+}
+
 void key_release_observation(struct key *key)
 {
     world_engine_free(key->observation.engine);
@@ -25,6 +35,7 @@ void key_free(struct key *key)
     if (key == NULL) {
         return;
     }
+    listener_drop(key);
     free(key->name);
     free(key->cluster);
     plan_done(&key->plan);
@@ -36,29 +47,6 @@ void key_free(struct key *key)
 }
 
 DEFINE_CLEANUP(struct key *, key_free)
-
-static bool comes_before(const struct key *a, const struct key *b)
-{
-    return a->kind != b->kind ? a->kind < b->kind : strcmp(a->name, b->name) < 0;
-}
-
-static int key_insert(struct reconciler *reconciler, struct key *key)
-{
-    struct key **keys =
-        reallocarray(reconciler->keys, reconciler->key_count + 1, sizeof(struct key *));
-    if (keys == NULL) {
-        return -ENOMEM;
-    }
-    reconciler->keys = keys;
-    size_t index = reconciler->key_count;
-    while (index > 0 && comes_before(key, keys[index - 1])) {
-        keys[index] = keys[index - 1];
-        index--;
-    }
-    keys[index] = key;
-    reconciler->key_count++;
-    return 0;
-}
 
 int key_new(struct reconciler *reconciler, enum key_kind kind, const char *object,
             const char *cluster, struct key **ret)
@@ -77,8 +65,13 @@ int key_new(struct reconciler *reconciler, enum key_kind kind, const char *objec
         return -ENOMEM;
     }
     key->object = key->name + strlen(key_prefixes[kind]);
-    int r = key_insert(reconciler, key);
+    int r = queue_join(key_queue(key), &key->item);
     if (r < 0) {
+        return r;
+    }
+    r = sorted_insert(&reconciler->keys, key->name, key);
+    if (r < 0) {
+        queue_leave(key_queue(key), &key->item);
         return r;
     }
     *ret = TAKE_PTR(key);
@@ -87,28 +80,34 @@ int key_new(struct reconciler *reconciler, enum key_kind kind, const char *objec
 
 struct key *key_find(const struct reconciler *reconciler, const char *name)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        if (str_equal(reconciler->keys[i]->name, name)) {
-            return reconciler->keys[i];
-        }
-    }
-    return NULL;
+    return sorted_find(&reconciler->keys, name);
+}
+
+struct key *key_at(const struct reconciler *reconciler, size_t index)
+{
+    return reconciler->keys.items[index];
 }
 
 struct key *key_engine(const struct reconciler *reconciler)
 {
-    return reconciler->keys[0];
+    return key_at(reconciler, 0);
 }
 
-static void key_take_out(struct reconciler *reconciler, const struct key *key)
+struct queue *key_queue(const struct key *key)
 {
-    size_t index = 0;
-    while (reconciler->keys[index] != key) {
-        index++;
-    }
-    reconciler->key_count--;
-    memmove(reconciler->keys + index, reconciler->keys + index + 1,
-            (reconciler->key_count - index) * sizeof(struct key *));
+    return key->reconciler->queues[key->kind];
+}
+
+void key_mark(struct key *key)
+{
+    queue_add(key_queue(key), &key->item);
+}
+
+void key_set_in_pass(struct key *key, bool in_pass)
+{
+    key->reconciler->pass.keys -= key->in_pass;
+    key->reconciler->pass.keys += in_pass;
+    key->in_pass = in_pass;
 }
 
 void key_forget(struct key *key)
@@ -116,9 +115,13 @@ void key_forget(struct key *key)
     struct reconciler *reconciler = key->reconciler;
     log_debug("%s: gone", key->name);
     conditions_forget(key);
-    queue_remove(reconciler->queue, key->name);
+    key_set_in_pass(key, false);
+    if (key->dirty) {
+        TAILQ_REMOVE(&reconciler->dirty, key, dirty_link);
+    }
+    queue_leave(key_queue(key), &key->item);
     reconciler->backend->ops->forget(reconciler->backend, key->name);
-    key_take_out(reconciler, key);
+    (void)sorted_remove(&reconciler->keys, key->name);
     key_free(key);
 }
 
@@ -131,12 +134,6 @@ static bool key_drop(struct key *key)
     }
     key->gone = true;
     return false;
-}
-
-static void key_mark(struct key *key)
-{
-    // Cannot fail: the queue knows the key since key_ensure.
-    (void)queue_add(key->reconciler->queue, key->name);
 }
 
 // Finds the key, or makes it, due now.
@@ -152,28 +149,23 @@ static int key_ensure(struct reconciler *reconciler, enum key_kind kind, const c
         key->gone = false;
         return 0;
     }
-    int r = queue_add(reconciler->queue, name);
+    int r = key_new(reconciler, kind, object, cluster, &key);
     if (r < 0) {
         return r;
     }
-    r = key_new(reconciler, kind, object, cluster, &key);
-    if (r < 0) {
-        queue_remove(reconciler->queue, name);
-        return r;
-    }
-    key->in_pass = reconciler->pass.running;
+    key_mark(key);
+    key_set_in_pass(key, reconciler->pass.running);
     log_debug("%s: appeared", key->name);
     return 0;
 }
 
 bool keys_cluster_present(const struct world_engine *engine, const char *cluster)
 {
-    for (size_t i = 0; i < engine->node_count; i++) {
-        if (str_equal(engine->nodes[i].cluster, cluster)) {
-            return true;
-        }
+    bool present = world_engine_api(engine, cluster) != NULL;
+    for (size_t i = 0; i < engine->node_count && !present; i++) {
+        present = str_equal(engine->nodes[i].cluster, cluster);
     }
-    return world_engine_api(engine, cluster) != NULL;
+    return present;
 }
 
 // A cluster that is named in the configuration has a key also while it does not exist.
@@ -199,8 +191,8 @@ static bool has_reason_to_be(const struct key *key, const struct world_engine *e
 
 static void drop_keys(struct reconciler *reconciler, const struct world_engine *engine)
 {
-    for (size_t i = 0; i < reconciler->key_count;) {
-        struct key *key = reconciler->keys[i];
+    for (size_t i = 0; i < reconciler->keys.count;) {
+        struct key *key = key_at(reconciler, i);
         if (has_reason_to_be(key, engine) || !key_drop(key)) {
             i++;
         }
@@ -273,14 +265,27 @@ static bool api_changed(const struct world_api *before, const struct world_api *
            !str_equal(before->host_address, after->host_address);
 }
 
+static int mark_cluster(struct reconciler *reconciler, const char *cluster)
+{
+    _cleanup_free_ char *name = str_printf(KEY_PREFIX_CLUSTER "%s", cluster);
+    if (name == NULL) {
+        return -ENOMEM;
+    }
+    struct key *key = key_find(reconciler, name);
+    if (key != NULL) {
+        key_mark(key);
+    }
+    return 0;
+}
+
 // Marks a node's key and its cluster's when the node is another than before.
-static void follow_node(struct reconciler *reconciler, struct key *key,
-                        const struct world_engine *before, const struct world_engine *after)
+static int follow_node(struct reconciler *reconciler, struct key *key,
+                       const struct world_engine *before, const struct world_engine *after)
 {
     const struct world_node *old = world_engine_node(before, key->object);
     const struct world_node *new = world_engine_node(after, key->object);
     if (!node_changed(old, new)) {
-        return;
+        return 0;
     }
     key_mark(key);
     bool made_anew = old != NULL && new != NULL && !str_equal(old->id, new->id);
@@ -289,22 +294,18 @@ static void follow_node(struct reconciler *reconciler, struct key *key,
         // What is cached was of the old one, or of before: its files may be others.
         reconciler->backend->ops->forget(reconciler->backend, key->name);
     }
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        struct key *cluster = reconciler->keys[i];
-        if (cluster->kind == KEY_CLUSTER && str_equal(cluster->object, key->cluster)) {
-            key_mark(cluster);
-        }
-    }
+    return mark_cluster(reconciler, key->cluster);
 }
 
-static void follow_facts(struct reconciler *reconciler, const struct world_engine *before,
-                         const struct world_engine *after)
+static int follow_facts(struct reconciler *reconciler, const struct world_engine *before,
+                        const struct world_engine *after)
 {
     bool address = address_changed(reconciler->config, before, after);
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        struct key *key = reconciler->keys[i];
+    int r = 0;
+    for (size_t i = 0; i < reconciler->keys.count && r == 0; i++) {
+        struct key *key = key_at(reconciler, i);
         if (key->kind == KEY_NODE) {
-            follow_node(reconciler, key, before, after);
+            r = follow_node(reconciler, key, before, after);
         }
         if (key->kind == KEY_CLUSTER &&
             (address || api_changed(world_engine_api(before, key->object),
@@ -312,6 +313,7 @@ static void follow_facts(struct reconciler *reconciler, const struct world_engin
             key_mark(key);
         }
     }
+    return r;
 }
 
 int keys_follow(struct reconciler *reconciler, struct world_engine *engine, bool all)
@@ -324,38 +326,41 @@ int keys_follow(struct reconciler *reconciler, struct world_engine *engine, bool
     *snapshot = (struct snapshot){.refs = 1, .engine = engine};
 
     drop_keys(reconciler, engine);
+    int r = 0;
     if (all) {
         keys_mark(reconciler, true);
     } else if (reconciler->snapshot != NULL) {
-        follow_facts(reconciler, reconciler->snapshot->engine, engine);
+        r = follow_facts(reconciler, reconciler->snapshot->engine, engine);
     }
     snapshot_unref(reconciler->snapshot);
     reconciler->snapshot = snapshot;
-    return add_keys(reconciler, engine);
+    return r < 0 ? r : add_keys(reconciler, engine);
 }
 
 static bool takes_part(const struct reconciler *reconciler, const struct key *key, bool forced)
 {
+    bool silent = key->item.processing && !key->item.holds_place;
     return key->kind != KEY_ENGINE && (key->kind != KEY_NODE || key_engine(reconciler)->observed) &&
-           (forced || queue_failures(reconciler->queue, key->name) == 0);
+           (forced || key->item.failures == 0) && !silent;
 }
 
 void keys_mark(struct reconciler *reconciler, bool forced)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        if (takes_part(reconciler, reconciler->keys[i], forced)) {
-            key_mark(reconciler->keys[i]);
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        struct key *key = key_at(reconciler, i);
+        if (takes_part(reconciler, key, forced)) {
+            key_mark(key);
         }
     }
 }
 
 void keys_mark_pass(struct reconciler *reconciler)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        struct key *key = reconciler->keys[i];
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        struct key *key = key_at(reconciler, i);
         if (takes_part(reconciler, key, reconciler->pass.forced)) {
             key_mark(key);
-            key->in_pass = true;
+            key_set_in_pass(key, true);
         }
     }
     key_engine(reconciler)->leads_pass = false;
@@ -366,8 +371,8 @@ void keys_mark_pass(struct reconciler *reconciler)
 
 int keys_lose_engine(struct reconciler *reconciler, const struct error *why)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        struct key *key = reconciler->keys[i];
+    for (size_t i = 0; i < reconciler->keys.count; i++) {
+        struct key *key = key_at(reconciler, i);
         if (key->kind != KEY_NODE || key->state != KEY_IDLE) {
             continue; // one under way will see for itself
         }

@@ -4,159 +4,154 @@
 #include "lib/reconcile/reconciler_internal.h"
 
 #include "lib/base/log.h"
-#include "lib/base/str.h"
-
-#include <errno.h>
-#include <string.h>
 
 #define COALESCE_MS 20       // a burst of events is one pass
-#define FAILURES_HEARD_MAX 2 // a key that fails more often is left to its back-off
 #define STEADY_MS 10000      // a stream that lasted so long begins its back-off anew
 #define ENGINE_RETRY_MS 1000 // a local socket costs nothing to ask
 
+// Outlives its key by the time that the stream takes to end.
 struct listener {
+    struct queue_item item; // first; of streams.queue
     struct reconciler *reconciler;
-    char *key; // "engine", "cluster/NAME"
+    struct key *key; // NULL: gone
     bool open;
-    bool ended; // since the last step
-    bool gone;  // its key is: goes when its stream ends
+    bool ended; // since the last step: is in the list of those
+    TAILQ_ENTRY(listener) ended_link;
     struct error error;
-    unsigned failures;
     uint64_t opened_ms;
-    uint64_t due_ms; // of the next try while not open
-    struct listener *next;
 };
 
-// A key that a stream marked since the last step.
 static void on_dirty(void *ctx, const char *name)
 {
     struct listener *listener = ctx;
     struct reconciler *reconciler = listener->reconciler;
     struct key *key = key_find(reconciler, name);
     key = key == NULL ? key_engine(reconciler) : key;
-    key->dirty = true;
-    reconciler->heard = true;
+    if (!key->dirty) {
+        key->dirty = true;
+        TAILQ_INSERT_TAIL(&reconciler->dirty, key, dirty_link);
+    }
     reconciler_wake(reconciler);
 }
 
 static void on_end(void *ctx, const struct error *err)
 {
     struct listener *listener = ctx;
+    struct reconciler *reconciler = listener->reconciler;
     listener->open = false;
-    listener->ended = true;
-    listener->error = err != NULL ? *err : (struct error){0};
-    listener->reconciler->heard = true;
-    reconciler_wake(listener->reconciler);
+    reconciler->streams.open--;
+    if (listener->key == NULL) {
+        free(listener);
+    } else {
+        listener->error = err != NULL ? *err : (struct error){0};
+        listener->ended = true;
+        TAILQ_INSERT_TAIL(&reconciler->streams.ended, listener, ended_link);
+    }
+    reconciler_wake(reconciler);
 }
 
 static void mark_dirty_keys(struct reconciler *reconciler)
 {
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        struct key *key = reconciler->keys[i];
-        if (key->dirty &&
-            queue_add_at(reconciler->queue, key->name, reconciler->now_ms + COALESCE_MS) == 0) {
-            key->dirty = false;
+    struct key *key = NULL;
+    while ((key = TAILQ_FIRST(&reconciler->dirty)) != NULL) {
+        TAILQ_REMOVE(&reconciler->dirty, key, dirty_link);
+        key->dirty = false;
+        queue_add_at(key_queue(key), &key->item, reconciler->now_ms + COALESCE_MS);
+    }
+}
+
+static bool listens(const struct reconciler *reconciler)
+{
+    return reconciler->mode == RECONCILE_KEEP && reconciler->backend->ops->listen != NULL;
+}
+
+void listener_follow(struct key *key)
+{
+    struct reconciler *reconciler = key->reconciler;
+    if (!listens(reconciler) || key->kind == KEY_NODE || !key->wanted) {
+        return;
+    }
+    if (key->listener == NULL) {
+        struct listener *listener = calloc(1, sizeof(*listener));
+        if (listener == NULL || queue_join(reconciler->streams.queue, &listener->item) < 0) {
+            free(listener);
+            return; // the next observation tries again, and the poll goes on without
         }
+        listener->reconciler = reconciler;
+        listener->key = key;
+        key->listener = listener;
+    }
+    struct queue_item *item = &key->listener->item;
+    if (!item->processing && item->due_ms == NEVER) {
+        queue_add(reconciler->streams.queue, item);
     }
 }
 
-static struct listener *listener_find(const struct reconciler *reconciler, const char *key)
+void listener_drop(struct key *key)
 {
-    struct listener *listener = reconciler->listeners;
-    while (listener != NULL && !str_equal(listener->key, key)) {
-        listener = listener->next;
+    struct reconciler *reconciler = key->reconciler;
+    struct listener *listener = TAKE_PTR(key->listener);
+    if (listener == NULL) {
+        return;
     }
-    return listener;
-}
-
-static void listener_free(struct listener *listener)
-{
-    free(listener->key);
-    free(listener);
-}
-
-static void add_listener(struct reconciler *reconciler, const char *key)
-{
-    struct listener *listener = calloc(1, sizeof(*listener));
-    char *name = str_dup(key);
-    if (listener == NULL || name == NULL) {
+    if (listener->ended) {
+        TAILQ_REMOVE(&reconciler->streams.ended, listener, ended_link);
+    }
+    if (listener->item.processing) {
+        queue_done(reconciler->streams.queue, &listener->item, QUEUE_OK, 0, reconciler->now_ms, 0);
+    }
+    queue_leave(reconciler->streams.queue, &listener->item);
+    listener->key = NULL;
+    if (listener->open) {
+        reconciler->backend->ops->unlisten(reconciler->backend, key->name);
+    } else {
         free(listener);
-        free(name);
-        return; // the next step tries again, and the poll goes on without
-    }
-    *listener =
-        (struct listener){.reconciler = reconciler, .key = name, .next = reconciler->listeners};
-    reconciler->listeners = listener;
-}
-
-// There is one for the engine and for each cluster that was observed.
-static void follow_keys(struct reconciler *reconciler)
-{
-    for (size_t i = 0; i < reconciler->key_count; i++) {
-        const struct key *key = reconciler->keys[i];
-        if (key->kind != KEY_NODE && key->observed && key->wanted &&
-            listener_find(reconciler, key->name) == NULL) {
-            add_listener(reconciler, key->name);
-        }
-    }
-    struct listener **at = &reconciler->listeners;
-    while (*at != NULL) {
-        struct listener *listener = *at;
-        const struct key *key = key_find(reconciler, listener->key);
-        bool gone = key == NULL || !key->wanted;
-        if (gone && !listener->gone && listener->open) {
-            reconciler->backend->ops->unlisten(reconciler->backend, listener->key);
-        }
-        listener->gone = gone;
-        if (gone && !listener->open) {
-            *at = listener->next;
-            listener_free(listener);
-        } else {
-            at = &listener->next;
-        }
     }
 }
 
 static void take_end(struct listener *listener)
 {
     struct reconciler *reconciler = listener->reconciler;
-    const struct key *key = key_find(reconciler, listener->key);
+    struct queue *queue = reconciler->streams.queue;
     bool steady = reconciler->now_ms - listener->opened_ms >= STEADY_MS;
-    listener->ended = false;
-    listener->failures = steady ? 1 : listener->failures + 1;
-    uint64_t delay_ms = backoff_delay_ms(&reconciler->config->reconcile.backoff, listener->failures,
-                                         reconciler->random);
-    if (str_equal(listener->key, KEY_NAME_ENGINE) && delay_ms > ENGINE_RETRY_MS) {
-        delay_ms = ENGINE_RETRY_MS;
-    }
-    listener->due_ms = reconciler->now_ms + delay_ms;
-    log_debug("%s: no longer listening: %s", listener->key,
+    log_debug("%s: no longer listening: %s", listener->key->name,
               listener->error.kind == ERROR_NONE ? "the stream ended" : listener->error.text);
-    if (key != NULL && key->observed) { // else it is to be observed anyway
-        (void)queue_add(reconciler->queue, listener->key);
+    queue_done(queue, &listener->item, steady ? QUEUE_OK : QUEUE_RETRY, 0, reconciler->now_ms,
+               reconciler->random);
+    if (steady) {
+        const struct backoff *backoff = &reconciler->config->reconcile.backoff;
+        queue_add_at(queue, &listener->item,
+                     reconciler->now_ms + backoff_delay_ms(backoff, 1, reconciler->random));
+    }
+    if (listener->key->kind == KEY_ENGINE) {
+        queue_add_at(queue, &listener->item, reconciler->now_ms + ENGINE_RETRY_MS);
+    }
+    if (listener->key->observed) { // else it is to be observed anyway
+        key_mark(listener->key);
     }
 }
 
 static void begin(struct listener *listener)
 {
     struct reconciler *reconciler = listener->reconciler;
-    struct key *key = key_find(reconciler, listener->key);
+    struct key *key = listener->key;
     if (!key->observed) {
-        return; // its next observation shows that it can be reached
+        // Its next observation shows that it can be reached.
+        queue_done(reconciler->streams.queue, &listener->item, QUEUE_OK, 0, reconciler->now_ms, 0);
+        return;
     }
     const struct plan_input input = {.config = reconciler->config, .wanted = true};
-    struct error err = {0};
     listener->opened_ms = reconciler->now_ms;
-    listener->open = reconciler->backend->ops->listen(reconciler->backend, listener->key, &input,
-                                                      on_dirty, on_end, listener, &err) >= 0;
+    listener->open =
+        reconciler->backend->ops->listen(reconciler->backend, key->name, &input, on_dirty, on_end,
+                                         listener, &listener->error) >= 0;
     if (!listener->open) {
-        listener->error = err;
-        listener->ended = true;
         take_end(listener);
         return;
     }
-    log_debug("%s: listening", listener->key);
-    (void)queue_add(reconciler->queue, listener->key);
+    log_debug("%s: listening", key->name);
+    reconciler->streams.open++;
+    key_mark(key);
     if (key->kind == KEY_ENGINE) {
         reconciler->pass.due = true;
     }
@@ -164,59 +159,28 @@ static void begin(struct listener *listener)
 
 void listeners_step(struct reconciler *reconciler)
 {
-    if (reconciler->mode != RECONCILE_KEEP || reconciler->backend->ops->listen == NULL) {
-        return;
-    }
-    reconciler->heard = false;
     mark_dirty_keys(reconciler);
-    for (struct listener *l = reconciler->listeners; l != NULL; l = l->next) {
-        if (l->ended) {
-            take_end(l);
-        }
+    struct listener *listener = NULL;
+    while ((listener = TAILQ_FIRST(&reconciler->streams.ended)) != NULL) {
+        TAILQ_REMOVE(&reconciler->streams.ended, listener, ended_link);
+        listener->ended = false;
+        take_end(listener);
     }
-    follow_keys(reconciler);
-    for (struct listener *l = reconciler->listeners; l != NULL; l = l->next) {
-        if (!l->open && !reconciler_drains(reconciler) && l->due_ms <= reconciler->now_ms) {
-            begin(l);
-        }
+    while (!reconciler_drains(reconciler) &&
+           (listener = (struct listener *)queue_take(reconciler->streams.queue,
+                                                     reconciler->now_ms)) != NULL) {
+        begin(listener);
     }
 }
 
-bool listeners_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
+bool listeners_heard(const struct reconciler *reconciler)
 {
-    bool any = false;
-    for (const struct listener *l = reconciler->listeners; l != NULL; l = l->next) {
-        const struct key *key = key_find(reconciler, l->key);
-        if (!l->open && key != NULL && key->observed) {
-            *ret_ms = !any || l->due_ms < *ret_ms ? l->due_ms : *ret_ms;
-            any = true;
-        }
-    }
-    return any;
-}
-
-bool listeners_open(const struct reconciler *reconciler)
-{
-    for (const struct listener *l = reconciler->listeners; l != NULL; l = l->next) {
-        if (l->open) {
-            return true;
-        }
-    }
-    return false;
+    return !TAILQ_EMPTY(&reconciler->dirty) || !TAILQ_EMPTY(&reconciler->streams.ended);
 }
 
 void listeners_stop(struct reconciler *reconciler)
 {
-    if (reconciler->backend->ops->unlisten != NULL) {
+    if (listens(reconciler)) {
         reconciler->backend->ops->unlisten(reconciler->backend, NULL);
-    }
-}
-
-void listeners_free(struct reconciler *reconciler)
-{
-    while (reconciler->listeners != NULL) {
-        struct listener *listener = reconciler->listeners;
-        reconciler->listeners = listener->next;
-        listener_free(listener);
     }
 }

@@ -34,9 +34,9 @@ static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
     set_state(key, KEY_IDLE);
     snapshot_unref(TAKE_PTR(key->snapshot));
     key->input = (struct plan_input){0};
-    key->in_pass = false;
+    key_set_in_pass(key, false);
     key->leads_pass = false;
-    queue_done(reconciler->queue, key->name, outcome, retry_ms, reconciler->now_ms,
+    queue_done(key_queue(key), &key->item, outcome, retry_ms, reconciler->now_ms,
                next_random(reconciler));
     if (key->gone) {
         key_forget(key);
@@ -62,11 +62,11 @@ static void look_again(struct key *key)
     if (reconciler->mode == RECONCILE_KEEP && delay_ms == poll_ms) {
         return; // the poll does
     }
-    (void)queue_add_at(reconciler->queue, key->name, reconciler->now_ms + delay_ms);
-    if (conditions_have(&key->plan, REASON_NODE_NOT_RUNNING) &&
-        queue_failures(reconciler->queue, KEY_NAME_ENGINE) == 0) {
+    queue_add_at(key_queue(key), &key->item, reconciler->now_ms + delay_ms);
+    struct key *engine = key_engine(reconciler);
+    if (conditions_have(&key->plan, REASON_NODE_NOT_RUNNING) && engine->item.failures == 0) {
         // Only an observation of the engine tells when the node runs.
-        (void)queue_add_at(reconciler->queue, KEY_NAME_ENGINE, reconciler->now_ms + delay_ms);
+        queue_add_at(key_queue(engine), &engine->item, reconciler->now_ms + delay_ms);
     }
 }
 
@@ -89,7 +89,7 @@ static void finish(struct key *key, enum key_result result, enum queue_outcome o
 
 static void answer(struct key *key, const struct error *err)
 {
-    key->answered = true;
+    TAILQ_INSERT_TAIL(&key->reconciler->answered, key, answered_link);
     key->failed = err != NULL;
     key->error = err != NULL ? *err : (struct error){0};
     reconciler_wake(key->reconciler);
@@ -188,8 +188,8 @@ static bool waits_for_others(const struct key *key)
     if (reconciler->mode != RECONCILE_TEARDOWN || key->kind != KEY_ENGINE) {
         return false;
     }
-    for (size_t i = 1; i < reconciler->key_count; i++) {
-        enum key_result result = reconciler->keys[i]->result;
+    for (size_t i = 1; i < reconciler->keys.count; i++) {
+        enum key_result result = key_at(reconciler, i)->result;
         if (result != KEY_CLEAN && result != KEY_BLOCKED) {
             return true;
         }
@@ -212,9 +212,10 @@ static void unobserved(struct key *key, const struct error *err)
     if (key->leads_pass) {
         keys_mark_pass(key->reconciler);
     }
-    if (err->code == ENOTCONN && queue_failures(key->reconciler->queue, KEY_NAME_ENGINE) == 0) {
+    struct key *engine = key_engine(key->reconciler);
+    if (err->code == ENOTCONN && engine->item.failures == 0) {
         // Another engine answers: its own observation agrees with it on a version.
-        (void)queue_add(key->reconciler->queue, KEY_NAME_ENGINE);
+        key_mark(engine);
     }
     enum key_result result = r < 0 ? KEY_WAITING : conditions_result(&key->plan);
     if (conditions_have(&key->plan, REASON_ERROR) && outcome_may_pass(REASON_ERROR, err)) {
@@ -304,6 +305,7 @@ static void observed(struct key *key)
         return;
     }
     key->observed = true;
+    listener_follow(key);
     plan_key(key);
 }
 
@@ -377,7 +379,6 @@ static void acted(struct key *key)
 
 void round_advance(struct key *key)
 {
-    key->answered = false;
     if (key->failed && key->error.code == ECANCELED) {
         end(key, QUEUE_CANCELLED, 0);
         return;

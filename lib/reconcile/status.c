@@ -1,5 +1,6 @@
 #include "lib/reconcile/status.h"
 
+#include "lib/base/sorted.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
@@ -25,17 +26,15 @@ static int order(const char *a, const char *b)
     return rank_a != rank_b ? (rank_a < rank_b ? -1 : 1) : strcmp(a, b);
 }
 
-// The index of the resource, or the place where it belongs with *ret_found false.
+static int compare(const char *resource, const void *element)
+{
+    return order(resource, ((const struct status_entry *)element)->condition.resource);
+}
+
 static size_t find(const struct status *status, const char *resource, bool *ret_found)
 {
-    size_t i = 0;
-    int compared = -1;
-    while (i < status->count &&
-           (compared = order(status->entries[i].condition.resource, resource)) < 0) {
-        i++;
-    }
-    *ret_found = i < status->count && compared == 0;
-    return i;
+    return sorted_search(status->entries, status->count, sizeof(*status->entries), resource,
+                         compare, ret_found);
 }
 
 static int condition_copy(const struct condition *condition, struct condition *ret)
@@ -57,6 +56,12 @@ static int condition_copy(const struct condition *condition, struct condition *r
     return 0;
 }
 
+static void entry_done(struct status_entry *entry)
+{
+    condition_done(&entry->condition);
+    free(entry->json);
+}
+
 static int insert(struct status *status, size_t index, const struct status_entry *entry)
 {
     struct status_entry *entries =
@@ -68,6 +73,7 @@ static int insert(struct status *status, size_t index, const struct status_entry
     memmove(entries + index + 1, entries + index, (status->count - index) * sizeof(*entries));
     entries[index] = *entry;
     status->count++;
+    status->ready += entry->condition.ready == READY_TRUE;
     return 0;
 }
 
@@ -104,7 +110,10 @@ int status_set(struct status *status, const struct condition *condition, int64_t
     if (!moved) {
         entry.since_s = present->since_s;
     }
+    status->ready -= present->condition.ready == READY_TRUE;
+    status->ready += entry.condition.ready == READY_TRUE;
     *ret_before = present->condition;
+    free(present->json);
     *present = entry;
     *ret_changed = true;
     return 0;
@@ -118,7 +127,8 @@ bool status_remove(struct status *status, const char *resource)
         return false;
     }
     struct status_entry *entry = &status->entries[index];
-    condition_done(&entry->condition);
+    status->ready -= entry->condition.ready == READY_TRUE;
+    entry_done(entry);
     status->count--;
     memmove(entry, entry + 1, (status->count - index) * sizeof(*entry));
     return true;
@@ -131,28 +141,17 @@ const struct status_entry *status_get(const struct status *status, const char *r
     return found ? &status->entries[index] : NULL;
 }
 
-size_t status_ready_count(const struct status *status)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < status->count; i++) {
-        count += status->entries[i].condition.ready == READY_TRUE;
-    }
-    return count;
-}
-
 void status_line(const struct status *status, char *line, size_t size)
 {
-    size_t ready = status_ready_count(status);
-    const struct condition *first = NULL;
-    for (size_t i = 0; i < status->count && first == NULL; i++) {
-        const struct condition *condition = &status->entries[i].condition;
-        first = condition->ready == READY_TRUE ? NULL : condition;
-    }
-    if (first == NULL) {
-        (void)snprintf(line, size, "%zu/%zu ready", ready, status->count);
+    if (status->ready == status->count) {
+        (void)snprintf(line, size, "%zu/%zu ready", status->ready, status->count);
     } else {
-        (void)snprintf(line, size, "%zu/%zu ready: %s %s", ready, status->count, first->resource,
-                       reason_name(first->reason));
+        const struct status_entry *first = status->entries;
+        while (first->condition.ready == READY_TRUE) {
+            first++;
+        }
+        (void)snprintf(line, size, "%zu/%zu ready: %s %s", status->ready, status->count,
+                       first->condition.resource, reason_name(first->condition.reason));
     }
     if (size > 0) {
         str_make_printable(line);
@@ -162,7 +161,7 @@ void status_line(const struct status *status, char *line, size_t size)
 void status_done(struct status *status)
 {
     for (size_t i = 0; i < status->count; i++) {
-        condition_done(&status->entries[i].condition);
+        entry_done(&status->entries[i]);
     }
     free(status->entries);
     *status = (struct status){0};

@@ -1,20 +1,22 @@
 // The daemon's view as a table of conditions, for `status`, STATUS= and status.json.
 #pragma once
 
-#include "lib/base/buf.h"
 #include "lib/plan/condition.h"
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct status_entry {
     struct condition condition;
     int64_t since_s; // Unix time of the last change of ready or reason
+    char *json;      // as written, kept until the entry changes; NULL: not written yet
 };
 
 struct status {
     struct status_entry *entries; // sorted: container, network, nodes, then clusters
     size_t count;
+    size_t ready;         // of them that are
     uint64_t passes;      // full passes that ended
     uint64_t pass_ms;     // duration of the last full pass
     uint64_t pass_cpu_us; // CPU time of this process in the last full pass
@@ -29,13 +31,11 @@ int status_set(struct status *status, const struct condition *condition, int64_t
 bool status_remove(struct status *status, const char *resource);
 const struct status_entry *status_get(const struct status *status, const char *resource);
 
-size_t status_ready_count(const struct status *status);
-
 // "12/12 ready", "9/12 ready: node/hostk8s-worker NodeNotRunning" (the first one that is not).
 void status_line(const struct status *status, char *line, size_t size);
 
-// The JSON document of status.json and `status --json`, appended. pid and config_file are of the
-// daemon. Returns 0, or -ENOMEM or -EFBIG with a part appended.
-int status_to_json(const struct status *status, int pid, const char *config_file, struct buf *ret);
+// Writes the JSON document of status.json, a line for each resource. pid and config_file are of the
+// daemon. Returns 0, -ENOMEM, or -errno of the stream, with a part written.
+int status_write_json(const struct status *status, int pid, const char *config_file, FILE *stream);
 
 void status_done(struct status *status);

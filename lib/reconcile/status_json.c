@@ -6,7 +6,6 @@
 #include <time.h>
 
 #define SUMMARY_MAX 512
-#define INDENT 2
 #define REAL_PRECISION 6
 #define US_PER_MS 1000
 
@@ -32,30 +31,9 @@ static json_t *entry_to_json(const struct status_entry *entry)
     return json_incref(object);
 }
 
-static json_t *entries_to_json(const struct status *status)
-{
-    json_auto_t *list = json_array();
-    for (size_t i = 0; i < status->count; i++) {
-        if (json_array_append_new(list, entry_to_json(&status->entries[i])) < 0) {
-            return NULL;
-        }
-    }
-    return json_incref(list);
-}
-
-struct output {
-    struct buf *buf;
-    int result;
-};
-
-static int output_append(const char *data, size_t length, void *ctx)
-{
-    struct output *output = ctx;
-    output->result = buf_append(output->buf, data, length);
-    return output->result;
-}
-
-int status_to_json(const struct status *status, int pid, const char *config_file, struct buf *ret)
+// Everything but the resources, without the braces around it.
+static int write_summary(const struct status *status, int pid, const char *config_file,
+                         FILE *stream)
 {
     char summary[SUMMARY_MAX];
     status_line(status, summary, sizeof(summary));
@@ -64,20 +42,45 @@ int status_to_json(const struct status *status, int pid, const char *config_file
         return -ENOMEM;
     }
     str_make_printable(file); // a path may be any bytes, a JSON string may not
-    // A NULL list makes json_pack fail, and what it is given by "o" it releases itself.
     json_auto_t *document = json_pack(
-        "{s:s, s:i, s:s, s:I, s:I, s:s, s:{s:I, s:I, s:f}, s:o}", "version", PROGRAM_VERSION, "pid",
-        pid, "config", file, "ready", (json_int_t)status_ready_count(status), "total",
-        (json_int_t)status->count, "summary", summary, "pass", "count", (json_int_t)status->passes,
-        "lastMs", (json_int_t)status->pass_ms, "lastCpuMs", (double)status->pass_cpu_us / US_PER_MS,
-        "resources", entries_to_json(status));
-    if (document == NULL) {
+        "{s:s, s:i, s:s, s:I, s:I, s:s, s:{s:I, s:I, s:f}}", "version", PROGRAM_VERSION, "pid", pid,
+        "config", file, "ready", (json_int_t)status->ready, "total", (json_int_t)status->count,
+        "summary", summary, "pass", "count", (json_int_t)status->passes, "lastMs",
+        (json_int_t)status->pass_ms, "lastCpuMs", (double)status->pass_cpu_us / US_PER_MS);
+    // What could not be written shows in ferror.
+    bool written =
+        document != NULL &&
+        (json_dumpf(document, stream, JSON_EMBED | JSON_REAL_PRECISION(REAL_PRECISION)) == 0 ||
+         ferror(stream) != 0);
+    return written ? 0 : -ENOMEM;
+}
+
+static int write_entry(struct status_entry *entry, FILE *stream)
+{
+    if (entry->json == NULL) {
+        json_auto_t *object = entry_to_json(entry);
+        entry->json = json_dumps(object, 0);
+    }
+    if (entry->json == NULL) {
         return -ENOMEM;
     }
-    struct output output = {.buf = ret};
-    if (json_dump_callback(document, output_append, &output,
-                           JSON_INDENT(INDENT) | JSON_REAL_PRECISION(REAL_PRECISION)) < 0) {
-        return output.result < 0 ? output.result : -ENOMEM;
+    (void)fputs(entry->json, stream);
+    return 0;
+}
+
+int status_write_json(const struct status *status, int pid, const char *config_file, FILE *stream)
+{
+    errno = 0;
+    (void)fputs("{", stream);
+    int r = write_summary(status, pid, config_file, stream);
+    (void)fputs(", \"resources\": [\n", stream);
+    for (size_t i = 0; i < status->count && r == 0; i++) {
+        (void)fputs(i == 0 ? "" : ",\n", stream);
+        r = write_entry(&status->entries[i], stream);
     }
-    return buf_append_str(ret, "\n");
+    (void)fputs("\n]}\n", stream);
+    if (r == 0 && (fflush(stream) != 0 || ferror(stream) != 0)) {
+        r = errno > 0 ? -errno : -EIO;
+    }
+    return r;
 }

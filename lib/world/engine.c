@@ -1,9 +1,12 @@
 #include "lib/world/engine.h"
 
+#include "lib/base/sorted.h"
 #include "lib/base/str.h"
 #include "lib/world/name.h"
 
 #include <errno.h>
+#include <string.h>
+
 #include <string.h>
 
 const struct world_endpoint *world_container_endpoint(const struct world_container *container,
@@ -28,14 +31,17 @@ const struct world_container *world_engine_container(const struct world_engine *
     return NULL;
 }
 
+static int compare_node(const char *name, const void *element)
+{
+    return strcmp(name, ((const struct world_node *)element)->name);
+}
+
 const struct world_node *world_engine_node(const struct world_engine *engine, const char *name)
 {
-    for (size_t i = 0; i < engine->node_count; i++) {
-        if (str_equal(engine->nodes[i].name, name)) {
-            return &engine->nodes[i];
-        }
-    }
-    return NULL;
+    bool found = false;
+    size_t index = sorted_search(engine->nodes, engine->node_count, sizeof(*engine->nodes), name,
+                                 compare_node, &found);
+    return found ? &engine->nodes[index] : NULL;
 }
 
 const struct world_api *world_engine_api(const struct world_engine *engine, const char *cluster)

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define OPS_MAX 64
+#define OPS_MAX 128
 #define FAULTS_MAX 8
-#define CALLS_MAX 64
-#define STREAMS_MAX 8
+#define CALLS_MAX 256
+#define STREAMS_MAX 64
 
 struct fake_op {
     char key[96];
@@ -45,12 +45,14 @@ struct fake_stream {
 
 struct fake_backend {
     struct backend backend;
+    struct backend_ops ops_offered;
     struct fake_stream streams[STREAMS_MAX];
     struct fake_world world;
     struct fake_fault faults[FAULTS_MAX];
     size_t fault_count;
     struct error refusal;
     bool ignores;
+    const char *silent;
 
     struct fake_op ops[OPS_MAX];
     size_t op_count;
@@ -196,12 +198,17 @@ static void run_action(struct fake_backend *fake, const struct fake_op *op)
 
 bool fake_run_one(struct fake_backend *fake)
 {
-    if (fake->op_count == 0) {
+    size_t i = 0;
+    while (i < fake->op_count && fake->silent != NULL && !fake->ops[i].cancelled &&
+           str_starts_with(fake->ops[i].key, fake->silent)) {
+        i++;
+    }
+    if (i == fake->op_count) {
         return false;
     }
-    struct fake_op op = fake->ops[0];
+    struct fake_op op = fake->ops[i];
     fake->op_count--;
-    memmove(fake->ops, fake->ops + 1, fake->op_count * sizeof(op));
+    memmove(fake->ops + i, fake->ops + i + 1, (fake->op_count - i) * sizeof(op));
     if (op.action == NULL) {
         run_observation(fake, &op);
     } else {
@@ -253,10 +260,11 @@ size_t fake_run(struct fake_backend *fake)
 {
     end_cancelled_streams(fake);
     size_t count = fake->op_count;
-    for (size_t i = 0; i < count; i++) {
-        (void)fake_run_one(fake);
+    size_t answered = 0;
+    while (answered < count && fake_run_one(fake)) {
+        answered++;
     }
-    return count;
+    return answered;
 }
 
 // ---- the rest ----
@@ -281,6 +289,11 @@ void fake_heal(struct fake_backend *fake)
 void fake_ignore_actions(struct fake_backend *fake, bool ignore)
 {
     fake->ignores = ignore;
+}
+
+void fake_silence(struct fake_backend *fake, const char *prefix)
+{
+    fake->silent = prefix;
 }
 
 size_t fake_under_way(const struct fake_backend *fake)
@@ -342,15 +355,8 @@ static void fake_unlisten(struct backend *backend, const char *key)
 
 void fake_offer_streams(struct fake_backend *fake)
 {
-    static const struct backend_ops ops = {
-        .observe = fake_observe,
-        .act = fake_act,
-        .listen = fake_listen,
-        .unlisten = fake_unlisten,
-        .cancel = fake_cancel,
-        .forget = fake_forget,
-    };
-    fake->backend.ops = &ops;
+    fake->ops_offered.listen = fake_listen;
+    fake->ops_offered.unlisten = fake_unlisten;
 }
 
 bool fake_is_listened_to(const struct fake_backend *fake, const char *key)
@@ -366,15 +372,11 @@ void fake_tell(struct fake_backend *fake, const char *key, const char *dirty)
 
 struct fake_backend *fake_backend_new(void)
 {
-    static const struct backend_ops ops = {
-        .observe = fake_observe,
-        .act = fake_act,
-        .cancel = fake_cancel,
-        .forget = fake_forget,
-    };
     struct fake_backend *fake = calloc(1, sizeof(*fake));
     assert(fake != NULL);
-    fake->backend.ops = &ops;
+    fake->ops_offered = (struct backend_ops){
+        .observe = fake_observe, .act = fake_act, .cancel = fake_cancel, .forget = fake_forget};
+    fake->backend.ops = &fake->ops_offered;
     fake_world_init(&fake->world);
     return fake;
 }

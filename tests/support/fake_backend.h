@@ -29,6 +29,8 @@ void fake_refuse(struct fake_backend *fake, const struct error *error);
 void fake_heal(struct fake_backend *fake);
 // From now on actions are answered without having any effect.
 void fake_ignore_actions(struct fake_backend *fake, bool ignore);
+// Operations on things that begin with `prefix` are not answered while it is set (NULL: all are).
+void fake_silence(struct fake_backend *fake, const char *prefix);
 
 // ---- streams ----
 // From now on there is something to listen to.

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FAKE_NODES_MAX 32
-#define FAKE_CLUSTERS_MAX 16
+#define FAKE_NODES_MAX 128
+#define FAKE_CLUSTERS_MAX 64
 #define FAKE_CONTAINERS_MAX 8
 
 struct fake_container {

@@ -61,7 +61,7 @@ struct fixture *fixture_new_with(enum reconcile_mode mode, struct config *config
     assert_int_equal(
         reconciler_new(fake_backend(fixture->fake), config, mode, &events, &fixture->reconciler),
         0);
-    assert_int_equal(reconciler_trigger(fixture->reconciler), 0);
+    reconciler_trigger(fixture->reconciler);
     return fixture;
 }
 

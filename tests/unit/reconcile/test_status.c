@@ -1,6 +1,6 @@
 #include "lib/reconcile/status.h"
 
-#include "lib/base/cleanup.h"
+#include "lib/base/str.h"
 #include "lib/doc/json.h"
 
 #include <errno.h>
@@ -121,10 +121,21 @@ static void test_line(void **state)
     (void)set_one(&status, "node/w", READY_FALSE, REASON_NODE_NOT_RUNNING, "secret", 1, NULL);
     (void)set_one(&status, "kube/c/x", READY_UNKNOWN, REASON_API_UNREACHABLE, "", 1, NULL);
     line_one(&status, "1/3 ready: node/w NodeNotRunning");
-    assert_int_equal(status_ready_count(&status), 1);
+    assert_int_equal(status.ready, 1);
     char tiny[8];
     status_line(&status, tiny, sizeof(tiny));
     assert_string_equal(tiny, "1/3 rea");
+}
+
+static char *written(const struct status *status, const char *config_file)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    assert_non_null(stream);
+    assert_int_equal(status_write_json(status, 42, config_file, stream), 0);
+    assert_int_equal(fclose(stream), 0);
+    return text;
 }
 
 static void test_json(void **state)
@@ -146,9 +157,8 @@ static void test_json(void **state)
                                 1767225600, &changed, &before),
                      0);
 
-    _cleanup_buf_ struct buf buf = BUF_INIT(65536);
-    assert_int_equal(status_to_json(&status, 42, "/etc/a\xff.yaml", &buf), 0);
-    json_auto_t *json = json_loads(buf_str(&buf), 0, NULL);
+    _cleanup_free_ char *text = written(&status, "/etc/a\xff.yaml");
+    json_auto_t *json = json_loads(text, 0, NULL);
     json_auto_t *expected = json_pack(
         "{s:s, s:i, s:s, s:i, s:i, s:s, s:{s:i, s:i, s:f}, s:[{s:s, s:s, s:s, s:s, s:s}, {s:s, "
         "s:s, s:s, s:s, s:s, s:s}]}",
@@ -160,21 +170,47 @@ static void test_json(void **state)
         "message", message);
     assert_non_null(expected);
     assert_true(json_equal(json, expected));
-    assert_int_equal(buf.data[buf.length - 1], '\n');
+    assert_true(str_ends_with(text, "\n"));
 }
 
-static void test_json_bounds(void **state)
+// What is kept of the last writing is what is there.
+static void test_json_again(void **state)
+{
+    (void)state;
+    _cleanup_status_ struct status status = {0};
+    set_true(&status, "node/a");
+    set_true(&status, "node/b");
+    set_true(&status, "node/c");
+    free(written(&status, "/c"));
+    assert_true(set_one(&status, "node/b", READY_FALSE, REASON_ERROR, "one", 2000, NULL));
+    assert_true(status_remove(&status, "node/c"));
+    set_true(&status, "node/d");
+    _cleanup_free_ char *text = written(&status, "/c");
+
+    _cleanup_status_ struct status fresh = {0};
+    set_true(&fresh, "node/a");
+    assert_true(set_one(&fresh, "node/b", READY_FALSE, REASON_ERROR, "one", 2000, NULL));
+    set_true(&fresh, "node/d");
+    _cleanup_free_ char *expected = written(&fresh, "/c");
+    assert_string_equal(text, expected);
+    assert_int_equal(status.ready, 2);
+    assert_int_equal(fresh.ready, 2);
+}
+
+static void test_json_odd(void **state)
 {
     (void)state;
     _cleanup_status_ struct status status = {0};
     set_true(&status, "container/r");
-    _cleanup_buf_ struct buf buf = BUF_INIT(64);
-    assert_int_equal(status_to_json(&status, 1, "/c", &buf), -EFBIG);
+    FILE *full = fopen("/dev/full", "we");
+    assert_non_null(full);
+    assert_int_equal(status_write_json(&status, 1, "/c", full), -ENOSPC);
+    (void)fclose(full);
 
-    status.entries[0].since_s = INT64_MAX; // no year that strftime could write
-    _cleanup_buf_ struct buf large = BUF_INIT(4096);
-    assert_int_equal(status_to_json(&status, 1, "/c", &large), 0);
-    assert_non_null(strstr(buf_str(&large), "\"since\": \"\""));
+    set_true(&status, "node/a");
+    status.entries[1].since_s = INT64_MAX; // no year that strftime could write
+    _cleanup_free_ char *text = written(&status, "/c");
+    assert_non_null(strstr(text, "\"since\": \"\""));
 }
 
 int main(void)
@@ -185,7 +221,8 @@ int main(void)
         cmocka_unit_test(test_message_is_printable),
         cmocka_unit_test(test_line),
         cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_bounds),
+        cmocka_unit_test(test_json_again),
+        cmocka_unit_test(test_json_odd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
