@@ -42,11 +42,11 @@ static struct header *header_of(void *block)
 }
 
 // Alignment is a power of two, at least the header's size.
-static void *take(size_t size, size_t alignment, const void *caller)
+static void *take(size_t size, size_t alignment, const void *caller, bool resizes)
 {
     bool watched = alloc_is_watched();
     char *start = NULL;
-    if (!(watched && alloc_begin(caller)) && size < SIZE_MAX / 2) {
+    if (!(watched && alloc_begin(caller, resizes)) && size < SIZE_MAX / 2) {
         start = BENEATH(malloc)(size + 2 * alignment);
     }
     if (start == NULL) {
@@ -74,7 +74,7 @@ static void give(void *block)
     BENEATH(free)(start);
 }
 
-#define TAKE(size) take((size), sizeof(struct header), __builtin_return_address(0))
+#define TAKE(size) take((size), sizeof(struct header), __builtin_return_address(0), false)
 
 void *malloc(size_t size)
 {
@@ -103,7 +103,7 @@ static void *resize(void *old, size_t size, const void *caller)
         give(old);
         return NULL;
     }
-    void *block = take(size, sizeof(struct header), caller);
+    void *block = take(size, sizeof(struct header), caller, true);
     if (block != NULL && old != NULL) {
         size_t before = header_of(old)->size;
         memcpy(block, old, before < size ? before : size);
@@ -127,7 +127,7 @@ void *reallocarray(void *old, size_t count, size_t size)
 static void *take_aligned(size_t alignment, size_t size, const void *caller)
 {
     size_t least = sizeof(struct header);
-    return take(size, alignment < least ? least : alignment, caller);
+    return take(size, alignment < least ? least : alignment, caller, false);
 }
 
 void *memalign(size_t alignment, size_t size)

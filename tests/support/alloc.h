@@ -33,13 +33,17 @@ static inline void alloc_watch_again(const bool *watched)
 // Of the watched allocations from now on, `count` after the next `skip` fail.
 void alloc_fail(uint64_t skip, uint64_t count);
 
+// Calls fn, which may call alloc_fail, before each watched allocation that may fail; NULL ends it.
+void alloc_before_each(void (*fn)(void));
+
 struct alloc_stats alloc_stats(void);
 
 // For tests/interpose/malloc.c -----------------------------------------------------------------
 
 bool alloc_is_watched(void);
-// Counts an allocation that is watched; whether it is to fail. caller: where it returns to.
-bool alloc_begin(const void *caller);
+// Counts an allocation that is watched; whether it is to fail. caller: where it returns to;
+// resizes: it is a realloc.
+bool alloc_begin(const void *caller, bool resizes);
 // bytes more, or fewer, are live in one block more, or fewer.
 void alloc_add(size_t bytes);
 void alloc_remove(size_t bytes);

@@ -1,24 +1,19 @@
 #include "tests/support/rig.h"
 
 #include "lib/backend/backend.h"
-#include "lib/base/str.h"
 #include "tests/support/alloc.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/sample_config.h"
+#include "tests/support/fake_storage.h"
 
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #define TURNS_MAX 20000
-#define STATUS_TEXT_MAX 512
 #define START_MS 100000 // some time after boot
-#define COALESCED_MS 20 // what a stream told is taken up after that long
+#define SOON_MS 2000 // what is due so soon is waited for: what streams told, their next beginning
 #define CONVERGE_MS 60000
 
 static void condition_event(void *ctx, const struct condition *condition,
@@ -43,12 +38,9 @@ static void acted_event(void *ctx, const struct action *action, const struct err
 struct rig *rig_new(void)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
-    char directory[] = "/tmp/hostk8s-rig-XXXXXX";
     assert_non_null(rig);
-    assert_non_null(mkdtemp(directory));
-    rig->storage = str_printf("%s/registry", directory);
-    assert_non_null(rig->storage);
     fake_clock_set(START_MS);
+    fake_storage_set(ENOENT);
     rig->sim = sim_new();
     return rig;
 }
@@ -57,47 +49,40 @@ void rig_free(struct rig *rig)
 {
     rig_stop(rig);
     sim_free(rig->sim);
-    (void)rmdir(rig->storage); // made if a registry was started
-    *strrchr(rig->storage, '/') = '\0';
-    assert_int_equal(rmdir(rig->storage), 0);
-    free(rig->storage);
     free(rig);
 }
 
-struct config *rig_config(const struct rig *rig)
+static void end(struct rig *rig)
 {
-    bool was = alloc_watch(true);
-    struct config *config = sample_config();
-    sample_set(&config->registry.storage, rig->storage);
-    (void)alloc_watch(was);
-    return config;
+    reconciler_free(TAKE_PTR(rig->reconciler));
+    guard_backend_free(TAKE_PTR(rig->guard));
+    backend_free(TAKE_PTR(rig->backend));
 }
 
-static int start(struct rig *rig, struct config *config)
+static int start(struct rig *rig, struct config *config, enum reconcile_mode mode)
 {
     const struct reconciler_events events = {
         .acted = acted_event, .condition = condition_event, .ctx = rig};
     int r = backend_new(sim_http_transport(rig->sim->http), NULL, NULL, &rig->backend);
     if (r == 0) {
-        r = reconciler_new(rig->backend, config, RECONCILE_KEEP, &events, &rig->reconciler);
+        rig->guard = guard_backend_new(rig->backend);
+        r = reconciler_new(guard_backend(rig->guard), config, mode, &events, &rig->reconciler);
     }
     if (r < 0) {
         config_free(config);
-        backend_free(TAKE_PTR(rig->backend));
-        return r;
+    } else {
+        r = reconciler_trigger(rig->reconciler);
     }
-    r = reconciler_trigger(rig->reconciler);
     if (r < 0) {
-        reconciler_free(TAKE_PTR(rig->reconciler));
-        backend_free(TAKE_PTR(rig->backend));
+        end(rig);
     }
     return r;
 }
 
-int rig_start(struct rig *rig, struct config *config)
+int rig_start(struct rig *rig, struct config *config, enum reconcile_mode mode)
 {
     bool was = alloc_watch(true);
-    int r = start(rig, config);
+    int r = start(rig, config, mode);
     (void)alloc_watch(was);
     return r;
 }
@@ -140,12 +125,12 @@ void rig_run(struct rig *rig)
     (void)alloc_watch(was);
 }
 
-// When something becomes due, at most end_ms.
-static uint64_t next_time(const struct rig *rig, uint64_t end_ms)
+void rig_next(struct rig *rig, uint64_t end_ms)
 {
     uint64_t due_ms = 0;
     bool due = reconciler_next_due(rig->reconciler, &due_ms);
-    return due && due_ms < end_ms ? due_ms : end_ms;
+    fake_clock_set(due && due_ms < end_ms ? due_ms : end_ms);
+    rig_run(rig);
 }
 
 void rig_advance(struct rig *rig, uint64_t ms)
@@ -153,8 +138,7 @@ void rig_advance(struct rig *rig, uint64_t ms)
     uint64_t end_ms = fake_clock_ms() + ms;
     rig_run(rig);
     while (fake_clock_ms() < end_ms) {
-        fake_clock_set(next_time(rig, end_ms));
-        rig_run(rig);
+        rig_next(rig, end_ms);
     }
 }
 
@@ -162,7 +146,7 @@ static bool has_settled(const struct rig *rig)
 {
     uint64_t due_ms = UINT64_MAX;
     (void)reconciler_next_due(rig->reconciler, &due_ms);
-    return reconciler_settled(rig->reconciler) && due_ms > fake_clock_ms() + COALESCED_MS;
+    return reconciler_settled(rig->reconciler) && due_ms > fake_clock_ms() + SOON_MS;
 }
 
 bool rig_settle(struct rig *rig, uint64_t ms)
@@ -170,8 +154,7 @@ bool rig_settle(struct rig *rig, uint64_t ms)
     uint64_t end_ms = fake_clock_ms() + ms;
     rig_run(rig);
     while (!has_settled(rig) && fake_clock_ms() < end_ms) {
-        fake_clock_set(next_time(rig, end_ms));
-        rig_run(rig);
+        rig_next(rig, end_ms);
     }
     return has_settled(rig);
 }
@@ -191,8 +174,7 @@ void rig_stop(struct rig *rig)
     reconciler_stop(rig->reconciler);
     rig_run(rig);
     assert_true(reconciler_idle(rig->reconciler));
-    reconciler_free(TAKE_PTR(rig->reconciler));
-    backend_free(TAKE_PTR(rig->backend));
+    end(rig);
     (void)alloc_watch(was);
     assert_int_equal(sim_http_under_way(rig->sim->http), 0);
 }

@@ -4,28 +4,26 @@
 #pragma once
 
 #include "lib/reconcile/reconciler.h"
+#include "tests/support/guard_backend.h"
 #include "tests/support/sim.h"
 
 struct rig {
     struct sim *sim;
     struct backend *backend;
+    struct guard_backend *guard;
     struct reconciler *reconciler;
-    char *storage; // a directory of its own, for registry.storage
     void (*on_condition)(void *ctx, const struct condition *condition);
     void (*on_acted)(void *ctx, const struct action *action, const struct error *err);
     void *ctx;
 };
 
-// The machine, and the storage's place; nothing of the program runs yet.
+// The machine; nothing of the program runs yet.
 struct rig *rig_new(void);
 void rig_free(struct rig *rig);
 
-// The default configuration but for the storage; the caller hands it to rig_start or rig_reload.
-struct config *rig_config(const struct rig *rig);
-
 // Starts the program (takes config over) and triggers it. Returns 0, or -ENOMEM with nothing
 // started.
-int rig_start(struct rig *rig, struct config *config);
+int rig_start(struct rig *rig, struct config *config, enum reconcile_mode mode);
 // Takes config over, also when it fails. Returns 0 or -ENOMEM.
 int rig_reload(struct rig *rig, struct config *config);
 int rig_trigger(struct rig *rig);
@@ -34,6 +32,8 @@ void rig_stop(struct rig *rig);
 
 // Lets the program work until nothing is left to do at this time.
 void rig_run(struct rig *rig);
+// Moves the clock to what is due next, end_ms at the latest, and does that.
+void rig_next(struct rig *rig, uint64_t end_ms);
 // The same for all that becomes due within ms.
 void rig_advance(struct rig *rig, uint64_t ms);
 // Until all is done that can be done, and what the streams told is taken up; false if that takes

@@ -144,8 +144,7 @@ static bool is_own_container(const struct sim_container *container)
 
 static bool is_own_file(const struct sim_file *file)
 {
-    bool below = str_starts_with(file->path, CERTS);
-    return below && (file->content == NULL || str_starts_with(file->content, DESIRED_HOSTS_MARK));
+    return str_starts_with(file->content, DESIRED_HOSTS_MARK);
 }
 
 static void add_container(struct buf *text, const struct sim_container *container, bool own)
@@ -157,9 +156,8 @@ static void add_container(struct buf *text, const struct sim_container *containe
     }
     for (size_t i = 0; i < container->files.count; i++) {
         const struct sim_file *file = &container->files.items[i];
-        if (own || !is_own_file(file)) {
-            LINE(text, "file %s %s %s\n", container->name, file->path,
-                 file->content == NULL ? "" : file->content);
+        if (file->content != NULL && (own || !is_own_file(file))) {
+            LINE(text, "file %s %s %s\n", container->name, file->path, file->content);
         }
     }
 }

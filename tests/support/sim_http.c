@@ -170,8 +170,12 @@ static void finish(struct http_call *call, struct http_response *response, const
 static void break_off(struct http_call *call, int code, const char *why)
 {
     struct error err;
-    (void)error_set(&err, code == ENOMEM ? ERROR_FATAL : ERROR_TRANSIENT, code, "%.*s: %s",
-                    (int)strcspn(call->line, "?"), call->line, why);
+    if (code == ENOMEM) {
+        (void)error_oom(&err);
+    } else {
+        (void)error_set(&err, ERROR_TRANSIENT, code, "%.*s: %s", (int)strcspn(call->line, "?"),
+                        call->line, why);
+    }
     finish(call, NULL, &err);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/sample_config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@
 static struct rig *converged_rig(void)
 {
     struct rig *rig = rig_new();
-    assert_int_equal(rig_start(rig, rig_config(rig)), 0);
+    assert_int_equal(rig_start(rig, sample_config(), RECONCILE_KEEP), 0);
     rig_converge(rig);
     return rig;
 }
@@ -32,7 +33,7 @@ static void test_first_convergence(void **state)
     (void)state;
     struct rig *rig = rig_new();
     _cleanup_free_ char *foreign = sim_foreign_text(rig->sim);
-    assert_int_equal(rig_start(rig, rig_config(rig)), 0);
+    assert_int_equal(rig_start(rig, sample_config(), RECONCILE_KEEP), 0);
     rig_converge(rig);
     assert_int_equal(reconciler_status(rig->reconciler)->count, 11);
     assert_string_equal(sim_engine_find(rig->sim->engine, REGISTRY)->state, "running");
@@ -321,7 +322,7 @@ static void test_reload(void **state)
     (void)state;
     struct rig *rig = converged_rig();
     _cleanup_free_ char *whole = sim_text(rig->sim);
-    struct config *other = rig_config(rig);
+    struct config *other = sample_config();
     assert_int_equal(str_replace(&other->registry.image, "registry:3"), 0);
     assert_int_equal(strv_add(&other->nodes.aliases, "registry.local:5000"), 0);
     other->ui.enabled = false;
@@ -333,7 +334,7 @@ static void test_reload(void **state)
     assert_non_null(
         sim_files_get(node_files(rig), "/etc/containerd/certs.d/registry.local:5000/hosts.toml"));
 
-    assert_int_equal(rig_reload(rig, rig_config(rig)), 0);
+    assert_int_equal(rig_reload(rig, sample_config()), 0);
     rig_converge(rig);
     sim_assert_text(rig->sim, whole);
     rig_free(rig);
@@ -345,7 +346,7 @@ static void test_put_back(void **state)
     (void)state;
     struct rig *rig = converged_rig();
     _cleanup_free_ char *whole = sim_text(rig->sim);
-    struct config *crashing = rig_config(rig);
+    struct config *crashing = sample_config();
     assert_int_equal(str_replace(&crashing->registry.image, "registry:crash"), 0);
     assert_int_equal(rig_reload(rig, crashing), 0);
     assert_true(rig_settle(rig, 60000));
