@@ -2,12 +2,14 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/doc/json_text.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define VALUE_MAX 120    // characters of a value that are shown
-#define VALUE_CONTEXT 20 // of them, those before the first difference
+#define TEXT_BYTES_MAX (16u * 1024u * 1024u) // of a value
+#define VALUE_MAX 120                        // characters of a value that are shown
+#define VALUE_CONTEXT 20                     // of them, those before the first difference
 
 #define HIDDEN "(hidden)"
 
@@ -118,11 +120,14 @@ static int redact(json_t *value)
 // Compact JSON with sorted keys, ASCII alone, so that it may be cut anywhere. NULL: out of memory.
 static char *text_of(const json_t *value)
 {
+    _cleanup_buf_ struct buf text = BUF_INIT(TEXT_BYTES_MAX);
     json_auto_t *copy = json_deep_copy(value);
-    if (copy == NULL || redact(copy) < 0) {
+    if (copy == NULL || redact(copy) < 0 ||
+        json_print(&text, copy,
+                   JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII) < 0) {
         return NULL;
     }
-    return json_dumps(copy, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+    return buf_take(&text);
 }
 
 // The part of a value that is shown: long ones from a little before where they begin to differ.
@@ -324,7 +329,9 @@ static int compare_managed_field(struct subset_diff *diff, struct mode mode, con
         is_child = json_object_get(is, field + 2);
         should_child = json_object_get(should, field + 2);
     } else if (str_starts_with(field, "k:")) {
-        keys = json_loads(field + 2, 0, NULL);
+        if (json_parse(field + 2, strlen(field + 2), &keys, NULL) == -ENOMEM) {
+            return -ENOMEM;
+        }
         const struct rule *rule = rule_of(path);
         if (keys == NULL || rule->keys[0] == NULL) {
             return 0; // a list that nothing declared has

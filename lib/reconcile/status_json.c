@@ -1,4 +1,5 @@
 #include "lib/base/str.h"
+#include "lib/doc/json_text.h"
 #include "lib/reconcile/status.h"
 
 #include <errno.h>
@@ -43,18 +44,6 @@ static json_t *entries_to_json(const struct status *status)
     return json_incref(list);
 }
 
-struct output {
-    struct buf *buf;
-    int result;
-};
-
-static int output_append(const char *data, size_t length, void *ctx)
-{
-    struct output *output = ctx;
-    output->result = buf_append(output->buf, data, length);
-    return output->result;
-}
-
 int status_to_json(const struct status *status, int pid, const char *config_file, struct buf *ret)
 {
     char summary[SUMMARY_MAX];
@@ -74,10 +63,6 @@ int status_to_json(const struct status *status, int pid, const char *config_file
     if (document == NULL) {
         return -ENOMEM;
     }
-    struct output output = {.buf = ret};
-    if (json_dump_callback(document, output_append, &output,
-                           JSON_INDENT(INDENT) | JSON_REAL_PRECISION(REAL_PRECISION)) < 0) {
-        return output.result < 0 ? output.result : -ENOMEM;
-    }
-    return buf_append_str(ret, "\n");
+    int r = json_print(ret, document, JSON_INDENT(INDENT) | JSON_REAL_PRECISION(REAL_PRECISION));
+    return r < 0 ? r : buf_append_str(ret, "\n");
 }
