@@ -187,16 +187,14 @@ static int run_removal(struct act_request *request, const struct removal *remova
     if (argv == NULL) {
         return error_oom(err);
     }
-    size_t n = 0;
-    argv[n++] = str_dup(removal->program);
-    argv[n++] = str_dup(removal->option);
-    argv[n++] = str_dup("--");
-    for (size_t i = 0; i < action->file_count; i++) {
-        argv[n++] = str_printf(WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR "/%s%s",
-                               action->files[i].alias, removal->suffix);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (argv[i] == NULL) {
+    const char *const command[] = {removal->program, removal->option, "--"};
+    for (size_t n = 0; n < ELEMENTS(command) + action->file_count; n++) {
+        // Up to the first NULL the words are argv's.
+        argv[n] = n < ELEMENTS(command)
+                      ? str_dup(command[n])
+                      : str_printf(WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR "/%s%s",
+                                   action->files[n - ELEMENTS(command)].alias, removal->suffix);
+        if (argv[n] == NULL) {
             return error_oom(err);
         }
     }
@@ -260,6 +258,9 @@ int act_on_cluster(struct real_backend *backend, const struct action *action,
     }
     _cleanup_free_ char *path = NULL;
     int r = kube_kind_path(action->kind, action->name_space, action->name, &path);
+    if (r == -ENOMEM) {
+        return error_oom(err);
+    }
     if (r < 0) {
         return error_set(err, ERROR_PERMANENT, -r, "%s is no valid name", action->resource);
     }
