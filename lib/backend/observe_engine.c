@@ -63,7 +63,8 @@ static int storage_error(const struct config *config)
 static void on_probe(void *ctx, struct http_response *response, const struct error *err)
 {
     struct engine_look *look = ctx;
-    if (err != NULL && err->code == ECANCELED) {
+    // Neither says anything of the registry.
+    if (err != NULL && (err->code == ECANCELED || err->kind == ERROR_FATAL)) {
         look_end(look, err);
         return;
     }
