@@ -3,6 +3,7 @@
 // kind-NAME of a kubeconfig file.
 #include "lib/backend/backend_internal.h"
 
+#include "lib/base/file.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
@@ -228,52 +229,40 @@ static int read_admin_conf(struct client_request *request, struct error *err)
     return docker_archive_get(docker, node->id, ADMIN_CONF, on_admin_conf, request, err);
 }
 
-static int read_file(const char *path, struct buf *ret, struct error *err)
+// The caller wipes and frees *ret.
+static int read_kubeconfig(const char *path, char **ret, size_t *ret_length, struct error *err)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        int code = errno;
-        return error_set(err, ERROR_PERMANENT, code == ENOENT ? ENOTDIR : code,
-                         "cannot open kubernetes.kubeconfig %s: %s", path, strerror(code));
+    int r = file_read(path, KUBECONFIG_BYTES_MAX, ret, ret_length);
+    if (r == -ENOMEM) {
+        return error_oom(err);
     }
-    char chunk[4096];
-    size_t n = 0;
-    int r = 0;
-    while (r >= 0 && (n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
-        r = buf_append(ret, chunk, n);
-    }
-    if (r >= 0 && ferror(file)) {
-        r = -EIO;
-    }
-    explicit_bzero(chunk, sizeof(chunk));
-    (void)fclose(file);
     if (r < 0) {
-        return error_set(err, ERROR_PERMANENT, -r, "cannot read kubernetes.kubeconfig %s: %s", path,
-                         strerror(-r));
+        // ENOENT would say that there is no such cluster.
+        return error_set(err, ERROR_PERMANENT, r == -ENOENT ? ENOTDIR : -r,
+                         "cannot read kubernetes.kubeconfig %s: %s", path, strerror(-r));
     }
     return 0;
 }
 
 static int connect_by_file(struct client_request *request, const char *path, struct error *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(KUBECONFIG_BYTES_MAX);
     struct kube_credentials credentials = {0};
     _cleanup_free_ char *context = str_printf("kind-%s", request->cluster);
+    _cleanup_free_ char *text = NULL;
+    size_t length = 0;
     if (context == NULL) {
         return error_oom(err);
     }
-    int r = read_file(path, &text, err);
-    if (r >= 0) {
-        r = kubeconfig_parse(text.data == NULL ? "" : text.data, text.length, path, context,
-                             &credentials, err);
+    int r = read_kubeconfig(path, &text, &length, err);
+    if (r < 0) {
+        return r;
     }
+    r = kubeconfig_parse(text, length, path, context, &credentials, err);
+    explicit_bzero(text, length);
     if (r >= 0) {
         r = connect_client(request, &credentials, err);
     }
     kube_credentials_done(&credentials);
-    if (text.data != NULL) {
-        explicit_bzero(text.data, text.length);
-    }
     return r;
 }
 
