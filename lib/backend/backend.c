@@ -82,27 +82,13 @@ static void forget_node(struct real_backend *backend, const char *node)
     }
 }
 
-static void forget_cluster(struct real_backend *backend, const char *cluster)
-{
-    for (struct cluster_client **at = &backend->clusters; *at != NULL; at = &(*at)->next) {
-        if (str_equal((*at)->cluster, cluster)) {
-            struct cluster_client *gone = *at;
-            *at = gone->next;
-            if (!cluster_stream_adopts(backend, gone)) {
-                cluster_client_free(gone);
-            }
-            return;
-        }
-    }
-}
-
 static void forget_all(struct real_backend *backend)
 {
     while (backend->nodes != NULL) {
         forget_node(backend, backend->nodes->node);
     }
     while (backend->clusters != NULL) {
-        forget_cluster(backend, backend->clusters->cluster);
+        cluster_client_forget(backend, backend->clusters->cluster);
     }
     http_client_free(TAKE_PTR(backend->probe));
     engine_stream_end(backend, true);
@@ -117,7 +103,7 @@ static void backend_forget(struct backend *base, const char *key)
     } else if (str_starts_with(key, "node/")) {
         forget_node(backend, key + strlen("node/"));
     } else if (str_starts_with(key, "cluster/")) {
-        forget_cluster(backend, key + strlen("cluster/"));
+        cluster_client_forget(backend, key + strlen("cluster/"));
     }
 }
 

@@ -57,6 +57,20 @@ struct cluster_client *cluster_client_find(struct real_backend *backend, const c
     return client;
 }
 
+void cluster_client_forget(struct real_backend *backend, const char *cluster)
+{
+    for (struct cluster_client **at = &backend->clusters; *at != NULL; at = &(*at)->next) {
+        if (str_equal((*at)->cluster, cluster)) {
+            struct cluster_client *gone = *at;
+            *at = gone->next;
+            if (!cluster_stream_adopts(backend, gone)) {
+                cluster_client_free(gone);
+            }
+            return;
+        }
+    }
+}
+
 void cluster_client_failed(struct cluster_client *client, const struct error *err)
 {
     if (err->status == 401 || err->status == 404 || err->code == EKEYREJECTED) {
@@ -309,14 +323,6 @@ int cluster_client_current(struct real_backend *backend, const char *cluster,
     return 0;
 }
 
-static void forget(struct real_backend *backend, const char *cluster)
-{
-    _cleanup_free_ char *key = str_printf("cluster/%s", cluster);
-    if (key != NULL) {
-        backend->base.ops->forget(&backend->base, key);
-    }
-}
-
 int cluster_client_get(struct real_backend *backend, const char *cluster,
                        const struct plan_input *input, cluster_client_fn done, void *ctx,
                        struct error *err)
@@ -337,7 +343,7 @@ int cluster_client_get(struct real_backend *backend, const char *cluster,
 
     struct cluster_client *client = cluster_client_find(backend, cluster);
     if (client != NULL && !str_equal(client->source, request->source)) {
-        forget(backend, cluster);
+        cluster_client_forget(backend, cluster);
         client = NULL;
     }
     if (client != NULL) {
