@@ -240,6 +240,9 @@ int act_on_cluster(struct real_backend *backend, const struct action *action,
     }
     _cleanup_free_ char *path = NULL;
     int r = kube_kind_path(action->kind, action->name_space, action->name, &path);
+    if (r == -ENOMEM) {
+        return error_oom(err);
+    }
     if (r < 0) {
         return error_set(err, ERROR_PERMANENT, -r, "%s is no valid name", action->resource);
     }

@@ -77,20 +77,6 @@ void node_cache_forget(struct real_backend *backend, const char *node)
     node_cache_free(sorted_remove(&backend->nodes, node));
 }
 
-static void forget_cluster(struct real_backend *backend, const char *cluster)
-{
-    for (struct cluster_client **at = &backend->clusters; *at != NULL; at = &(*at)->next) {
-        if (str_equal((*at)->cluster, cluster)) {
-            struct cluster_client *gone = *at;
-            *at = gone->next;
-            if (!cluster_stream_adopts(backend, gone)) {
-                cluster_client_free(gone);
-            }
-            return;
-        }
-    }
-}
-
 static void forget_all(struct real_backend *backend)
 {
     backend->forgotten++;
@@ -99,7 +85,7 @@ static void forget_all(struct real_backend *backend)
     }
     sorted_done(&backend->nodes);
     while (backend->clusters != NULL) {
-        forget_cluster(backend, backend->clusters->cluster);
+        cluster_client_forget(backend, backend->clusters->cluster);
     }
     stopped_nodes_forget(backend, NULL);
     http_client_free(TAKE_PTR(backend->probe));
@@ -115,7 +101,7 @@ static void backend_forget(struct backend *base, const char *key)
     } else if (str_starts_with(key, "node/")) {
         node_cache_forget(backend, key + strlen("node/"));
     } else if (str_starts_with(key, "cluster/")) {
-        forget_cluster(backend, key + strlen("cluster/"));
+        cluster_client_forget(backend, key + strlen("cluster/"));
     }
 }
 

@@ -125,6 +125,8 @@ void cluster_client_failed(struct cluster_client *client, const struct error *er
 void backend_published_host(const struct config *config, const char *address, char *host,
                             size_t size);
 
+// Drops the client; its stream, if it has one, ends and frees it.
+void cluster_client_forget(struct real_backend *backend, const char *cluster);
 void cluster_client_free(struct cluster_client *client);
 int node_cache_compare(const char *node, const void *element); // of real_backend.nodes
 void node_cache_free(struct node_cache *cache);

@@ -3,6 +3,7 @@
 // kind-NAME of a kubeconfig file.
 #include "lib/backend/backend_internal.h"
 
+#include "lib/base/file.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
@@ -54,6 +55,20 @@ struct cluster_client *cluster_client_find(struct real_backend *backend, const c
         client = client->next;
     }
     return client;
+}
+
+void cluster_client_forget(struct real_backend *backend, const char *cluster)
+{
+    for (struct cluster_client **at = &backend->clusters; *at != NULL; at = &(*at)->next) {
+        if (str_equal((*at)->cluster, cluster)) {
+            struct cluster_client *gone = *at;
+            *at = gone->next;
+            if (!cluster_stream_adopts(backend, gone)) {
+                cluster_client_free(gone);
+            }
+            return;
+        }
+    }
 }
 
 void cluster_client_failed(struct cluster_client *client, const struct error *err)
@@ -228,52 +243,40 @@ static int read_admin_conf(struct client_request *request, struct error *err)
     return docker_archive_get(docker, node->id, ADMIN_CONF, on_admin_conf, request, err);
 }
 
-static int read_file(const char *path, struct buf *ret, struct error *err)
+// The caller wipes and frees *ret.
+static int read_kubeconfig(const char *path, char **ret, size_t *ret_length, struct error *err)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        int code = errno;
-        return error_set(err, ERROR_PERMANENT, code == ENOENT ? ENOTDIR : code,
-                         "cannot open kubernetes.kubeconfig %s: %s", path, strerror(code));
+    int r = file_read(path, KUBECONFIG_BYTES_MAX, ret, ret_length);
+    if (r == -ENOMEM) {
+        return error_oom(err);
     }
-    char chunk[4096];
-    size_t n = 0;
-    int r = 0;
-    while (r >= 0 && (n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
-        r = buf_append(ret, chunk, n);
-    }
-    if (r >= 0 && ferror(file)) {
-        r = -EIO;
-    }
-    explicit_bzero(chunk, sizeof(chunk));
-    (void)fclose(file);
     if (r < 0) {
-        return error_set(err, ERROR_PERMANENT, -r, "cannot read kubernetes.kubeconfig %s: %s", path,
-                         strerror(-r));
+        // ENOENT would say that there is no such cluster.
+        return error_set(err, ERROR_PERMANENT, r == -ENOENT ? ENOTDIR : -r,
+                         "cannot read kubernetes.kubeconfig %s: %s", path, strerror(-r));
     }
     return 0;
 }
 
 static int connect_by_file(struct client_request *request, const char *path, struct error *err)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(KUBECONFIG_BYTES_MAX);
     struct kube_credentials credentials = {0};
     _cleanup_free_ char *context = str_printf("kind-%s", request->cluster);
+    _cleanup_free_ char *text = NULL;
+    size_t length = 0;
     if (context == NULL) {
         return error_oom(err);
     }
-    int r = read_file(path, &text, err);
-    if (r >= 0) {
-        r = kubeconfig_parse(text.data == NULL ? "" : text.data, text.length, path, context,
-                             &credentials, err);
+    int r = read_kubeconfig(path, &text, &length, err);
+    if (r < 0) {
+        return r;
     }
+    r = kubeconfig_parse(text, length, path, context, &credentials, err);
+    explicit_bzero(text, length);
     if (r >= 0) {
         r = connect_client(request, &credentials, err);
     }
     kube_credentials_done(&credentials);
-    if (text.data != NULL) {
-        explicit_bzero(text.data, text.length);
-    }
     return r;
 }
 
@@ -320,14 +323,6 @@ int cluster_client_current(struct real_backend *backend, const char *cluster,
     return 0;
 }
 
-static void forget(struct real_backend *backend, const char *cluster)
-{
-    _cleanup_free_ char *key = str_printf("cluster/%s", cluster);
-    if (key != NULL) {
-        backend->base.ops->forget(&backend->base, key);
-    }
-}
-
 int cluster_client_get(struct real_backend *backend, const char *cluster,
                        const struct plan_input *input, cluster_client_fn done, void *ctx,
                        struct error *err)
@@ -348,7 +343,7 @@ int cluster_client_get(struct real_backend *backend, const char *cluster,
 
     struct cluster_client *client = cluster_client_find(backend, cluster);
     if (client != NULL && !str_equal(client->source, request->source)) {
-        forget(backend, cluster);
+        cluster_client_forget(backend, cluster);
         client = NULL;
     }
     if (client != NULL) {

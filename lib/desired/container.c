@@ -2,6 +2,7 @@
 #include "lib/desired/desired.h"
 
 #include "lib/base/str.h"
+#include "lib/doc/json_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -108,11 +109,11 @@ static uint64_t hash_text(const char *s)
 int desired_container_digest(const struct desired_container *container, char **ret)
 {
     json_auto_t *spec = desired_container_spec(container);
-    _cleanup_free_ char *text =
-        spec == NULL ? NULL : json_dumps(spec, JSON_COMPACT | JSON_SORT_KEYS);
-    char *digest = text == NULL ? NULL : str_printf("%016" PRIx64, hash_text(text));
+    _cleanup_buf_ struct buf text = BUF_INIT(SPEC_BYTES_MAX);
+    int r = json_print(&text, spec, JSON_COMPACT | JSON_SORT_KEYS);
+    char *digest = r < 0 ? NULL : str_printf("%016" PRIx64, hash_text(buf_str(&text)));
     if (digest == NULL) {
-        return -ENOMEM;
+        return r < 0 ? r : -ENOMEM;
     }
     *ret = digest;
     return 0;

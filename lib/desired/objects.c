@@ -53,13 +53,16 @@ static int add(struct maker *maker, const struct part *part)
     }
     const struct kube_kind_info *info = &kube_kinds[part->kind];
     json_auto_t *object =
-        json_pack("{s:s, s:s, s:{s:s, s:s*, s:O, s:O*}}", "apiVersion", info->api_version, "kind",
-                  info->kind, "metadata", "name", part->name, "namespace", part->name_space,
-                  "labels", labels, "annotations", annotations);
-    if (object == NULL || json_object_update(object, body) < 0) {
+        json_pack("{s:s, s:s, s:{s:s, s:O}}", "apiVersion", info->api_version, "kind", info->kind,
+                  "metadata", "name", part->name, "labels", labels);
+    json_t *metadata = json_object_get(object, "metadata");
+    // Not by "s*": with that a string that found no memory would be left out silently.
+    if ((part->name_space != NULL &&
+         json_object_set_new(metadata, "namespace", json_string(part->name_space)) < 0) ||
+        (annotations != NULL && json_object_set(metadata, "annotations", annotations) < 0) ||
+        object == NULL || json_object_update(object, body) < 0) {
         return -ENOMEM;
     }
-    const json_t *metadata = json_object_get(object, "metadata");
     maker->objects[maker->count++] = (struct desired_object){
         .kind = part->kind,
         .name_space = json_string_value(json_object_get(metadata, "namespace")),

@@ -1,5 +1,7 @@
 #include "lib/doc/json_lines.h"
 
+#include "lib/doc/json_text.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -26,17 +28,16 @@ static int line_parse(const struct json_lines *lines, const char *line, size_t l
     if (line_is_blank(line, length)) {
         return 0;
     }
-    json_error_t why;
-    json_auto_t *value = json_loadb(line, length, 0, &why);
-    if (value == NULL && why.text[0] == '\0') {
-        // jansson explains everything else. For some strings it takes a lack of memory for a
-        // syntax error, which ends the stream all the same.
+    json_auto_t *value = NULL;
+    int position = 0;
+    int r = json_parse(line, length, &value, &position);
+    if (r == -ENOMEM) {
         return error_oom(err);
     }
-    if (value == NULL) {
+    if (r < 0) {
         // Not jansson's text: it quotes the line, which may hold a secret.
         return error_set(err, ERROR_TRANSIENT, EBADMSG,
-                         "a line of the stream is no valid JSON at byte %d of %zu", why.position,
+                         "a line of the stream is no valid JSON at byte %d of %zu", position,
                          length);
     }
     return lines->fn(lines->ctx, value, err);

@@ -30,22 +30,59 @@ static int text_matches(const char *text, const char *pattern)
     return r == REG_ESPACE ? -ENOMEM : r == 0;
 }
 
-// The core schema's numbers and booleans, as other readers of YAML 1.2 know them.
-#define PLAIN_NUMBER                                                                               \
-    "^([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(\\.[0-9]+|[0-9]+\\.[0-9]*)([eE][-+]?[0-9]+)?|"    \
-    "[-+]?[0-9]+[eE][-+]?[0-9]+|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN))$"
-#define PLAIN_BOOLEAN "^(true|True|TRUE|false|False|FALSE)$"
+#define DIGITS "0123456789"
 #define PLAIN_MEANING_MAX 64 // longer numbers are text to us
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    while (*words != NULL && !str_equal(text, *words)) {
+        words++;
+    }
+    return *words != NULL;
+}
+
+static bool is_prefixed(const char *text, const char *prefix, const char *digits)
+{
+    return str_starts_with(text, prefix) && text[2] != '\0' &&
+           text[2 + strspn(text + 2, digits)] == '\0';
+}
+
+// The core schema's numbers, as other readers of YAML 1.2 know them (10.3.2).
+static bool is_number(const char *text)
+{
+    static const char *const nan[] = {".nan", ".NaN", ".NAN", NULL};
+    static const char *const inf[] = {".inf", ".Inf", ".INF", NULL};
+    if (is_prefixed(text, "0o", "01234567") || is_prefixed(text, "0x", DIGITS "abcdefABCDEF") ||
+        is_one_of(text, nan)) {
+        return true;
+    }
+    text += *text == '-' || *text == '+';
+    if (is_one_of(text, inf)) {
+        return true;
+    }
+    size_t whole = strspn(text, DIGITS);
+    text += whole;
+    size_t fraction = *text == '.' ? strspn(text + 1, DIGITS) : 0;
+    text += *text == '.' ? 1 + fraction : 0;
+    if (whole + fraction == 0) {
+        return false;
+    }
+    if (*text == 'e' || *text == 'E') {
+        text++;
+        text += *text == '-' || *text == '+';
+        size_t exponent = strspn(text, DIGITS);
+        return exponent > 0 && text[exponent] == '\0';
+    }
+    return *text == '\0';
+}
 
 const char *schema_plain_meaning(const char *text)
 {
+    static const char *const booleans[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
     if (strlen(text) > PLAIN_MEANING_MAX) {
         return NULL;
     }
-    if (text_matches(text, PLAIN_NUMBER) == 1) {
-        return "a number";
-    }
-    return text_matches(text, PLAIN_BOOLEAN) == 1 ? "a boolean" : NULL;
+    return is_number(text) ? "a number" : is_one_of(text, booleans) ? "a boolean" : NULL;
 }
 
 const char *schema_format_duration(uint64_t ms, char out[SCHEMA_DURATION_MAX])
@@ -90,7 +127,7 @@ static int parse_integer(const struct schema_field *field, uint32_t *target, con
 static int parse_duration(const struct schema_field *field, uint64_t *target, const char *text,
                           struct error *err)
 {
-    size_t digits = strspn(text, "0123456789");
+    size_t digits = strspn(text, DIGITS);
     char number[24];
     uint64_t ms = 0;
     for (size_t i = 0; i < ELEMENTS(duration_units) && ms == 0; i++) {

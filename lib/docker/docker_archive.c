@@ -5,6 +5,7 @@
 #include "lib/base/base64.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/doc/json_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,11 +32,14 @@ static int decode_stat(const struct docker_call *call, const struct http_respons
     if (!http_response_header(response, STAT_HEADER, header, sizeof(header))) {
         return docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer has no " STAT_HEADER);
     }
+    json_auto_t *stat = NULL;
     int r = base64_decode(header, strlen(header), &text, &length);
+    if (r == 0) {
+        r = json_parse(text, length, &stat, NULL);
+    }
     if (r == -ENOMEM) {
         return error_oom(err);
     }
-    json_auto_t *stat = r < 0 ? NULL : json_loadb(text, length, 0, NULL);
     const char *mtime = json_get_string(stat, "mtime", NULL);
     int64_t size = json_get_int(stat, -1, "size", NULL);
     int64_t mode = json_get_int(stat, -1, "mode", NULL);

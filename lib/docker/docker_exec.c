@@ -134,8 +134,8 @@ static void exec_created(struct docker_call *call, struct http_response *respons
     }
 }
 
-// {"Cmd": argv, ...} as text; the caller frees it. NULL when out of memory.
-static char *exec_spec(const char *const *argv)
+// {"Cmd": argv, ...}; the caller owns the reference. NULL: out of memory.
+static json_t *exec_spec(const char *const *argv)
 {
     json_auto_t *command = json_array();
     for (; *argv != NULL; argv++) {
@@ -144,18 +144,22 @@ static char *exec_spec(const char *const *argv)
         }
     }
     // A tty, since then the stream is the output as it is, without frames.
-    json_auto_t *spec = json_pack("{s:O, s:b, s:b, s:b}", "Cmd", command, "AttachStdout", 1,
-                                  "AttachStderr", 1, "Tty", 1);
-    return json_dumps(spec, JSON_COMPACT);
+    return json_pack("{s:O, s:b, s:b, s:b}", "Cmd", command, "AttachStdout", 1, "AttachStderr", 1,
+                     "Tty", 1);
 }
 
 int docker_exec(struct docker *docker, const char *container, const char *const *argv,
                 enum docker_effect effect, docker_exec_fn done, void *ctx, struct error *err)
 {
-    _cleanup_free_ char *spec = exec_spec(argv);
+    json_auto_t *spec = exec_spec(argv);
+    _cleanup_buf_ struct buf text = BUF_INIT(DOCKER_BODY_BYTES_MAX);
+    int r = docker_print_body(EXEC_VERB, spec, &text, err);
+    if (r < 0) {
+        return r;
+    }
     struct exec_call *self = calloc(1, sizeof(*self));
     _cleanup_(docker_call_freep) struct docker_call *call = self == NULL ? NULL : &self->call;
-    if (spec == NULL || self == NULL) {
+    if (self == NULL) {
         return error_oom(err);
     }
     *self = (struct exec_call){
@@ -174,10 +178,10 @@ int docker_exec(struct docker *docker, const char *container, const char *const 
         .method = HTTP_POST,
         .path = {{"/containers/", container}, {"/exec", NULL}},
         .content_type = "application/json",
-        .body = spec,
-        .body_length = strlen(spec),
+        .body = text.data,
+        .body_length = text.length,
     };
-    int r = docker_call_send(docker, call, &request, err);
+    r = docker_call_send(docker, call, &request, err);
     if (r == 0) {
         (void)TAKE_PTR(call);
     }

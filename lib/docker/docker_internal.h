@@ -86,6 +86,10 @@ int docker_call_send(struct docker *docker, struct docker_call *call,
 int docker_submit(struct docker *docker, const struct docker_request *request, docker_done_fn done,
                   void *ctx, struct error *err);
 
+// Appends the JSON text of a request's body, which NULL says there was no memory for.
+#define DOCKER_BODY_BYTES_MAX (4u * 1024u * 1024u)
+int docker_print_body(const char *verb, const json_t *body, struct buf *ret, struct error *err);
+
 // As docker_submit, with JSON text of `body` (borrowed until return) as the body.
 int docker_submit_json(struct docker *docker, struct docker_request request, const json_t *body,
                        docker_done_fn done, void *ctx, struct error *err);

@@ -4,6 +4,7 @@
 #include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/doc/json_text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -56,7 +57,10 @@ int docker_error(const struct docker_call *call, struct error *err, enum error_k
 // NULL when out of memory.
 static char *answer_message(const struct buf *body)
 {
-    json_auto_t *answer = json_loadb(buf_str(body), body->length, 0, NULL);
+    json_auto_t *answer = NULL;
+    if (json_parse(buf_str(body), body->length, &answer, NULL) == -ENOMEM) {
+        return NULL;
+    }
     const char *message = json_get_string(answer, "message", NULL);
     _cleanup_free_ char *hidden = secret_hide(message != NULL ? message : buf_str(body));
     if (hidden == NULL || message != NULL) {
@@ -244,13 +248,12 @@ static const char *shape_problem(const json_t *answer, enum docker_shape shape)
 int docker_decode(const struct docker_call *call, const struct buf *body, enum docker_shape shape,
                   json_t **ret, struct error *err)
 {
-    json_error_t reason;
-    json_auto_t *answer = json_loadb(buf_str(body), body->length, 0, &reason);
-    // jansson has no words for running out of memory in the middle of a value.
-    if (answer == NULL && reason.text[0] == '\0') {
+    json_auto_t *answer = NULL;
+    int r = json_parse(buf_str(body), body->length, &answer, NULL);
+    if (r == -ENOMEM) {
         return error_oom(err);
     }
-    if (answer == NULL) {
+    if (r < 0) {
         return docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer is no JSON");
     }
     const char *problem = shape_problem(answer, shape);
@@ -301,15 +304,26 @@ int docker_submit(struct docker *docker, const struct docker_request *request, d
     return r;
 }
 
+int docker_print_body(const char *verb, const json_t *body, struct buf *ret, struct error *err)
+{
+    int r = json_print(ret, body, JSON_COMPACT);
+    if (r == -EFBIG) {
+        return error_set(err, ERROR_PERMANENT, EFBIG, "engine: %s: more than %zu bytes to send",
+                         verb, ret->max);
+    }
+    return r < 0 ? error_oom(err) : 0;
+}
+
 int docker_submit_json(struct docker *docker, struct docker_request request, const json_t *body,
                        docker_done_fn done, void *ctx, struct error *err)
 {
-    _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT);
-    if (text == NULL) {
-        return error_oom(err);
+    _cleanup_buf_ struct buf text = BUF_INIT(DOCKER_BODY_BYTES_MAX);
+    int r = docker_print_body(request.verb, body, &text, err);
+    if (r < 0) {
+        return r;
     }
     request.content_type = "application/json";
-    request.body = text;
-    request.body_length = strlen(text);
+    request.body = text.data;
+    request.body_length = text.length;
     return docker_submit(docker, &request, done, ctx, err);
 }

@@ -3,6 +3,7 @@
 #include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/doc/json_text.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -98,17 +99,11 @@ void kube_free(struct kube *kube)
 // object, or -ENOMEM.
 static int parse_body(const struct http_response *response, json_t **ret)
 {
-    json_error_t problem = {0};
-    json_t *body = json_loadb(buf_str(&response->body), response->body.length, 0, &problem);
-    // jansson explains what is wrong with a text, and says nothing when memory has run out.
-    if (body == NULL && problem.text[0] == '\0') {
+    json_auto_t *body = NULL;
+    if (json_parse(buf_str(&response->body), response->body.length, &body, NULL) == -ENOMEM) {
         return -ENOMEM;
     }
-    if (!json_is_object(body)) {
-        json_decref(body);
-        body = NULL;
-    }
-    *ret = body;
+    *ret = json_is_object(body) ? TAKE_PTR(body) : NULL;
     return 0;
 }
 
@@ -193,25 +188,13 @@ static void call_done(void *ctx, struct http_response *response, const struct er
     call->done(call->ctx, answer, own.kind == ERROR_NONE ? NULL : &own);
 }
 
-struct dump {
-    struct buf *to;
-    int r; // of the append that failed
-};
-
-static int dump_append(const char *data, size_t length, void *ctx)
+static int print_body(const json_t *body, struct buf *to, struct error *err)
 {
-    struct dump *dump = ctx;
-    dump->r = buf_append(dump->to, data, length);
-    return dump->r;
-}
-
-static int dump_body(const json_t *body, struct buf *to, struct error *err)
-{
-    struct dump dump = {.to = to};
-    if (body == NULL || json_dump_callback(body, dump_append, &dump, JSON_COMPACT) == 0) {
+    int r = body == NULL ? 0 : json_print(to, body, JSON_COMPACT);
+    if (r == 0) {
         return 0;
     }
-    if (dump.r == -EFBIG) {
+    if (r == -EFBIG) {
         return error_set(err, ERROR_PERMANENT, EFBIG, "kube: an object of more than %u bytes",
                          REQUEST_BYTES_MAX);
     }
@@ -240,7 +223,7 @@ int kube_send(struct kube *kube, const struct kube_request *request, const char 
     if (call->path == NULL) {
         return error_oom(err);
     }
-    int r = dump_body(request->body, &body, err);
+    int r = print_body(request->body, &body, err);
     if (r < 0) {
         return r;
     }

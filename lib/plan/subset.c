@@ -3,12 +3,14 @@
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/doc/json_text.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define VALUE_MAX 120    // characters of a value that are shown
-#define VALUE_CONTEXT 20 // of them, those before the first difference
+#define TEXT_BYTES_MAX (16u * 1024u * 1024u) // of a value
+#define VALUE_MAX 120                        // characters of a value that are shown
+#define VALUE_CONTEXT 20                     // of them, those before the first difference
 
 #define HIDDEN "(hidden)"
 #define PATH_BYTES_MAX (16u * 1024u * 1024u) // an answer has no longer one: it is no longer itself
@@ -121,11 +123,14 @@ static int redact(json_t *value)
 // Compact JSON with sorted keys, ASCII alone, so that it may be cut anywhere. NULL: out of memory.
 static char *text_of(const json_t *value)
 {
+    _cleanup_buf_ struct buf text = BUF_INIT(TEXT_BYTES_MAX);
     json_auto_t *copy = json_deep_copy(value);
-    if (copy == NULL || redact(copy) < 0) {
+    if (copy == NULL || redact(copy) < 0 ||
+        json_print(&text, copy,
+                   JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII) < 0) {
         return NULL;
     }
-    return json_dumps(copy, JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+    return buf_take(&text);
 }
 
 // The part of a value that is shown: long ones from a little before where they begin to differ.
@@ -361,7 +366,10 @@ static int compare_managed_value(struct walk *walk, struct mode mode, const json
 static int compare_managed_element(struct walk *walk, struct mode mode, const char *keys_text,
                                    const json_t *below, const json_t *is, const json_t *should)
 {
-    json_auto_t *keys = json_loads(keys_text, 0, NULL);
+    json_auto_t *keys = NULL;
+    if (json_parse(keys_text, strlen(keys_text), &keys, NULL) == -ENOMEM) {
+        return -ENOMEM;
+    }
     const struct rule *rule = rule_here(walk);
     if (keys == NULL || rule->keys[0] == NULL) {
         return 0; // a list that nothing declared has

@@ -1,4 +1,5 @@
 #include "lib/base/str.h"
+#include "lib/doc/json_text.h"
 #include "lib/reconcile/status.h"
 
 #include <errno.h>

@@ -89,8 +89,10 @@ static void object_done(struct world_object *object)
 // of memory.
 static json_t *with_type(enum kube_kind kind, json_t *object)
 {
-    json_auto_t *copy = json_copy(object);
-    if (json_object_set_new(copy, "apiVersion", json_string(kube_kinds[kind].api_version)) < 0 ||
+    // Not by json_copy: jansson 2.14 leaves out what finds no memory.
+    json_auto_t *copy = json_object();
+    if (json_object_update(copy, object) < 0 ||
+        json_object_set_new(copy, "apiVersion", json_string(kube_kinds[kind].api_version)) < 0 ||
         json_object_set_new(copy, "kind", json_string(kube_kinds[kind].kind)) < 0) {
         return NULL;
     }

@@ -219,7 +219,7 @@ class ClusterConditions(ConditionTest):
         self.configure(kubernetes={"kubeconfig": str(self.home / "nowhere")})
         daemon = self.daemon()
         condition = wait_until(lambda: daemon.condition(DEPLOYMENT), "a condition")
-        self.assertIn(f"cannot open kubernetes.kubeconfig {self.home}/nowhere", condition["message"])
+        self.assertIn(f"cannot read kubernetes.kubeconfig {self.home}/nowhere", condition["message"])
         self.assert_others(daemon, DEPLOYMENT, HOSTING)
 
 

@@ -142,8 +142,8 @@ static void settle_service(struct model_cluster *model, const json_t *service)
 static void settle_deployment(json_t *deployment)
 {
     json_int_t replicas = json_get_int(deployment, 1, "spec", "replicas", NULL);
-    json_t *status = json_pack("{s:I, s:I, s:I}", "replicas", replicas, "updatedReplicas", replicas,
-                               "availableReplicas", replicas);
+    json_t *status = json_pack("{s:I, s:I, s:I, s:I}", "replicas", replicas, "updatedReplicas",
+                               replicas, "readyReplicas", replicas, "availableReplicas", replicas);
     assert_int_equal(json_object_set_new(deployment, "status", status), 0);
 }
 
