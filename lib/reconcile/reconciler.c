@@ -5,11 +5,11 @@
 #include <errno.h>
 
 // How many keys of a kind are under way at a time, and for how long others wait for one that does
-// not answer. Nodes share the engine's connections: more of them at a time would only queue up
-// there.
+// not answer. A cluster is on its own. Nodes share the engine's connections: a node that takes its
+// time tells of a busy engine, and more of them at a time would only wait there.
 static const struct queue_limits limits[KEY_KIND_COUNT] = {
     [KEY_ENGINE] = {.places = 1, .patience_ms = NEVER},
-    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NODE_PATIENCE_MS},
+    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NEVER},
     [KEY_CLUSTER] = {.places = CLUSTERS_IN_FLIGHT, .patience_ms = CLUSTER_PATIENCE_MS},
 };
 static const struct queue_limits no_limits = {.places = SIZE_MAX, .patience_ms = NEVER};

@@ -16,7 +16,6 @@
 
 #define NODES_IN_FLIGHT 8
 #define CLUSTERS_IN_FLIGHT 8
-#define NODE_PATIENCE_MS 2000
 #define CLUSTER_PATIENCE_MS 500
 #define ROUNDS_MAX 8    // observe and act in a row before the key has to wait
 #define CONFLICTS_MAX 3 // observed again at once after a conflict, in a row
