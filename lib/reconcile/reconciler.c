@@ -3,17 +3,13 @@
 #include "lib/base/log.h"
 
 #include <errno.h>
-#include <time.h>
-
-#define NS_PER_US 1000
-#define US_PER_S 1000000
 
 // How many keys of a kind are under way at a time, and for how long others wait for one that does
-// not answer. Nodes share the engine's connections: more of them at a time would only queue up
-// there.
+// not answer. A cluster is on its own. Nodes share the engine's connections: a node that takes its
+// time tells of a busy engine, and more of them at a time would only wait there.
 static const struct queue_limits limits[KEY_KIND_COUNT] = {
     [KEY_ENGINE] = {.places = 1, .patience_ms = NEVER},
-    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NODE_PATIENCE_MS},
+    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NEVER},
     [KEY_CLUSTER] = {.places = CLUSTERS_IN_FLIGHT, .patience_ms = CLUSTER_PATIENCE_MS},
 };
 static const struct queue_limits no_limits = {.places = SIZE_MAX, .patience_ms = NEVER};
@@ -186,59 +182,6 @@ bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
     return true;
 }
 
-// ---- the full pass: the engine first, then all that its observation marks ----
-
-static uint64_t cpu_us(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
-
-// An engine in back-off is left to it: the others go on without.
-static void poll_begin(struct reconciler *reconciler)
-{
-    if (reconciler->pass.poll_ms > reconciler->now_ms) {
-        return;
-    }
-    reconciler->pass.poll_ms = NEVER;
-    struct key *engine = key_engine(reconciler);
-    if (engine->item.failures == 0) {
-        key_mark(engine);
-        reconciler->pass.due = true;
-    } else {
-        keys_mark(reconciler, false);
-        reconciler->pass.poll_ms = reconciler->now_ms + reconciler->config->reconcile.poll_ms;
-    }
-}
-
-static void pass_begin(struct reconciler *reconciler, struct key *engine)
-{
-    if (!reconciler->pass.running) {
-        reconciler->pass.running = true;
-        reconciler->pass.begin_ms = reconciler->now_ms;
-        reconciler->pass.begin_cpu_us = cpu_us();
-    }
-    reconciler->pass.due = false;
-    key_set_in_pass(engine, true);
-    engine->leads_pass = true;
-}
-
-static void pass_end(struct reconciler *reconciler)
-{
-    uint64_t duration_ms = reconciler->now_ms - reconciler->pass.begin_ms;
-    reconciler->pass.running = false;
-    reconciler->status.passes++;
-    reconciler->status.pass_ms = duration_ms;
-    reconciler->status.pass_cpu_us = cpu_us() - reconciler->pass.begin_cpu_us;
-    if (reconciler->mode == RECONCILE_KEEP) {
-        // Counted from its begin; but passes that take long leave as much time between them.
-        uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
-        reconciler->pass.poll_ms =
-            reconciler->now_ms + (poll_ms > 2 * duration_ms ? poll_ms - duration_ms : duration_ms);
-    }
-}
-
 // ---- one step ----
 
 static void swap_config(struct reconciler *reconciler)
@@ -272,19 +215,6 @@ static void swap_config(struct reconciler *reconciler)
     log_debug("configuration swapped");
 }
 
-// Neither the full pass nor those that are due wait any longer for what does not answer.
-static void lose_patience(struct reconciler *reconciler)
-{
-    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
-        struct key *key = NULL;
-        while ((key = (struct key *)queue_lose_patience(reconciler->queues[kind],
-                                                        reconciler->now_ms)) != NULL) {
-            log_debug("%s: still under way, no longer waited for", key->name);
-            key_set_in_pass(key, false);
-        }
-    }
-}
-
 static void begin_due(struct reconciler *reconciler)
 {
     for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
@@ -293,7 +223,7 @@ static void begin_due(struct reconciler *reconciler)
                (key = (struct key *)queue_take(reconciler->queues[kind], reconciler->now_ms)) !=
                    NULL) {
             if (key->kind == KEY_ENGINE && reconciler->pass.due) {
-                pass_begin(reconciler, key);
+                pass_begin(reconciler);
             }
             round_begin(key);
         }
@@ -323,15 +253,13 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
         }
         swap_config(reconciler);
         listeners_step(reconciler);
-        poll_begin(reconciler);
+        pass_poll(reconciler);
         engine_turn(reconciler);
-        lose_patience(reconciler);
+        pass_lose_patience(reconciler);
         begin_due(reconciler);
     } while (!TAILQ_EMPTY(&reconciler->answered));
 
-    if (reconciler->pass.running && reconciler->pass.keys == 0) {
-        pass_end(reconciler);
-    }
+    pass_end(reconciler);
     reconciler->woken = false;
     if (reconciler->status_changed) {
         reconciler->status_changed = false;

@@ -1,8 +1,9 @@
 // What the files of the reconciler share:
 //   reconciler.c             the interface, and one step: which key goes on, which begins, when a
-//                            full pass begins and ends, when a new configuration is swapped in
+//                            new configuration is swapped in
 //   reconciler_round.c       a key's way: observe, plan, act, observe again
 //   reconciler_keys.c        which keys there are, and which of them an observed engine makes due
+//   reconciler_pass.c        the full pass, and the poll that begins it
 //   reconciler_conditions.c  conditions from plans and failures into the status
 //   reconciler_rejected.c    the container spec that did not come up
 //   reconciler_contention.c  resources that something else keeps changing back
@@ -15,7 +16,6 @@
 
 #define NODES_IN_FLIGHT 8
 #define CLUSTERS_IN_FLIGHT 8
-#define NODE_PATIENCE_MS 2000
 #define CLUSTER_PATIENCE_MS 500
 #define ROUNDS_MAX 8    // observe and act in a row before the key has to wait
 #define CONFLICTS_MAX 3 // observed again at once after a conflict, in a row
@@ -165,8 +165,6 @@ struct key *key_engine(const struct reconciler *reconciler);
 struct queue *key_queue(const struct key *key);
 // Marks the key due now.
 void key_mark(struct key *key);
-// Whether the full pass waits for the key.
-void key_set_in_pass(struct key *key, bool in_pass);
 // Takes the key out with its statuses and what the backend caches for it, and frees it.
 void key_forget(struct key *key);
 // Takes engine over as the latest. Keys appear and go with its nodes and clusters, and those are
@@ -176,14 +174,27 @@ int keys_follow(struct reconciler *reconciler, struct world_engine *engine, bool
 // The engine cannot be observed: neither can its nodes; clusters go on by what is known of them.
 // Returns 0 or -ENOMEM.
 int keys_lose_engine(struct reconciler *reconciler, const struct error *why);
-// Marks every key but the engine's, those in back-off only when forced, nodes only while the engine
-// can be observed.
-void keys_mark(struct reconciler *reconciler, bool forced);
-// The same for the full pass that the engine's observation leads, which ends with them.
-void keys_mark_pass(struct reconciler *reconciler);
 bool keys_cluster_present(const struct world_engine *engine, const char *cluster);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot);
+
+// reconciler_pass.c
+// Begins a full pass when the poll is due.
+void pass_poll(struct reconciler *reconciler);
+// The engine's round, which begins, leads a full pass.
+void pass_begin(struct reconciler *reconciler);
+// The engine's round has led so far: from now on all others take part.
+void pass_spread(struct reconciler *reconciler);
+// Marks every key but the engine's, those in back-off only when forced, nodes only while the engine
+// can be observed.
+void pass_mark_keys(struct reconciler *reconciler, bool forced);
+// The full pass waits for the key, or no longer.
+void pass_join(struct key *key);
+void pass_leave(struct key *key);
+// Neither the pass nor those that are due wait any longer for what does not answer.
+void pass_lose_patience(struct reconciler *reconciler);
+// Ends the pass if it waits for nothing more.
+void pass_end(struct reconciler *reconciler);
 
 // reconciler_conditions.c
 // Makes plan (taken over) the key's latest and sets its conditions; resources that no plan has any

@@ -103,19 +103,12 @@ void key_mark(struct key *key)
     queue_add(key_queue(key), &key->item);
 }
 
-void key_set_in_pass(struct key *key, bool in_pass)
-{
-    key->reconciler->pass.keys -= key->in_pass;
-    key->reconciler->pass.keys += in_pass;
-    key->in_pass = in_pass;
-}
-
 void key_forget(struct key *key)
 {
     struct reconciler *reconciler = key->reconciler;
     log_debug("%s: gone", key->name);
     conditions_forget(key);
-    key_set_in_pass(key, false);
+    pass_leave(key);
     if (key->dirty) {
         TAILQ_REMOVE(&reconciler->dirty, key, dirty_link);
     }
@@ -154,7 +147,9 @@ static int key_ensure(struct reconciler *reconciler, enum key_kind kind, const c
         return r;
     }
     key_mark(key);
-    key_set_in_pass(key, reconciler->pass.running);
+    if (reconciler->pass.running) {
+        pass_join(key);
+    }
     log_debug("%s: appeared", key->name);
     return 0;
 }
@@ -328,45 +323,13 @@ int keys_follow(struct reconciler *reconciler, struct world_engine *engine, bool
     drop_keys(reconciler, engine);
     int r = 0;
     if (all) {
-        keys_mark(reconciler, true);
+        pass_mark_keys(reconciler, true);
     } else if (reconciler->snapshot != NULL) {
         r = follow_facts(reconciler, reconciler->snapshot->engine, engine);
     }
     snapshot_unref(reconciler->snapshot);
     reconciler->snapshot = snapshot;
     return r < 0 ? r : add_keys(reconciler, engine);
-}
-
-static bool takes_part(const struct reconciler *reconciler, const struct key *key, bool forced)
-{
-    bool silent = key->item.processing && !key->item.holds_place;
-    return key->kind != KEY_ENGINE && (key->kind != KEY_NODE || key_engine(reconciler)->observed) &&
-           (forced || key->item.failures == 0) && !silent;
-}
-
-void keys_mark(struct reconciler *reconciler, bool forced)
-{
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        struct key *key = key_at(reconciler, i);
-        if (takes_part(reconciler, key, forced)) {
-            key_mark(key);
-        }
-    }
-}
-
-void keys_mark_pass(struct reconciler *reconciler)
-{
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        struct key *key = key_at(reconciler, i);
-        if (takes_part(reconciler, key, reconciler->pass.forced)) {
-            key_mark(key);
-            key_set_in_pass(key, true);
-        }
-    }
-    key_engine(reconciler)->leads_pass = false;
-    if (!reconciler->pass.due) {
-        reconciler->pass.forced = false; // else it is the next one's
-    }
 }
 
 int keys_lose_engine(struct reconciler *reconciler, const struct error *why)

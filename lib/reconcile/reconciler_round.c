@@ -34,7 +34,7 @@ static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
     set_state(key, KEY_IDLE);
     snapshot_unref(TAKE_PTR(key->snapshot));
     key->input = (struct plan_input){0};
-    key_set_in_pass(key, false);
+    pass_leave(key);
     key->leads_pass = false;
     queue_done(key_queue(key), &key->item, outcome, retry_ms, reconciler->now_ms,
                next_random(reconciler));
@@ -210,7 +210,7 @@ static void unobserved(struct key *key, const struct error *err)
         r = keys_lose_engine(key->reconciler, err);
     }
     if (key->leads_pass) {
-        keys_mark_pass(key->reconciler);
+        pass_spread(key->reconciler);
     }
     struct key *engine = key_engine(key->reconciler);
     if (err->code == ENOTCONN && engine->item.failures == 0) {
@@ -286,7 +286,7 @@ static int take_engine(struct key *key)
     key->observed = true;
     int r = keys_follow(reconciler, TAKE_PTR(key->observation.engine), back);
     if (key->leads_pass) {
-        keys_mark_pass(reconciler);
+        pass_spread(reconciler);
     }
     set_input(key);
     return r;
