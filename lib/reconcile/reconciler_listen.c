@@ -49,14 +49,22 @@ static void on_end(void *ctx, const struct error *err)
     reconciler_wake(listener->reconciler);
 }
 
+// What a key does in vain may be what its stream tells of: a container that ends as often as it is
+// started would be started in a hot loop.
+static bool is_heard(const struct reconciler *reconciler, const struct key *key)
+{
+    return queue_failures(reconciler->queue, key->name) <= FAILURES_HEARD_MAX;
+}
+
 static void mark_dirty_keys(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->key_count; i++) {
         struct key *key = reconciler->keys[i];
-        if (key->dirty &&
-            queue_add_at(reconciler->queue, key->name, reconciler->now_ms + COALESCE_MS) == 0) {
-            key->dirty = false;
+        if (key->dirty && is_heard(reconciler, key)) {
+            // Cannot fail: the queue knows the key.
+            (void)queue_add_at(reconciler->queue, key->name, reconciler->now_ms + COALESCE_MS);
         }
+        key->dirty = false;
     }
 }
 
