@@ -6,6 +6,7 @@
 #include "lib/base/log.h"
 
 #define COALESCE_MS 20       // a burst of events is one pass
+#define FAILURES_HEARD_MAX 2 // a key that fails more often is left to its back-off
 #define STEADY_MS 10000      // a stream that lasted so long begins its back-off anew
 #define ENGINE_RETRY_MS 1000 // a local socket costs nothing to ask
 
@@ -50,13 +51,22 @@ static void on_end(void *ctx, const struct error *err)
     reconciler_wake(reconciler);
 }
 
+// What a key does in vain may be what its stream tells of: a container that ends as often as it is
+// started would be started in a hot loop.
+static bool is_heard(const struct key *key)
+{
+    return key->item.failures <= FAILURES_HEARD_MAX;
+}
+
 static void mark_dirty_keys(struct reconciler *reconciler)
 {
     struct key *key = NULL;
     while ((key = TAILQ_FIRST(&reconciler->dirty)) != NULL) {
         TAILQ_REMOVE(&reconciler->dirty, key, dirty_link);
         key->dirty = false;
-        queue_add_at(key_queue(key), &key->item, reconciler->now_ms + COALESCE_MS);
+        if (is_heard(key)) {
+            queue_add_at(key_queue(key), &key->item, reconciler->now_ms + COALESCE_MS);
+        }
     }
 }
 

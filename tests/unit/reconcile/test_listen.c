@@ -130,6 +130,29 @@ static void test_a_refusal_backs_off(void **state)
     finish(fixture);
 }
 
+// As of a container that ends as soon as it is started, which is told each time.
+static void test_a_failing_key_is_left_to_its_back_off(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    fake_container_stop(fixture->world, "hostk8s-registry");
+    fake_ignore_actions(fixture->fake, true);
+    for (int i = 0; i < 5; i++) {
+        tell(fixture, "engine", "engine");
+    }
+    size_t observed = fake_observed(fixture->fake, "engine");
+    for (int i = 0; i < 20; i++) {
+        tell(fixture, "engine", "engine");
+    }
+    assert_int_equal(fake_observed(fixture->fake, "engine"), observed);
+    fake_ignore_actions(fixture->fake, false);
+    fixture_advance(fixture, 5000);
+    fixture_all_ready(fixture);
+    tell(fixture, "engine", "engine");
+    assert_true(fake_observed(fixture->fake, "engine") > observed + 1); // it is heard again
+    finish(fixture);
+}
+
 static void test_a_cluster_that_goes_is_not_listened_to(void **state)
 {
     (void)state;
@@ -209,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_an_unknown_node_is_news_of_the_engine),
         cmocka_unit_test(test_an_end_is_followed_up),
         cmocka_unit_test(test_a_refusal_backs_off),
+        cmocka_unit_test(test_a_failing_key_is_left_to_its_back_off),
         cmocka_unit_test(test_a_cluster_that_goes_is_not_listened_to),
         cmocka_unit_test(test_a_cluster_that_is_forgotten),
         cmocka_unit_test(test_an_unwanted_cluster_is_not_listened_to),
