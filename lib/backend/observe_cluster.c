@@ -112,6 +112,12 @@ static void ask(struct cluster_look *look, enum kube_kind kind, const char *path
     }
 }
 
+static bool is_served(const struct world_apis *apis, enum kube_kind kind)
+{
+    return (kind != KUBE_ENDPOINT_SLICE || apis->endpoint_slice_v1) &&
+           (kind != KUBE_INGRESS || apis->ingress_v1);
+}
+
 static const struct world_object *own_namespace(const struct cluster_look *look)
 {
     const char *name = look->input->config->ui.name_space;
@@ -148,32 +154,41 @@ static void look_finish(struct cluster_look *look)
     look_end(look, NULL);
 }
 
-// A namespace takes with it all that lives in it.
-static void look_for_residents(struct cluster_look *look)
+// A namespace takes with it all that lives in it: the managed kinds, and others that people use.
+static void ask_for_residents(struct cluster_look *look)
 {
     static const struct {
         const char *prefix;
         const char *plural;
-    } collections[] = {
-        {"/api/v1", "configmaps"},
+    } others[] = {
         {"/api/v1", "secrets"},
-        {"/api/v1", "services"},
         {"/api/v1", "pods"},
         {"/api/v1", "persistentvolumeclaims"},
-        {"/apis/apps/v1", "deployments"},
         {"/apis/apps/v1", "statefulsets"},
         {"/apis/apps/v1", "daemonsets"},
         {"/apis/batch/v1", "jobs"},
     };
+    const char *name_space = look->input->config->ui.name_space;
+    for (enum kube_kind kind = 0; kind < _KUBE_KIND_COUNT; kind++) {
+        if (kube_kinds[kind].namespaced && is_served(&look->world->apis, kind)) {
+            _cleanup_free_ char *path = NULL;
+            (void)kube_kind_path(kind, name_space, NULL, &path);
+            ask(look, kind, path, "", on_residents);
+        }
+    }
+    for (size_t i = 0; i < ELEMENTS(others); i++) {
+        _cleanup_free_ char *path =
+            str_printf("%s/namespaces/%s/%s", others[i].prefix, name_space, others[i].plural);
+        ask(look, _KUBE_KIND_COUNT, path, "", on_residents);
+    }
+}
+
+static void look_for_residents(struct cluster_look *look)
+{
     look->next = look_finish;
     bool wanted = look->input->wanted && look->input->config->ui.enabled;
     if (!wanted && own_namespace(look) != NULL) {
-        for (size_t i = 0; i < ELEMENTS(collections); i++) {
-            _cleanup_free_ char *path =
-                str_printf("%s/namespaces/%s/%s", collections[i].prefix,
-                           look->input->config->ui.name_space, collections[i].plural);
-            ask(look, _KUBE_KIND_COUNT, path, "", on_residents);
-        }
+        ask_for_residents(look);
     }
     look_joined(look);
 }
@@ -265,12 +280,6 @@ static void on_ingress_class(void *ctx, _unused_ json_t *answer, const struct er
     struct look_request *request = ctx;
     request->look->world->ingress_class_present = err == NULL;
     request_end(request, err != NULL && err->status == 404 ? NULL : err);
-}
-
-static bool is_served(const struct world_apis *apis, enum kube_kind kind)
-{
-    return (kind != KUBE_ENDPOINT_SLICE || apis->endpoint_slice_v1) &&
-           (kind != KUBE_INGRESS || apis->ingress_v1);
 }
 
 static void look_at_lists(struct cluster_look *look)
