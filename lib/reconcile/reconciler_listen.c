@@ -49,14 +49,22 @@ static void on_end(void *ctx, const struct error *err)
     reconciler_wake(listener->reconciler);
 }
 
+// What a key does in vain may be what its stream tells of: a container that ends as often as it is
+// started would be started in a hot loop.
+static bool is_heard(const struct reconciler *reconciler, const struct key *key)
+{
+    return queue_failures(reconciler->queue, key->name) <= FAILURES_HEARD_MAX;
+}
+
 static void mark_dirty_keys(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->key_count; i++) {
         struct key *key = reconciler->keys[i];
-        if (key->dirty &&
-            queue_add_at(reconciler->queue, key->name, reconciler->now_ms + COALESCE_MS) == 0) {
-            key->dirty = false;
+        if (key->dirty && is_heard(reconciler, key)) {
+            // Cannot fail: the queue knows the key.
+            (void)queue_add_at(reconciler->queue, key->name, reconciler->now_ms + COALESCE_MS);
         }
+        key->dirty = false;
     }
 }
 
@@ -131,7 +139,10 @@ static void take_end(struct listener *listener)
     listener->due_ms = reconciler->now_ms + delay_ms;
     log_debug("%s: no longer listening: %s", listener->key,
               listener->error.kind == ERROR_NONE ? "the stream ended" : listener->error.text);
-    (void)queue_add(reconciler->queue, listener->key);
+    // The key may have gone before its stream; the queue would know it again.
+    if (key_find(reconciler, listener->key) != NULL) {
+        (void)queue_add(reconciler->queue, listener->key);
+    }
 }
 
 static void begin(struct listener *listener)

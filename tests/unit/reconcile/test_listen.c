@@ -1,6 +1,8 @@
 // Streams: what they tell is looked at within milliseconds, in one pass for a burst; their ends are
 // followed by a pass and a new try.
+#include "lib/reconcile/reconciler_internal.h"
 #include "tests/support/reconcile_fixture.h"
+#include "tests/support/sample_config.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -129,6 +131,29 @@ static void test_a_refusal_backs_off(void **state)
     finish(fixture);
 }
 
+// As of a container that ends as soon as it is started, which is told each time.
+static void test_a_failing_key_is_left_to_its_back_off(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    fake_container_stop(fixture->world, "hostk8s-registry");
+    fake_ignore_actions(fixture->fake, true);
+    for (int i = 0; i < 5; i++) {
+        tell(fixture, "engine", "engine");
+    }
+    size_t observed = fake_observed(fixture->fake, "engine");
+    for (int i = 0; i < 20; i++) {
+        tell(fixture, "engine", "engine");
+    }
+    assert_int_equal(fake_observed(fixture->fake, "engine"), observed);
+    fake_ignore_actions(fixture->fake, false);
+    fixture_advance(fixture, 5000);
+    fixture_all_ready(fixture);
+    tell(fixture, "engine", "engine");
+    assert_true(fake_observed(fixture->fake, "engine") > observed + 1); // it is heard again
+    finish(fixture);
+}
+
 static void test_a_cluster_that_goes_is_not_listened_to(void **state)
 {
     (void)state;
@@ -142,6 +167,25 @@ static void test_a_cluster_that_goes_is_not_listened_to(void **state)
     finish(fixture);
 }
 
+// A cluster of a pattern has no key once it is deleted; its stream may end later.
+static void test_a_stream_ends_after_its_key(void **state)
+{
+    (void)state;
+    struct config *config = sample_config();
+    strv_done(&config->clusters);
+    assert_int_equal(strv_add(&config->clusters, "h*"), 0);
+    struct fixture *fixture = fixture_new_with(RECONCILE_KEEP, config);
+    fake_offer_streams(fixture->fake);
+    fixture_run(fixture);
+    assert_true(fake_is_listened_to(fixture->fake, CLUSTER));
+    fake_node_remove(fixture->world, NODE);
+    tell(fixture, "engine", "engine");
+    fixture_advance(fixture, BACKOFF_MAX_MS);
+    assert_false(fake_is_listened_to(fixture->fake, CLUSTER));
+    assert_int_equal(queue_count(fixture->reconciler->queue), fixture->reconciler->key_count);
+    finish(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,7 +195,9 @@ int main(void)
         cmocka_unit_test(test_an_unknown_node_is_news_of_the_engine),
         cmocka_unit_test(test_an_end_is_followed_up),
         cmocka_unit_test(test_a_refusal_backs_off),
+        cmocka_unit_test(test_a_failing_key_is_left_to_its_back_off),
         cmocka_unit_test(test_a_cluster_that_goes_is_not_listened_to),
+        cmocka_unit_test(test_a_stream_ends_after_its_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
