@@ -55,7 +55,7 @@ static bool is_deleting(const json_t *object)
 static struct entry *insert(struct model_cluster *model, enum kube_kind kind, json_t *object)
 {
     assert_true(model->count < OBJECT_MAX);
-    _cleanup_free_ char *uid = str_printf("uid-%u", ++model->serial);
+    _cleanup_free_ char *uid = str_printf("uid-%06u", ++model->serial);
     json_t *metadata = json_object_get(object, "metadata");
     assert_int_equal(json_object_set_new(metadata, "uid", json_string(uid)), 0);
     if (kind == KUBE_SERVICE) {
@@ -101,6 +101,13 @@ static int apply(struct model_cluster *model, const struct action *action)
     return 0;
 }
 
+static void start_deletion(json_t *object)
+{
+    assert_int_equal(json_object_set_new(json_object_get(object, "metadata"), "deletionTimestamp",
+                                         json_string("2026-01-01T00:00:00Z")),
+                     0);
+}
+
 // A Namespace takes its time; without finalizers everything else is gone at once.
 static int delete (struct model_cluster *model, const struct action *action)
 {
@@ -112,8 +119,8 @@ static int delete (struct model_cluster *model, const struct action *action)
         return -EEXIST;
     }
     if (action->kind == KUBE_NAMESPACE) {
-        return json_object_set_new(json_object_get(entry->object, "metadata"), "deletionTimestamp",
-                                   json_string("2026-01-01T00:00:00Z"));
+        start_deletion(entry->object);
+        return 0;
     }
     remove_entry(model, entry);
     return 0;
@@ -235,6 +242,15 @@ json_t *model_cluster_at(struct model_cluster *model, size_t i, enum kube_kind *
 {
     *ret_kind = model->entries[i].kind;
     return model->entries[i].object;
+}
+
+void model_cluster_remove(struct model_cluster *model, size_t i)
+{
+    if (model->entries[i].kind == KUBE_NAMESPACE) {
+        start_deletion(model->entries[i].object);
+    } else {
+        remove_entry(model, &model->entries[i]);
+    }
 }
 
 struct model_cluster *model_cluster_new(bool ipv6)

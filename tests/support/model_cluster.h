@@ -21,6 +21,9 @@ void model_cluster_put(struct model_cluster *model, enum kube_kind kind, json_t 
 size_t model_cluster_count(const struct model_cluster *model);
 json_t *model_cluster_at(struct model_cluster *model, size_t i, enum kube_kind *ret_kind);
 
+// Somebody else deletes one of them; the controllers are still to do their part.
+void model_cluster_remove(struct model_cluster *model, size_t i);
+
 // Executes an action. Returns 0, or -errno when the API server would refuse it.
 int model_cluster_act(struct model_cluster *model, const struct action *action);
 

@@ -102,7 +102,7 @@ void sim_engine_detach(struct sim_engine *engine, struct sim_container *containe
 static void name_network(struct sim_engine *engine)
 {
     free(engine->network_id);
-    engine->network_id = str_printf("network%u", ++engine->serial);
+    engine->network_id = str_printf("network%06u", ++engine->serial);
     assert_non_null(engine->network_id);
 }
 
@@ -126,7 +126,7 @@ struct sim_container *sim_engine_add(struct sim_engine *engine, const char *name
     struct sim_container *container = calloc(1, sizeof(*container));
     assert_non_null(container);
     *container = (struct sim_container){
-        .id = str_printf("id%u", ++engine->serial),
+        .id = str_printf("id%06u", ++engine->serial),
         .name = str_dup(name),
         .spec = spec,
         .state = "created",

@@ -38,7 +38,7 @@ static void tell(struct sim_kube *kube, enum kube_kind kind, const char *type)
     _cleanup_free_ char *line =
         str_printf("GET %s/%s?", kube_kinds[kind].prefix, kube_kinds[kind].plural);
     _cleanup_free_ char *event =
-        str_printf("{\"type\":\"%s\",\"object\":{\"metadata\":{\"resourceVersion\":\"%u\"}}}\n",
+        str_printf("{\"type\":\"%s\",\"object\":{\"metadata\":{\"resourceVersion\":\"%06u\"}}}\n",
                    type, kube->version);
     assert_non_null(line);
     assert_non_null(event);

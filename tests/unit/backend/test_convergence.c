@@ -46,16 +46,17 @@ static void test_first_convergence(void **state)
 // Whoever changes this list changes what the daemon costs at rest.
 static const char idle_pass[] =
     "GET /v1.41/containers/json?all=1\n"
-    "GET /v1.41/containers/id4/json\n"
+    "GET /v1.41/containers/id000004/json\n"
     "GET /v1.41/networks/kind\n"
     "GET /v1.41/images/registry%3A2/json\n"
     "GET /v2/\n"
-    "HEAD /v1.41/containers/id3/archive?path=" CERTS "\n"
-    "HEAD /v1.41/containers/id3/archive?path=%2Fetc%2Fcontainerd%2Fconfig.toml\n"
-    "HEAD /v1.41/containers/id3/archive?path=" CERTS "%2Flocalhost%3A5000%2Fhosts.toml\n"
-    "HEAD /v1.41/containers/id3/archive?path=" CERTS "%2Flocalhost%3A5002%2Fhosts.toml\n"
-    "HEAD /v1.41/containers/id3/archive?path=" CERTS "%2F127.0.0.1%3A5002%2Fhosts.toml\n"
-    "HEAD /v1.41/containers/id3/archive?path=" CERTS "%2Fhostk8s-registry%3A5000%2Fhosts.toml\n"
+    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "\n"
+    "HEAD /v1.41/containers/id000003/archive?path=%2Fetc%2Fcontainerd%2Fconfig.toml\n"
+    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2Flocalhost%3A5000%2Fhosts.toml\n"
+    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2Flocalhost%3A5002%2Fhosts.toml\n"
+    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2F127.0.0.1%3A5002%2Fhosts.toml\n"
+    "HEAD /v1.41/containers/id000003/archive?path=" CERTS
+    "%2Fhostk8s-registry%3A5000%2Fhosts.toml\n"
     "GET /api/v1/namespaces" OWN "GET /api/v1/configmaps" OWN "GET /apis/apps/v1/deployments" OWN
     "GET /api/v1/services" OWN "GET /api/v1/endpoints" OWN
     "GET /apis/discovery.k8s.io/v1/endpointslices" OWN
@@ -174,23 +175,9 @@ static void each_object(struct rig *rig, void (*damage)(struct model_cluster *mo
     sim_kube_tell_all(sim_kube(rig->sim, "hostk8s"));
 }
 
-static void delete_object(struct model_cluster *model, size_t index)
-{
-    enum kube_kind kind = KUBE_NAMESPACE;
-    const json_t *metadata = json_object_get(model_cluster_at(model, index, &kind), "metadata");
-    const struct action action = {
-        .type = ACTION_OBJECT_DELETE,
-        .kind = kind,
-        .name_space = (char *)(uintptr_t)json_get_string(metadata, "namespace", NULL),
-        .name = (char *)(uintptr_t)json_get_string(metadata, "name", NULL),
-        .uid = (char *)(uintptr_t)json_get_string(metadata, "uid", NULL),
-    };
-    assert_int_equal(model_cluster_act(model, &action), 0);
-}
-
 static void delete_objects(struct rig *rig)
 {
-    each_object(rig, delete_object);
+    each_object(rig, model_cluster_remove);
 }
 
 static void unlabel_object(struct model_cluster *model, size_t index)
@@ -214,7 +201,7 @@ static void delete_namespace(struct rig *rig)
         enum kube_kind kind = KUBE_NAMESPACE;
         const json_t *object = model_cluster_at(model, i, &kind);
         if (kind == KUBE_NAMESPACE && model_is_owned(kind, object)) {
-            delete_object(model, i);
+            model_cluster_remove(model, i);
             break;
         }
     }
@@ -340,6 +327,27 @@ static void test_reload(void **state)
     rig_free(rig);
 }
 
+// Without the UI its namespace goes, unless somebody else has anything in it.
+static void test_residents(void **state)
+{
+    (void)state;
+    static const enum kube_kind kinds[] = {KUBE_CONFIG_MAP, KUBE_DEPLOYMENT,     KUBE_SERVICE,
+                                           KUBE_ENDPOINTS,  KUBE_ENDPOINT_SLICE, KUBE_INGRESS};
+    for (size_t i = 0; i < ELEMENTS(kinds); i++) {
+        struct rig *rig = converged_rig();
+        model_cluster_put(sim_kube_model(sim_kube(rig->sim, "hostk8s")), kinds[i],
+                          json_pack("{s:{s:s, s:s}, s:{}}", "metadata", "name", "theirs",
+                                    "namespace", "hostk8s", "spec"));
+        _cleanup_free_ char *foreign = sim_foreign_text(rig->sim);
+        struct config *without = sample_config();
+        without->ui.enabled = false;
+        assert_int_equal(rig_reload(rig, without), 0);
+        rig_converge(rig);
+        sim_assert_foreign_text(rig->sim, foreign);
+        rig_free(rig);
+    }
+}
+
 // A container that does not come up is put back.
 static void test_put_back(void **state)
 {
@@ -361,7 +369,7 @@ int main(void)
         cmocka_unit_test(test_first_convergence), cmocka_unit_test(test_idle_pass),
         cmocka_unit_test(test_repairs),           cmocka_unit_test(test_worker),
         cmocka_unit_test(test_absences),          cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_put_back),
+        cmocka_unit_test(test_residents),         cmocka_unit_test(test_put_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
