@@ -16,9 +16,9 @@ static const struct {
     const char *library;
     bool resizes; // only its reallocs
 } spared[] = {
-    // libarchive 3.6: archive_string_ensure fails, and archive_strncat and its kin end the process
-    // (__archive_errx in archive_string.c).
-    {"libarchive.so", true},
+    // libarchive 3.6: of the 153 allocations that writing a tar of two files takes, 98 end the
+    // process when they fail, most of them by __archive_errx in archive_string.c, and 38 leak.
+    {"libarchive.so", false},
     // libuv 1.44: maybe_resize aborts (src/unix/core.c).
     {"libuv.so", true},
 };

@@ -1,5 +1,6 @@
 // Streams: what they tell is looked at within milliseconds, in one pass for a burst; their ends are
 // followed by a pass and a new try.
+#include "lib/reconcile/reconciler_internal.h"
 #include "tests/support/reconcile_fixture.h"
 #include "tests/support/sample_config.h"
 
