@@ -1,6 +1,5 @@
 """A container of the fake engine: its file tree, its state, and what answers at its port."""
 
-import copy
 import datetime
 import hashlib
 import io
@@ -10,6 +9,7 @@ import posixpath
 import tarfile
 import time
 
+from http_message import clone
 from http_server import Server, reply
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/engine"
@@ -157,7 +157,7 @@ class Container:
 
     def listed(self):
         """As an element of GET /containers/json."""
-        document = copy.deepcopy(LISTED) | {
+        document = clone(LISTED) | {
             "Id": self.id,
             "Names": ["/" + self.name],
             "Image": self.spec["Image"],
@@ -176,7 +176,7 @@ class Container:
     def inspected(self):
         """As GET /containers/ID/json."""
         image, host = self.spec["Image"], self.spec.get("HostConfig", {})
-        document = copy.deepcopy(INSPECTED) | {
+        document = clone(INSPECTED) | {
             "Id": self.id,
             "Name": "/" + self.name,
             "Image": "sha256:" + identity(image),

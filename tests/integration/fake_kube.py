@@ -3,7 +3,6 @@ discovery, lists by label, get, server-side apply, delete. Defaults and statuses
 controllers would."""
 
 import base64
-import copy
 import functools
 import hashlib
 import json
@@ -14,6 +13,7 @@ import subprocess
 import tempfile
 import time
 
+from http_message import clone
 from http_server import Response, Server, reply
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/kube"
@@ -136,13 +136,13 @@ def merge(into, value):
             for element in child:
                 found = find(elements, name, element)
                 if found is None:
-                    elements.append(copy.deepcopy(element))
+                    elements.append(clone(element))
                 else:
                     merge(found, element)
         elif isinstance(child, dict) and isinstance(into.get(name), dict):
             merge(into[name], child)
         else:
-            into[name] = copy.deepcopy(child)
+            into[name] = clone(child)
 
 
 def drop(target, before, now):
@@ -204,7 +204,7 @@ class Kube(Server):
 
     def add(self, plural, namespace, name, document):
         """Puts an object there as somebody else."""
-        document = copy.deepcopy(document)
+        document = clone(document)
         metadata = document.setdefault("metadata", {})
         metadata |= {"name": name} | ({"namespace": namespace} if namespace else {})
         self.objects[plural, namespace, name] = self._stamp(plural, document)
@@ -263,7 +263,7 @@ class Kube(Server):
         if "watch" in request.query:
             return self._watch(request, plural, wanted)
         items = []
-        for key, document in sorted(self.objects.items(), key=str):
+        for key, document in sorted(self.objects.items(), key=lambda item: str(item[0])):
             labels = document["metadata"].get("labels") or {}
             if key[0] == plural and namespace in (None, key[1]) and wanted.items() <= labels.items():
                 items.append({k: v for k, v in document.items() if k not in ("kind", "apiVersion")})
@@ -332,7 +332,7 @@ class Kube(Server):
         if applied["metadata"]["name"] != name or applied["metadata"].get("namespace") != namespace:
             return failure(400, "BadRequest", "the name of the object does not match the URL")
         before = self.objects.get(key)
-        document = copy.deepcopy(before) or {"apiVersion": applied["apiVersion"], "metadata": {}}
+        document = clone(before) or {"apiVersion": applied["apiVersion"], "metadata": {}}
         drop(document, owned_part(self.applied.get(key, {"metadata": {}})), owned_part(applied))
         merge(document, applied)
         others = [m for m in document["metadata"].get("managedFields", []) if m["manager"] != MANAGER]

@@ -1,7 +1,9 @@
 """What the fakes and their faults have in common: requests, answers, streams."""
 
 import dataclasses
+import functools
 import json
+import marshal
 import queue
 import time
 import urllib.parse
@@ -30,11 +32,11 @@ class Request:
     def status(self):
         return 0 if self.response is None else self.response.status
 
-    @property
+    @functools.cached_property
     def path(self):
         return urllib.parse.unquote(urllib.parse.urlsplit(self.target).path)
 
-    @property
+    @functools.cached_property
     def query(self):
         pairs = urllib.parse.parse_qsl(urllib.parse.urlsplit(self.target).query, keep_blank_values=True)
         return dict(pairs)
@@ -46,8 +48,17 @@ class Request:
     def json(self):
         return json.loads(self.body)
 
-    def __str__(self):
+    @functools.cached_property
+    def text(self):
         return f"{self.method} {urllib.parse.unquote(self.target)}"
+
+    def __str__(self):
+        return self.text
+
+
+def clone(document):
+    """A copy of what JSON can express."""
+    return marshal.loads(marshal.dumps(document))
 
 
 def reply(document, status=200, **headers):
