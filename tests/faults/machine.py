@@ -14,8 +14,8 @@ import threading
 
 from fake_engine import Engine
 from fake_kube import MANAGER, Kube, certificates
-from http_faults import STAT
 from harness import BINARY, REGISTRY, RESOURCES, SANITIZER, Process, merged, wait_until
+from http_faults import STAT
 
 OWNER = "io.hostk8s.registryd.owner"
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -61,8 +61,8 @@ class Result:
 
 
 class Machine:
-    def __init__(self):
-        self.home = pathlib.Path(tempfile.mkdtemp(prefix="hk8s-"))
+    def __init__(self, directory):
+        self.home = pathlib.Path(tempfile.mkdtemp(dir=directory))
         self.storage = self.home / "registry"
         self.config_file = self.home / "registryd.yaml"
         self.claim, (self.port, self.other_port, kube_port) = claim_ports()
@@ -98,12 +98,6 @@ class Machine:
         self.secrets += [certificates().base64(name)[:60] for name in ("client.key", "client.crt")]
         self._populate()
         self.bare = self.saved()
-
-    def close(self):
-        for server in self.servers:
-            server.close()
-        shutil.rmtree(self.home, ignore_errors=True)
-        self.claim.close()
 
     # ---- what is there at the beginning, and put back ----
 

@@ -97,8 +97,8 @@ class Watcher:
 
 
 class Runner:
-    def __init__(self):
-        self.machine = Machine()
+    def __init__(self, directory):
+        self.machine = Machine(directory)
         self.machine.configure()
         self.machine.restore(self.machine.bare)
         result = self.machine.run("apply")

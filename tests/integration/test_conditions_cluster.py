@@ -111,6 +111,16 @@ class ClusterConditions(ConditionTest):
         self.node.tree.write("/etc/kubernetes/admin.conf", self.kube.admin_conf())
         daemon.wait_converged()
 
+    def test_refused_credentials_are_read_again(self):
+        daemon = self.converged_daemon()
+        before = self.engine.mark()
+        self.kube.fault("", "status", times=None, code=401)
+        daemon.signal(signal.SIGUSR1)
+        self.wait_ready(daemon, DEPLOYMENT, "Forbidden", "HTTP 401", "Unknown")
+        self.engine.wait("GET .*admin.conf", since=before)
+        self.kube.clear_faults()
+        daemon.wait_converged()
+
     def test_forbidden(self):
         text = 'deployments.apps is forbidden: User "nobody" cannot list resource "deployments"'
         body = {"message": text, "reason": "Forbidden"}
