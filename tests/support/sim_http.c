@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
 
@@ -76,7 +77,7 @@ static struct server *server_at(struct sim_http *http, const char *address)
     assert_true(http->server_count < SERVERS_MAX && strlen(address) < ADDRESS_MAX);
     struct server *server = &http->servers[http->server_count++];
     *server = (struct server){0};
-    (void)strcpy(server->address, address);
+    (void)snprintf(server->address, sizeof(server->address), "%s", address);
     return server;
 }
 

@@ -213,7 +213,9 @@ static void take_apart(char *path, struct place *ret)
     rest[-1] = '\0';
     char *parts[4] = {0};
     size_t count = 0;
-    for (char *part = strtok(rest, "/"); part != NULL; part = strtok(NULL, "/")) {
+    char *state = NULL;
+    for (char *part = strtok_r(rest, "/", &state); part != NULL;
+         part = strtok_r(NULL, "/", &state)) {
         assert_true(count < ELEMENTS(parts));
         parts[count++] = part;
     }

@@ -468,33 +468,6 @@ static void test_get_groups(void **state)
     assert_string_equal(outcome.err.text, "kube: GET /apis: the answer has no list of groups");
 }
 
-static void test_groups(void **state)
-{
-    (void)state;
-    json_auto_t *groups = json_fixture("fixtures/kube/api_groups.json");
-    assert_true(kube_api_groups_serve(groups, "apps/v1"));
-    assert_true(kube_api_groups_serve(groups, "networking.k8s.io/v1"));
-    assert_true(kube_api_groups_serve(groups, "discovery.k8s.io/v1beta1"));
-    assert_false(kube_api_groups_serve(groups, "discovery.k8s.io/v1"));
-    assert_false(kube_api_groups_serve(groups, "apps"));
-    assert_false(kube_api_groups_serve(groups, ""));
-    assert_false(kube_api_groups_serve(NULL, "apps/v1"));
-
-    static const char *const shapes[] = {
-        "[]",
-        "{}",
-        "{\"groups\": null}",
-        "{\"groups\": {\"versions\": []}}",
-        "{\"groups\": [null, 1, [], {}, {\"versions\": null}, {\"versions\": 2}]}",
-        "{\"groups\": [{\"versions\": [null, 3, {}, {\"groupVersion\": null}]}]}",
-    };
-    for (size_t i = 0; i < ELEMENTS(shapes); i++) {
-        json_auto_t *shape = json_loads(shapes[i], 0, NULL);
-        assert_non_null(shape);
-        assert_false(kube_api_groups_serve(shape, "apps/v1"));
-    }
-}
-
 #define WITH_KUBE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -507,7 +480,6 @@ int main(void)
         WITH_KUBE(test_retry_after),  WITH_KUBE(test_network_errors),
         WITH_KUBE(test_cancel),       WITH_KUBE(test_cancel_reads),
         WITH_KUBE(test_chain),        WITH_KUBE(test_get_groups),
-        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
