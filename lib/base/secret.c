@@ -16,7 +16,7 @@ struct secrets {
     LIST_ENTRY(secrets) link;
 };
 
-static LIST_HEAD(, secrets) owners = LIST_HEAD_INITIALIZER(owners);
+static LIST_HEAD(owner_list, secrets) owners = LIST_HEAD_INITIALIZER(owners);
 
 int secrets_new(struct secrets **ret)
 {
