@@ -68,6 +68,7 @@ static size_t secret_at(const char *text)
     const struct secrets *secrets;
     LIST_FOREACH(secrets, &owners, link)
     {
+        // cppcheck-suppress uninitvar; LIST_FOREACH sets it
         for (size_t i = 0; i < secrets->parts.count; i++) {
             const char *part = secrets->parts.items[i];
             size_t length = strlen(part);
