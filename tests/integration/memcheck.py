@@ -1,5 +1,6 @@
 """Every unit test, and one life of the daemon, under valgrind: what is read before it was written, what leaks,
-what is left open. Not found by discovery: it needs a build with symbols and without sanitizers."""
+what is left open. The unit tests with an allocator of their own (tests/interpose) look at all that themselves.
+Not found by discovery: it needs a build with symbols and without sanitizers."""
 
 import concurrent.futures
 import os
