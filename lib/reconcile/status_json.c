@@ -1,3 +1,4 @@
+#include "lib/base/buf.h"
 #include "lib/base/str.h"
 #include "lib/doc/json_text.h"
 #include "lib/reconcile/status.h"
@@ -7,6 +8,7 @@
 #include <time.h>
 
 #define SUMMARY_MAX 512
+#define TEXT_BYTES_MAX (64u * 1024u) // of the summary, or of one resource
 #define REAL_PRECISION 6
 #define US_PER_MS 1000
 
@@ -48,22 +50,27 @@ static int write_summary(const struct status *status, int pid, const char *confi
         "config", file, "ready", (json_int_t)status->ready, "total", (json_int_t)status->count,
         "summary", summary, "pass", "count", (json_int_t)status->passes, "lastMs",
         (json_int_t)status->pass_ms, "lastCpuMs", (double)status->pass_cpu_us / US_PER_MS);
-    // What could not be written shows in ferror.
-    bool written =
-        document != NULL &&
-        (json_dumpf(document, stream, JSON_EMBED | JSON_REAL_PRECISION(REAL_PRECISION)) == 0 ||
-         ferror(stream) != 0);
-    return written ? 0 : -ENOMEM;
+    _cleanup_buf_ struct buf text = BUF_INIT(TEXT_BYTES_MAX);
+    int r = json_print(&text, document, JSON_EMBED | JSON_REAL_PRECISION(REAL_PRECISION));
+    if (r == 0) {
+        (void)fputs(buf_str(&text), stream); // what could not be written shows in ferror
+    }
+    return r;
 }
 
 static int write_entry(struct status_entry *entry, FILE *stream)
 {
     if (entry->json == NULL) {
         json_auto_t *object = entry_to_json(entry);
-        entry->json = json_dumps(object, 0);
-    }
-    if (entry->json == NULL) {
-        return -ENOMEM;
+        _cleanup_buf_ struct buf text = BUF_INIT(TEXT_BYTES_MAX);
+        int r = json_print(&text, object, 0);
+        if (r < 0) {
+            return r;
+        }
+        entry->json = buf_take(&text);
+        if (entry->json == NULL) {
+            return -ENOMEM;
+        }
     }
     (void)fputs(entry->json, stream);
     return 0;
