@@ -172,7 +172,8 @@ static void test_soak(void **state)
                   late.live, late.live_bytes, late.descriptors, late.streams,
                   guard_backend_peak(rig->guard));
     assert_true(reconciler_status(rig->reconciler)->passes >= PASSES);
-    assert_int_equal(late.live, early.live);
+    // What grew with the passes would have grown by thousands.
+    assert_in_range(late.live, 1, early.live + 8);
     // Versions and serial numbers have more digits by then.
     assert_in_range(late.live_bytes, 1, early.live_bytes + MORE_DIGITS);
     assert_int_equal(late.descriptors, early.descriptors);
