@@ -33,8 +33,9 @@ static const char *const texts[] = {
     "[\"" TENS TENS TENS TENS TENS TENS "01\"]",
     "[\"" TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS "\"]",
     "[\"" TENS "ab\\n\", \"" TENS TENS "abcdefg\\u00e9\\\"\\\\\"]",
-    "{\"metadata\": {\"name\": \"registry-ui\", \"labels\": {\"app.kubernetes.io/name\": \"x\"}},"
-    " \"spec\": {\"ports\": [{\"port\": 80, \"protocol\": \"TCP\"}], \"clusterIP\": \"10.0.0.1\"}}",
+    ("{\"metadata\": {\"name\": \"registry-ui\", \"labels\": {\"app.kubernetes.io/name\": \"x\"}},"
+     " \"spec\": {\"ports\": [{\"port\": 80, \"protocol\": \"TCP\"}], \"clusterIP\": "
+     "\"10.0.0.1\"}}"),
 };
 
 static json_t *value_of(const char *text)
