@@ -277,14 +277,14 @@ static int mark_cluster(struct reconciler *reconciler, const char *cluster)
 static int follow_node(struct reconciler *reconciler, struct key *key,
                        const struct world_engine *before, const struct world_engine *after)
 {
-    const struct world_node *old = world_engine_node(before, key->object);
-    const struct world_node *new = world_engine_node(after, key->object);
-    if (!node_changed(old, new)) {
+    const struct world_node *was = world_engine_node(before, key->object);
+    const struct world_node *is = world_engine_node(after, key->object);
+    if (!node_changed(was, is)) {
         return 0;
     }
     key_mark(key);
-    bool made_anew = old != NULL && new != NULL && !str_equal(old->id, new->id);
-    bool started = old != NULL && !old->running && new != NULL &&new->running;
+    bool made_anew = was != NULL && is != NULL && !str_equal(was->id, is->id);
+    bool started = was != NULL && !was->running && is != NULL && is->running;
     if (made_anew || started) {
         // What is cached was of the old one, or of before: its files may be others.
         reconciler->backend->ops->forget(reconciler->backend, key->name);

@@ -6,8 +6,6 @@
 #include "lib/base/str.h"
 #include "lib/desired/desired.h"
 
-#define VERB_PUT_BACK "put back"
-
 static int digest_of(const struct config *config, char **ret)
 {
     struct desired_container container = {0};
@@ -69,7 +67,7 @@ void rejected_by_put_back(struct key *key, const struct action *action)
 {
     // The new container is taken away; a rename alone may put the old one back for other reasons.
     if (key->kind != KEY_ENGINE || action->type != ACTION_CONTAINER_REMOVE ||
-        !str_equal(action->verb, VERB_PUT_BACK) || key->input.rejected_digest != NULL) {
+        !str_equal(action->verb, PLAN_VERB_PUT_BACK) || key->input.rejected_digest != NULL) {
         return;
     }
     for (size_t i = 0; i < key->plan.condition_count; i++) {

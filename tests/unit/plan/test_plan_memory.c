@@ -1,8 +1,8 @@
 // Out of memory while the engine's and a node's plan is made: scenes that have most of its parts.
 #include "lib/base/str.h"
 #include "lib/desired/desired.h"
+#include "tests/support/alloc_cases.h"
 #include "tests/support/engine_scene.h"
-#include "tests/support/no_memory.h"
 #include "tests/support/sample_config.h"
 
 #include <errno.h>
@@ -104,7 +104,7 @@ static void engine_one(void (*arrange)(struct scene *scene))
         .rejected_reason = REASON_UNAVAILABLE,
         .rejected_text = "it was tried",
     };
-    assert_in_range(fail_each_allocation(plan_of_engine, &input), 10, 500);
+    assert_in_range(alloc_fail_each(plan_of_engine, &input, 0), 10, UINT64_MAX);
     scene_end(&scene);
 }
 
@@ -154,17 +154,17 @@ static void node(void **state)
         .input = {.config = scene.config, .engine = &world, .wanted = true},
         .files = scene.model->files,
     };
-    assert_in_range(fail_each_allocation(plan_of_node, &node), 10, 500);
+    assert_in_range(alloc_fail_each(plan_of_node, &node, 0), 10, UINT64_MAX);
 
     // Somebody else's file is in the way.
     model_engine_add_dir(scene.model, "localhost:5000", "server = \"https://example.com\"\n");
-    assert_in_range(fail_each_allocation(plan_of_node, &node), 10, 500);
+    assert_in_range(alloc_fail_each(plan_of_node, &node, 0), 10, UINT64_MAX);
 
     node.input.wanted = false;
-    assert_in_range(fail_each_allocation(plan_of_node, &node), 5, 500);
+    assert_in_range(alloc_fail_each(plan_of_node, &node, 0), 5, UINT64_MAX);
 
     node.files = NULL;
-    assert_in_range(fail_each_allocation(plan_of_node, &node), 3, 500);
+    assert_in_range(alloc_fail_each(plan_of_node, &node, 0), 3, UINT64_MAX);
     scene_end(&scene);
 }
 
@@ -197,7 +197,7 @@ static void unobserved(void **state)
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         cases[i].input = (struct plan_input){.config = config, .wanted = true};
-        assert_in_range(fail_each_allocation(plan_of_unobserved, &cases[i]), 3, 500);
+        assert_in_range(alloc_fail_each(plan_of_unobserved, &cases[i], 0), 3, UINT64_MAX);
     }
 }
 
