@@ -3,6 +3,7 @@
 
 #include "lib/backend/backend.h"
 #include "lib/base/sorted.h"
+#include "lib/doc/json_memo.h"
 #include "lib/docker/docker.h"
 #include "lib/kube/kube.h"
 #include "lib/world/cluster.h"
@@ -41,6 +42,7 @@ struct cluster_client {
     bool discovered;
     bool settled; // discovered some time after it was created
     struct world_apis apis;
+    struct json_memo lists[_KUBE_KIND_COUNT]; // of what the program manages
     struct cluster_client *next;
 };
 

@@ -42,6 +42,9 @@ void cluster_client_free(struct cluster_client *client)
         return;
     }
     kube_free(client->kube);
+    for (enum kube_kind kind = 0; kind < _KUBE_KIND_COUNT; kind++) {
+        json_memo_done(&client->lists[kind]);
+    }
     free(client->source);
     free(client->cluster);
     free(client);

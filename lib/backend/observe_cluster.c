@@ -90,7 +90,7 @@ static void request_end(struct look_request *request, const struct error *err)
 
 // Starts a list (selector given) or a get; what refuses to start is noted like what fails later.
 static void ask(struct cluster_look *look, enum kube_kind kind, const char *path,
-                const char *selector, kube_done_fn done)
+                const char *selector, struct json_memo *memo, kube_done_fn done)
 {
     struct error error = {0};
     struct look_request *request = malloc(sizeof(*request));
@@ -102,7 +102,7 @@ static void ask(struct cluster_look *look, enum kube_kind kind, const char *path
     }
     *request = (struct look_request){look, kind};
     struct kube *kube = look->client->kube;
-    int r = selector != NULL ? kube_list(kube, path, selector, done, request, &error)
+    int r = selector != NULL ? kube_list(kube, path, selector, memo, done, request, &error)
                              : kube_get(kube, path, done, request, &error);
     if (r < 0) {
         free(request);
@@ -173,13 +173,13 @@ static void ask_for_residents(struct cluster_look *look)
         if (kube_kinds[kind].namespaced && is_served(&look->world->apis, kind)) {
             _cleanup_free_ char *path = NULL;
             (void)kube_kind_path(kind, name_space, NULL, &path);
-            ask(look, kind, path, "", on_residents);
+            ask(look, kind, path, "", NULL, on_residents);
         }
     }
     for (size_t i = 0; i < ELEMENTS(others); i++) {
         _cleanup_free_ char *path =
             str_printf("%s/namespaces/%s/%s", others[i].prefix, name_space, others[i].plural);
-        ask(look, _KUBE_KIND_COUNT, path, "", on_residents);
+        ask(look, _KUBE_KIND_COUNT, path, "", NULL, on_residents);
     }
 }
 
@@ -231,7 +231,7 @@ static void look_at_pods(struct cluster_look *look)
     look->next = look_for_residents;
     if (is_deployment_waiting(look, &name_space)) {
         _cleanup_free_ char *path = str_printf("/api/v1/namespaces/%s/pods", name_space);
-        ask(look, _KUBE_KIND_COUNT, path, OWN_SELECTOR, on_pods);
+        ask(look, _KUBE_KIND_COUNT, path, OWN_SELECTOR, NULL, on_pods);
     }
     look_joined(look);
 }
@@ -258,7 +258,7 @@ static void look_at_unlisted(struct cluster_look *look)
             NULL) {
             _cleanup_free_ char *path = NULL;
             (void)kube_kind_path(desired->kind, desired->name_space, desired->name, &path);
-            ask(look, desired->kind, path, NULL, on_object);
+            ask(look, desired->kind, path, NULL, NULL, on_object);
         }
     }
     look_joined(look);
@@ -290,13 +290,13 @@ static void look_at_lists(struct cluster_look *look)
         if (is_served(apis, kind)) {
             _cleanup_free_ char *path = NULL;
             (void)kube_kind_path(kind, NULL, NULL, &path);
-            ask(look, kind, path, OWN_SELECTOR, on_list);
+            ask(look, kind, path, OWN_SELECTOR, &look->client->lists[kind], on_list);
         }
     }
     if (apis->ingress_v1) {
         _cleanup_free_ char *path = str_printf("/apis/networking.k8s.io/v1/ingressclasses/%s",
                                                look->input->config->ui.ingress_class);
-        ask(look, _KUBE_KIND_COUNT, path, NULL, on_ingress_class);
+        ask(look, _KUBE_KIND_COUNT, path, NULL, NULL, on_ingress_class);
     }
 }
 

@@ -113,6 +113,8 @@ void docker_free(struct docker *docker)
 {
     if (docker != NULL) {
         http_client_free(docker->client);
+        json_memo_done(&docker->list);
+        json_memo_done(&docker->inspected);
         free(docker);
     }
 }

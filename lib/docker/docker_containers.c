@@ -13,6 +13,7 @@ int docker_container_list(struct docker *docker, const char *filters, docker_don
         .method = HTTP_GET,
         .path = {{"/containers/json?all=1", NULL}, {filters == NULL ? NULL : "&filters=", filters}},
         .shape = DOCKER_SHAPE_ENTITIES,
+        .memo = &docker->list,
     };
     return docker_submit(docker, &request, done, ctx, err);
 }
@@ -26,6 +27,7 @@ int docker_container_inspect(struct docker *docker, const char *container, docke
         .method = HTTP_GET,
         .path = {{"/containers/", container}, {"/json", NULL}},
         .shape = DOCKER_SHAPE_ENTITY,
+        .memo = &docker->inspected,
     };
     return docker_submit(docker, &request, done, ctx, err);
 }

@@ -45,7 +45,7 @@ static void exec_inspected(struct docker_call *call, struct http_response *respo
     struct exec_call *self = (struct exec_call *)call;
     json_auto_t *exec = NULL;
     if (response == NULL ||
-        docker_decode(call, &response->body, DOCKER_SHAPE_OBJECT, &exec, err) < 0) {
+        docker_decode(call, &response->body, DOCKER_SHAPE_OBJECT, NULL, &exec, err) < 0) {
         exec_fail(self, err);
         return;
     }
@@ -121,7 +121,7 @@ static void exec_created(struct docker_call *call, struct http_response *respons
     struct exec_call *self = (struct exec_call *)call;
     json_auto_t *created = NULL;
     if (response == NULL ||
-        docker_decode(call, &response->body, DOCKER_SHAPE_ENTITY, &created, err) < 0) {
+        docker_decode(call, &response->body, DOCKER_SHAPE_ENTITY, NULL, &created, err) < 0) {
         exec_fail(self, err);
         return;
     }

@@ -1,6 +1,7 @@
 // What the files of lib/docker share: the request plumbing of docker_request.c.
 #pragma once
 
+#include "lib/doc/json_memo.h"
 #include "lib/docker/docker.h"
 
 #include <stddef.h>
@@ -14,6 +15,9 @@ struct docker {
     unsigned api_minor; // last agreed on, 0: never
     bool negotiated;    // and nothing has shown since that another engine may answer
     struct docker_call *calls;
+    // Of what is asked in every pass.
+    struct json_memo list;
+    struct json_memo inspected;
 };
 
 // A piece of a path: text as it is, then value percent-encoded (NULL for none, never empty).
@@ -56,6 +60,7 @@ struct docker_request {
     http_chunk_fn on_chunk; // called with the struct docker_call
     struct docker_tolerated tolerated[DOCKER_TOLERATED_MAX];
     enum docker_shape shape;
+    struct json_memo *memo; // NULL: none
 };
 
 // One operation: a request, or several in turn. Embedded first in a larger struct of one block from
@@ -94,9 +99,9 @@ int docker_print_body(const char *verb, const json_t *body, struct buf *ret, str
 int docker_submit_json(struct docker *docker, struct docker_request request, const json_t *body,
                        docker_done_fn done, void *ctx, struct error *err);
 
-// Decodes a body that must be an object or an array. The caller owns *ret.
+// Decodes a body that must be an object or an array; memo may be NULL. The caller owns *ret.
 int docker_decode(const struct docker_call *call, const struct buf *body, enum docker_shape shape,
-                  json_t **ret, struct error *err);
+                  struct json_memo *memo, json_t **ret, struct error *err);
 
 // "engine: WHAT: reason". Returns -code.
 int docker_error(const struct docker_call *call, struct error *err, enum error_kind kind, int code,

@@ -246,10 +246,10 @@ static const char *shape_problem(const json_t *answer, enum docker_shape shape)
 }
 
 int docker_decode(const struct docker_call *call, const struct buf *body, enum docker_shape shape,
-                  json_t **ret, struct error *err)
+                  struct json_memo *memo, json_t **ret, struct error *err)
 {
     json_auto_t *answer = NULL;
-    int r = json_parse(buf_str(body), body->length, &answer, NULL);
+    int r = json_memo_parse(memo, buf_str(body), body->length, &answer);
     if (r == -ENOMEM) {
         return error_oom(err);
     }
@@ -267,6 +267,7 @@ int docker_decode(const struct docker_call *call, const struct buf *body, enum d
 struct json_call {
     struct docker_call call;
     enum docker_shape shape;
+    struct json_memo *memo;
     docker_done_fn done;
     void *ctx;
 };
@@ -278,7 +279,7 @@ static void json_answered(struct docker_call *call, struct http_response *respon
     json_auto_t *answer = NULL;
     int r = response == NULL ? -err->code : 0;
     if (response != NULL && self->shape != DOCKER_SHAPE_NONE) {
-        r = docker_decode(call, &response->body, self->shape, &answer, err);
+        r = docker_decode(call, &response->body, self->shape, self->memo, &answer, err);
     }
     self->done(self->ctx, answer, r < 0 ? err : NULL);
 }
@@ -294,6 +295,7 @@ int docker_submit(struct docker *docker, const struct docker_request *request, d
     *self = (struct json_call){
         .call = {.answered = json_answered, .effect = reads ? DOCKER_READS : DOCKER_CHANGES},
         .shape = request->shape,
+        .memo = request->memo,
         .done = done,
         .ctx = ctx,
     };

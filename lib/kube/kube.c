@@ -3,6 +3,7 @@
 #include "lib/base/secret.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/doc/json_memo.h"
 #include "lib/doc/json_text.h"
 
 #include <assert.h>
@@ -12,6 +13,7 @@
 #define REQUEST_BYTES_MAX (1024u * 1024u) // above etcd's own bound of an object
 #define MESSAGE_LENGTH_MAX 320            // of an API server's message in an error text
 #define EXCERPT_BYTES_MAX 128
+#define DIGITS "0123456789"
 #define REASON_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 static void call_free(struct kube_call *call)
@@ -95,12 +97,28 @@ void kube_free(struct kube *kube)
     }
 }
 
+// A list's own version tells of every write in the whole cluster, and nobody asks for it: without
+// it the same objects are the same text.
+static void blank_list_version(struct buf *body)
+{
+    static const char name[] = "\"resourceVersion\":\"";
+    char *version = body->length == 0 ? NULL : memmem(body->data, body->length, name, strlen(name));
+    if (version != NULL) {
+        version += strlen(name);
+        memset(version, '0', strspn(version, DIGITS));
+    }
+}
+
 // Parses the answer's body. Returns 0 with *ret owned by the caller, NULL when it is no JSON
 // object, or -ENOMEM.
-static int parse_body(const struct http_response *response, json_t **ret)
+static int parse_body(const struct kube_call *call, struct http_response *response, json_t **ret)
 {
     json_auto_t *body = NULL;
-    if (json_parse(buf_str(&response->body), response->body.length, &body, NULL) == -ENOMEM) {
+    if (call->memo != NULL) {
+        blank_list_version(&response->body);
+    }
+    if (json_memo_parse(call->memo, buf_str(&response->body), response->body.length, &body) ==
+        -ENOMEM) {
         return -ENOMEM;
     }
     *ret = json_is_object(body) ? TAKE_PTR(body) : NULL;
@@ -135,15 +153,15 @@ static void explain_status(const struct kube_call *call, const struct http_respo
 
 // Decodes the answer. Returns 0 with *ret owned by the caller (NULL for a missing object that is
 // fine), or -errno.
-static int decode_answer(const struct kube_call *call, const struct http_response *response,
-                         json_t **ret, struct error *err)
+static int decode_answer(const struct kube_call *call, struct http_response *response, json_t **ret,
+                         struct error *err)
 {
     if (response->status == 404 && call->missing_is_fine) {
         *ret = NULL;
         return 0;
     }
     json_auto_t *body = NULL;
-    if (parse_body(response, &body) < 0) {
+    if (parse_body(call, response, &body) < 0) {
         return error_oom(err);
     }
     if (response->status < 200 || response->status > 299) {
@@ -216,6 +234,7 @@ int kube_send(struct kube *kube, const struct kube_request *request, const char 
         .reads = request->method == HTTP_GET,
         .missing_is_fine = request->missing_is_fine,
         .list = request->list,
+        .memo = request->memo,
         .done = done,
         .ctx = ctx,
     };
@@ -274,10 +293,11 @@ int kube_append_selector(struct buf *target, const char *path, const char *label
     return 0;
 }
 
-int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
-              void *ctx, struct error *err)
+int kube_list(struct kube *kube, const char *path, const char *label_selector,
+              struct json_memo *memo, kube_done_fn done, void *ctx, struct error *err)
 {
-    static const struct kube_request request = {.method = HTTP_GET, .name = "GET", .list = "items"};
+    const struct kube_request request = {
+        .method = HTTP_GET, .name = "GET", .list = "items", .memo = memo};
     if (label_selector == NULL) {
         return kube_send(kube, &request, path, done, ctx, err);
     }

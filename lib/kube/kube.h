@@ -13,6 +13,7 @@
 
 #define KUBE_FIELD_MANAGER "hostk8s-registryd"
 
+struct json_memo;
 struct kube;
 
 // Connects nothing yet; borrows credentials until return. The transport must outlive it.
@@ -34,9 +35,10 @@ typedef void (*kube_done_fn)(void *ctx, json_t *answer, const struct error *err)
 // A missing object is an error with status 404.
 int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err);
 
-// GET of a collection with a label selector (NULL: all).
-int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
-              void *ctx, struct error *err);
+// GET of a collection with a label selector (NULL: all). A memo (NULL: none) is that of this
+// request alone and outlives it; the answer's own resourceVersion is of no use then.
+int kube_list(struct kube *kube, const char *path, const char *label_selector,
+              struct json_memo *memo, kube_done_fn done, void *ctx, struct error *err);
 
 // Watches a collection: on_event gets each event ({type, object}), borrowed until return, from
 // resource_version on, or with NULL first an ADDED event of all that is there. Bookmarks are asked

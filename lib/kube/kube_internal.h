@@ -19,6 +19,7 @@ struct kube_call {
     bool reads;               // changes nothing
     bool missing_is_fine;     // 404 is success
     const char *list;         // the array that the answer has to have, NULL: none
+    struct json_memo *memo;   // of the latest answer to the same request, NULL: none
     struct kube_watch *watch; // NULL for a request with one answer
     kube_done_fn done;
     void *ctx;
@@ -37,6 +38,7 @@ struct kube_request {
     const json_t *body; // NULL for none
     bool missing_is_fine;
     const char *list;
+    struct json_memo *memo;
     struct kube_watch *watch; // taken over on success; the answer's body goes to it
 };
 

@@ -141,8 +141,8 @@ static void test_list(void **state)
     _cleanup_free_ char *text = fixture("fixtures/kube/deployments.json");
     fake_transport_reply(context->fake, 200, text);
     assert_int_equal(kube_list(context->kube, "/apis/apps/v1/deployments",
-                               "app.kubernetes.io/managed-by=hostk8s-registryd", record, &outcome,
-                               NULL),
+                               "app.kubernetes.io/managed-by=hostk8s-registryd", NULL, record,
+                               &outcome, NULL),
                      0);
     assert_request(context, HTTP_GET,
                    "/apis/apps/v1/deployments"
@@ -153,8 +153,8 @@ static void test_list(void **state)
 
     outcome_done(&outcome);
     fake_transport_reply(context->fake, 200, "{\"items\": null}");
-    assert_int_equal(kube_list(context->kube, "/api/v1/namespaces", NULL, record, &outcome, NULL),
-                     0);
+    assert_int_equal(
+        kube_list(context->kube, "/api/v1/namespaces", NULL, NULL, record, &outcome, NULL), 0);
     assert_request(context, HTTP_GET, "/api/v1/namespaces", NULL, "");
     fake_transport_run(context->fake);
     assert_non_null(outcome.answer);
@@ -164,7 +164,7 @@ static void test_list(void **state)
         outcome_done(&outcome);
         fake_transport_reply(context->fake, 200, shapes[i]);
         assert_int_equal(
-            kube_list(context->kube, "/api/v1/namespaces", NULL, record, &outcome, NULL), 0);
+            kube_list(context->kube, "/api/v1/namespaces", NULL, NULL, record, &outcome, NULL), 0);
         fake_transport_run(context->fake);
         assert_null(outcome.answer);
         assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
@@ -178,8 +178,8 @@ static void test_list(void **state)
     assert_non_null(selector);
     memset(selector, '=', 4999);
     selector[4999] = '\0';
-    assert_int_equal(kube_list(context->kube, "/api/v1/pods", selector, record, &outcome, &err),
-                     -EFBIG);
+    assert_int_equal(
+        kube_list(context->kube, "/api/v1/pods", selector, NULL, record, &outcome, &err), -EFBIG);
     assert_string_equal(err.text, "kube: GET /api/v1/pods: the label selector is too long");
     assert_int_equal(err.kind, ERROR_PERMANENT);
 }
