@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define FIXED_STAMPS 2 // certs.d and containerd's config
+#define FIXED_STAMPS 1 // containerd's config
 // No image's name begins with anything else, so another directory is nobody's.
 #define ALIAS_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:[]-"
 #define CERTS_PATH WORLD_CERTS_PARENT "/" WORLD_CERTS_DIR
@@ -22,10 +22,9 @@ struct node_look {
     char *node;
     char *container_id;
     uint64_t forgotten;        // as the backend had it at the start
-    struct path_stamp *stamps; // certs.d, containerd's config, then one of each alias
+    struct path_stamp *stamps; // containerd's config, then one of each alias
     size_t stamp_count;
-    unsigned pending;
-    struct error error;
+    size_t stamped; // so many of them are taken
     struct world_node_files *files;
     char *config_toml;
 };
@@ -275,10 +274,6 @@ static bool stamps_hold(const struct node_look *look, const struct node_cache *c
 static void on_stamped(struct node_look *look)
 {
     struct error error = {0};
-    if (look->error.kind != ERROR_NONE) {
-        look_end(look, &look->error);
-        return;
-    }
     const struct node_cache *cache = sorted_find(&look->backend->nodes, look->node);
     bool hold = stamps_hold(look, cache);
     look->files = hold ? files_copy(cache->files) : calloc(1, sizeof(*look->files));
@@ -292,42 +287,30 @@ static void on_stamped(struct node_look *look)
     }
 }
 
-// Answers come in the order of the requests or not: each has its own stamp to fill.
-struct stamp_request {
-    struct node_look *look;
-    size_t index;
-};
+static void on_stat(void *ctx, const struct docker_stat *stat, const struct error *err);
+
+// One after the other: the engine has a lock for each container, side by side they would only wait.
+static int stat_next(struct node_look *look, struct error *err)
+{
+    return docker_path_stat(look->docker, look->container_id, look->stamps[look->stamped].path,
+                            on_stat, look, err);
+}
 
 static void on_stat(void *ctx, const struct docker_stat *stat, const struct error *err)
 {
-    struct stamp_request *request = ctx;
-    struct node_look *look = request->look;
-    if (err == NULL) {
-        look->stamps[request->index].stat = *stat;
-    } else if (look->error.kind == ERROR_NONE) {
-        look->error = *err;
+    struct node_look *look = ctx;
+    struct error error = {0};
+    if (err != NULL) {
+        look_end(look, err);
+        return;
     }
-    free(request);
-    if (--look->pending == 0) {
+    look->stamps[look->stamped].stat = *stat;
+    look->stamped++;
+    if (look->stamped == look->stamp_count) {
         on_stamped(look);
+    } else if (stat_next(look, &error) < 0) {
+        look_end(look, &error);
     }
-}
-
-static int stat_path(struct node_look *look, size_t index, struct error *err)
-{
-    _cleanup_free_ struct stamp_request *request = malloc(sizeof(*request));
-    if (request == NULL) {
-        return error_oom(err);
-    }
-    *request = (struct stamp_request){look, index};
-    int r = docker_path_stat(look->docker, look->container_id, look->stamps[index].path, on_stat,
-                             request, err);
-    if (r < 0) {
-        return r;
-    }
-    TAKE_PTR(request);
-    look->pending++;
-    return 0;
 }
 
 static int add_stamp(struct node_look *look, char *path)
@@ -342,8 +325,7 @@ static int add_stamp(struct node_look *look, char *path)
 static int name_stamps(struct node_look *look, const struct strv *aliases)
 {
     look->stamps = calloc(FIXED_STAMPS + aliases->count, sizeof(*look->stamps));
-    if (look->stamps == NULL || add_stamp(look, str_dup(CERTS_PATH)) < 0 ||
-        add_stamp(look, str_dup(WORLD_CONTAINERD_CONFIG)) < 0) {
+    if (look->stamps == NULL || add_stamp(look, str_dup(WORLD_CONTAINERD_CONFIG)) < 0) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < aliases->count; i++) {
@@ -375,13 +357,10 @@ int observe_node(struct real_backend *backend, const char *name, const struct pl
         return error_oom(err);
     }
     int r = backend_docker(backend, input->config, &look->docker, err);
-    for (size_t i = 0; r >= 0 && i < look->stamp_count; i++) {
-        r = stat_path(look, i, &look->error);
+    if (r >= 0) {
+        r = stat_next(look, err);
     }
-    if (look->pending == 0) {
-        if (look->error.kind != ERROR_NONE && err != NULL) {
-            *err = look->error;
-        }
+    if (r < 0) {
         return r;
     }
     TAKE_PTR(look);

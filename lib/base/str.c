@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define DISTANCE_MAX_LENGTH 63
+#define PRINTF_MOST 256 // bytes that most formatted strings fit in
 
 char *str_dup(const char *s)
 {
@@ -25,12 +26,16 @@ char *str_dup_n(const char *s, size_t n)
 
 char *str_vprintf(const char *format, va_list args)
 {
+    char most[PRINTF_MOST];
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, again);
+    int n = vsnprintf(most, sizeof(most), format, again);
     va_end(again);
     if (n < 0) {
         return NULL;
+    }
+    if ((size_t)n < sizeof(most)) {
+        return str_dup_n(most, (size_t)n);
     }
     char *s = malloc((size_t)n + 1);
     if (s != NULL) {

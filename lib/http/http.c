@@ -139,10 +139,12 @@ unsigned http_retry_after_ms(const struct http_response *response)
 
 int http_append_escaped(struct buf *buf, const char *s)
 {
+    static const char digits[] = "0123456789ABCDEF";
     while (*s != '\0') {
         size_t plain = strspn(s, UNRESERVED_CHARACTERS);
-        int r = plain > 0 ? buf_append(buf, s, plain)
-                          : buf_printf(buf, "%%%02X", (unsigned)(unsigned char)*s);
+        unsigned char byte = (unsigned char)*s;
+        const char escaped[] = {'%', digits[byte >> 4], digits[byte & 0xf]};
+        int r = plain > 0 ? buf_append(buf, s, plain) : buf_append(buf, escaped, sizeof(escaped));
         if (r < 0) {
             return r;
         }
