@@ -71,7 +71,7 @@ static void backend_cancel(struct backend *base, bool actions_too)
     http_cancel(backend->probe, backend->probe_call);
 }
 
-void node_cache_forget(struct real_backend *backend, const char *node)
+static void node_cache_forget(struct real_backend *backend, const char *node)
 {
     backend->forgotten++;
     node_cache_free(sorted_remove(&backend->nodes, node));

@@ -16,7 +16,7 @@ struct path_stamp {
     struct docker_stat stat;
 };
 
-// What is known of a node's files, good as long as every stamp still holds.
+// What is known of a node's files, good as long as there are stamps and each of them still holds.
 struct node_cache {
     char *node; // key
     char *container_id;
@@ -132,5 +132,6 @@ void cluster_client_forget(struct real_backend *backend, const char *cluster);
 void cluster_client_free(struct cluster_client *client);
 int node_cache_compare(const char *node, const void *element); // of real_backend.nodes
 void node_cache_free(struct node_cache *cache);
-// Whatever is being read of the node right now is not kept either.
-void node_cache_forget(struct real_backend *backend, const char *node);
+// The node's files may be others, whatever their stamps say; nor is kept what is being read of them
+// right now.
+void node_cache_expire(struct real_backend *backend, const char *node);

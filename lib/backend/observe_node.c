@@ -1,7 +1,8 @@
 // One look at a node's files. A HEAD of each file of interest costs the engine a millisecond, a GET
 // of an archive forty times as much, so the whole of /etc/containerd is read, and only when a stamp
 // (size and modification time) differs from the one it was read at. The stamps are taken before the
-// content: a change in between shows at the next look.
+// content: a change in between shows at the next look. The first look reads at once: for one who
+// looks only once stamps are of no use.
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
@@ -47,6 +48,16 @@ void node_cache_free(struct node_cache *cache)
     free(cache->container_id);
     free(cache->node);
     free(cache);
+}
+
+void node_cache_expire(struct real_backend *backend, const char *node)
+{
+    struct node_cache *cache = sorted_find(&backend->nodes, node);
+    backend->forgotten++;
+    if (cache != NULL) {
+        stamps_free(TAKE_PTR(cache->stamps), cache->stamp_count);
+        cache->stamp_count = 0;
+    }
 }
 
 static void node_look_free(struct node_look *look)
@@ -244,13 +255,14 @@ static void on_tree(void *ctx, const struct docker_file *files, size_t count,
     read_version(look);
 }
 
-static void read_tree(struct node_look *look)
+static int read_tree(struct node_look *look, struct error *err)
 {
-    struct error error = {0};
-    if (docker_archive_get(look->docker, look->container_id, WORLD_CERTS_PARENT, on_tree, look,
-                           &error) < 0) {
-        look_end(look, &error);
+    look->files = calloc(1, sizeof(*look->files));
+    if (look->files == NULL) {
+        return error_oom(err);
     }
+    return docker_archive_get(look->docker, look->container_id, WORLD_CERTS_PARENT, on_tree, look,
+                              err);
 }
 
 static bool stamps_hold(const struct node_look *look, const struct node_cache *cache)
@@ -275,15 +287,12 @@ static void on_stamped(struct node_look *look)
 {
     struct error error = {0};
     const struct node_cache *cache = sorted_find(&look->backend->nodes, look->node);
-    bool hold = stamps_hold(look, cache);
-    look->files = hold ? files_copy(cache->files) : calloc(1, sizeof(*look->files));
-    if (look->files == NULL) {
-        (void)error_oom(&error);
+    if (stamps_hold(look, cache)) {
+        look->files = files_copy(cache->files);
+        int r = look->files == NULL ? error_oom(&error) : 0;
+        look_end(look, r < 0 ? &error : NULL);
+    } else if (read_tree(look, &error) < 0) {
         look_end(look, &error);
-    } else if (hold) {
-        look_end(look, NULL);
-    } else {
-        read_tree(look);
     }
 }
 
@@ -322,19 +331,19 @@ static int add_stamp(struct node_look *look, char *path)
     return 0;
 }
 
-static int name_stamps(struct node_look *look, const struct strv *aliases)
+static int take_stamps(struct node_look *look, const struct strv *aliases, struct error *err)
 {
     look->stamps = calloc(FIXED_STAMPS + aliases->count, sizeof(*look->stamps));
     if (look->stamps == NULL || add_stamp(look, str_dup(WORLD_CONTAINERD_CONFIG)) < 0) {
-        return -ENOMEM;
+        return error_oom(err);
     }
     for (size_t i = 0; i < aliases->count; i++) {
         if (add_stamp(look, str_printf(CERTS_PATH "/%s/" WORLD_HOSTS_FILE, aliases->items[i])) <
             0) {
-            return -ENOMEM;
+            return error_oom(err);
         }
     }
-    return 0;
+    return stat_next(look, err);
 }
 
 int observe_node(struct real_backend *backend, const char *name, const struct plan_input *input,
@@ -352,14 +361,16 @@ int observe_node(struct real_backend *backend, const char *name, const struct pl
         .backend = backend, .done = done, .ctx = ctx, .forgotten = backend->forgotten};
     look->node = str_dup(name);
     look->container_id = str_dup(node->id);
-    if (look->node == NULL || look->container_id == NULL ||
-        name_stamps(look, &input->config->nodes.aliases) < 0) {
+    if (look->node == NULL || look->container_id == NULL) {
         return error_oom(err);
     }
     int r = backend_docker(backend, input->config, &look->docker, err);
-    if (r >= 0) {
-        r = stat_next(look, err);
+    if (r < 0) {
+        return r;
     }
+    r = sorted_find(&backend->nodes, name) == NULL
+            ? read_tree(look, err)
+            : take_stamps(look, &input->config->nodes.aliases, err);
     if (r < 0) {
         return r;
     }

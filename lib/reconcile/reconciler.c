@@ -217,11 +217,14 @@ static void swap_config(struct reconciler *reconciler)
 
 static void begin_due(struct reconciler *reconciler)
 {
-    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
+    // A cluster's way is the longest, and begins in a file of a node: before the engine is busy
+    // with those of all nodes.
+    static const enum key_kind order[] = {KEY_ENGINE, KEY_CLUSTER, KEY_NODE};
+    for (size_t i = 0; i < ELEMENTS(order); i++) {
+        struct queue *queue = reconciler->queues[order[i]];
         struct key *key = NULL;
         while (!reconciler_drains(reconciler) &&
-               (key = (struct key *)queue_take(reconciler->queues[kind], reconciler->now_ms)) !=
-                   NULL) {
+               (key = (struct key *)queue_take(queue, reconciler->now_ms)) != NULL) {
             if (key->kind == KEY_ENGINE && reconciler->pass.due) {
                 pass_begin(reconciler);
             }

@@ -50,18 +50,17 @@ static const char idle_pass[] =
     "GET /v1.41/networks/kind\n"
     "GET /v1.41/images/registry%3A2/json\n"
     "GET /v2/\n"
-    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "\n"
+    "GET /api/v1/namespaces" OWN "GET /api/v1/configmaps" OWN "GET /apis/apps/v1/deployments" OWN
+    "GET /api/v1/services" OWN "GET /api/v1/endpoints" OWN
+    "GET /apis/discovery.k8s.io/v1/endpointslices" OWN
+    "GET /apis/networking.k8s.io/v1/ingresses" OWN
+    "GET /apis/networking.k8s.io/v1/ingressclasses/nginx\n"
     "HEAD /v1.41/containers/id000003/archive?path=%2Fetc%2Fcontainerd%2Fconfig.toml\n"
     "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2Flocalhost%3A5000%2Fhosts.toml\n"
     "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2Flocalhost%3A5002%2Fhosts.toml\n"
     "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2F127.0.0.1%3A5002%2Fhosts.toml\n"
     "HEAD /v1.41/containers/id000003/archive?path=" CERTS
-    "%2Fhostk8s-registry%3A5000%2Fhosts.toml\n"
-    "GET /api/v1/namespaces" OWN "GET /api/v1/configmaps" OWN "GET /apis/apps/v1/deployments" OWN
-    "GET /api/v1/services" OWN "GET /api/v1/endpoints" OWN
-    "GET /apis/discovery.k8s.io/v1/endpointslices" OWN
-    "GET /apis/networking.k8s.io/v1/ingresses" OWN
-    "GET /apis/networking.k8s.io/v1/ingressclasses/nginx\n";
+    "%2Fhostk8s-registry%3A5000%2Fhosts.toml\n";
 
 static void test_idle_pass(void **state)
 {
