@@ -23,7 +23,7 @@
 // no longer than what a burst of events is gathered for (COALESCE_MS in lib/reconcile), so that who
 // acts on what the file says finds it changed before anything else is; but thousands of entries
 // take their time to write, and get it.
-#define STATUS_FILE_INTERVAL_MS 20
+#define STATUS_FILE_INTERVAL_MS 10
 #define STATUS_FILE_ENTRIES_PER_MS 50
 
 enum {

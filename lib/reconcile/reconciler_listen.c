@@ -5,7 +5,7 @@
 
 #include "lib/base/log.h"
 
-#define COALESCE_MS 20       // a burst of events is one pass
+#define COALESCE_MS 10       // a burst of events is one pass
 #define FAILURES_HEARD_MAX 2 // a key that fails more often is left to its back-off
 #define STEADY_MS 10000      // a stream that lasted so long begins its back-off anew
 #define ENGINE_RETRY_MS 1000 // a local socket costs nothing to ask

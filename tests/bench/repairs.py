@@ -222,11 +222,11 @@ def repairs(bench):
         request(bench.engine, "PUT", bench.files, edited_tree, "application/x-tar")
         request(bench.engine, "POST", f"/containers/{bench.worker}/start")
 
-    def edit_deployment():
-        request(bench.api, "PATCH", deployment, {"spec": {"replicas": 2}}, "application/merge-patch+json")
+    def edit_deployment():  # as `kubectl rollout pause`: nothing that would start pods beside what is measured
+        request(bench.api, "PATCH", deployment, {"spec": {"paused": True}}, "application/merge-patch+json")
 
     def is_edited_back():
-        return bench.get(deployment)["spec"]["replicas"] == 1
+        return not bench.get(deployment)["spec"].get("paused")
 
     applied = {path: bench.applied(path) for path in (ingress, deployment)}
     def delete_ingress():

@@ -32,7 +32,7 @@ LOOKS = [
 ]
 # One that changes something, of each way to do so, and what would follow its answer.
 CHANGES = [
-    ("engine", "POST .*/containers/create", "POST .*/start$"),
+    ("engine", "POST .*/containers/create", "POST .*/containers/.*/start$"),
     ("engine", "POST .*/networks/kind/connect", r"GET .*/containers/json\?"),
     ("engine", "PUT .*/hostk8s-worker/archive", "HEAD .*/WORKER/archive"),
     ("kube", "PATCH .*/deployments/", "PATCH "),
@@ -92,12 +92,13 @@ class Daemon(StopTest):
                 daemon, request, fault = self.caught(server, match, "delay")
                 daemon.signal(signal.SIGTERM)
                 self.notify.wait("^STOPPING=1")
+                since = getattr(self, server).mark()
                 self.assertEqual(request.status, 0)
                 fault.released.set()
                 self.assertEqual(daemon.wait(), 0)
                 self.assertIn(request.status, (200, 201))
                 next_one = next_one.replace("WORKER", self.worker.id)
-                self.assertEqual(getattr(self, server).since(self.mark(server, request), next_one), [])
+                self.assertEqual(getattr(self, server).since(since, next_one), [])
                 self.assertNotIn(CUT_SHORT, daemon.output)
             self.fresh()
 

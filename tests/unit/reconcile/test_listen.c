@@ -12,7 +12,7 @@
 
 #define CLUSTER "cluster/hostk8s"
 #define NODE "hostk8s-control-plane"
-#define COALESCE_MS 20
+#define COALESCE_MS 10
 #define ENGINE_RETRY_MS 1000
 #define BACKOFF_MAX_MS 1200 // the first delay with its jitter, and a little
 
