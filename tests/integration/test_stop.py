@@ -159,7 +159,7 @@ class Apply(StopTest):
         fault.released.set()
         self.assertEqual(process.wait(), 1)
         self.assertEqual(request.status, 201)
-        self.assertEqual(self.engine.since(0, "POST .*/start$"), [])
+        self.assertEqual(self.engine.since(0, "POST .*/containers/.*/start$"), [])
 
     def test_second_signal_does_not_wait_for_it(self):
         process, request, _ = self.caught("engine", "POST .*/containers/create", "hang", "apply")
