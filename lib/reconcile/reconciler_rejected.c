@@ -48,14 +48,23 @@ static bool has_previous(const struct key *key, const char *previous)
     return world_engine_container(key->input.engine, previous) != NULL;
 }
 
+// Whether the engine's answer is about the spec: not without an answer, or when the world was
+// another. A create that fails in the engine itself may succeed the next time, and the old
+// container serves until then; a start that does so has stopped the old one, and a taken port is
+// such a failure. But an engine that has no time has tried nothing.
+static bool is_about_spec(const struct action *action, const struct error *err)
+{
+    bool has_no_time = err->status == 408 || err->status == 429 || err->status == 503;
+    bool refused = action->type == ACTION_CONTAINER_CREATE && err->kind == ERROR_PERMANENT;
+    bool failed = action->type == ACTION_CONTAINER_START && err->kind != ERROR_CONFLICT;
+    return err->status != 0 && (refused || (failed && !has_no_time));
+}
+
 bool rejected_by_failure(struct key *key, const struct action *action, enum reason reason,
                          const char *text)
 {
-    bool of_spec =
-        action->type == ACTION_CONTAINER_CREATE || action->type == ACTION_CONTAINER_START;
-    // Without an answer, or when the world was another, the spec was not tried.
-    bool tried = key->error.status != 0 && key->error.kind != ERROR_CONFLICT;
-    if (key->kind != KEY_ENGINE || !of_spec || !tried || key->input.rejected_digest != NULL) {
+    if (key->kind != KEY_ENGINE || !is_about_spec(action, &key->error) ||
+        key->input.rejected_digest != NULL) {
         return false;
     }
     _cleanup_free_ char *previous =
