@@ -71,15 +71,8 @@ static void backend_cancel(struct backend *base, bool actions_too)
     http_cancel(backend->probe, backend->probe_call);
 }
 
-static void node_cache_forget(struct real_backend *backend, const char *node)
-{
-    backend->forgotten++;
-    node_cache_free(sorted_remove(&backend->nodes, node));
-}
-
 static void forget_all(struct real_backend *backend)
 {
-    backend->forgotten++;
     for (size_t i = 0; i < backend->nodes.count; i++) {
         node_cache_free(backend->nodes.items[i]);
     }
@@ -99,7 +92,7 @@ static void backend_forget(struct backend *base, const char *key)
     if (key == NULL) {
         forget_all(backend);
     } else if (str_starts_with(key, "node/")) {
-        node_cache_forget(backend, key + strlen("node/"));
+        node_cache_free(sorted_remove(&backend->nodes, key + strlen("node/")));
     } else if (str_starts_with(key, "cluster/")) {
         cluster_client_forget(backend, key + strlen("cluster/"));
     }

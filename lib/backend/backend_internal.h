@@ -22,7 +22,8 @@ struct node_cache {
     char *container_id;
     struct path_stamp *stamps;
     size_t stamp_count;
-    struct world_node_files *files;
+    struct world_node_files *files; // NULL: not read yet
+    bool expired;                   // since the look under way began
 };
 
 // What is known of a node that does not run, good until it has run again.
@@ -60,7 +61,6 @@ struct real_backend {
     struct http_client *probe; // of http://LISTEN
     struct http_call *probe_call;
     struct sorted nodes; // of struct node_cache
-    uint64_t forgotten;  // times that one of nodes was forgotten
     struct stopped_node *stopped;
     struct cluster_client *clusters;
     struct engine_stream *engine_stream;

@@ -22,7 +22,6 @@ struct node_look {
     void *ctx;
     char *node;
     char *container_id;
-    uint64_t forgotten;        // as the backend had it at the start
     struct path_stamp *stamps; // containerd's config, then one of each alias
     size_t stamp_count;
     size_t stamped; // so many of them are taken
@@ -53,8 +52,8 @@ void node_cache_free(struct node_cache *cache)
 void node_cache_expire(struct real_backend *backend, const char *node)
 {
     struct node_cache *cache = sorted_find(&backend->nodes, node);
-    backend->forgotten++;
     if (cache != NULL) {
+        cache->expired = true;
         stamps_free(TAKE_PTR(cache->stamps), cache->stamp_count);
         cache->stamp_count = 0;
     }
@@ -109,9 +108,13 @@ static struct world_node_files *files_copy(const struct world_node_files *files)
 }
 
 // Returns NULL when out of memory.
-static struct node_cache *cache_add(struct real_backend *backend, const char *node)
+static struct node_cache *cache_get(struct real_backend *backend, const char *node)
 {
-    struct node_cache *cache = calloc(1, sizeof(*cache));
+    struct node_cache *cache = sorted_find(&backend->nodes, node);
+    if (cache != NULL) {
+        return cache;
+    }
+    cache = calloc(1, sizeof(*cache));
     if (cache == NULL) {
         return NULL;
     }
@@ -126,19 +129,14 @@ static struct node_cache *cache_add(struct real_backend *backend, const char *no
 // Keeps what was just read, for the next look, and ends.
 static void look_store(struct node_look *look)
 {
-    struct real_backend *backend = look->backend;
     struct error error;
-    if (look->forgotten != backend->forgotten) {
+    struct node_cache *cache = sorted_find(&look->backend->nodes, look->node);
+    if (cache == NULL || cache->expired) {
         look_end(look, NULL); // what was read may be of before
         return;
     }
-    struct node_cache *cache = sorted_find(&backend->nodes, look->node);
     struct world_node_files *files = files_copy(look->files);
-    if (cache == NULL && files != NULL) {
-        cache = cache_add(backend, look->node);
-    }
-    if (cache == NULL || files == NULL) {
-        world_node_files_free(files);
+    if (files == NULL) {
         (void)error_oom(&error);
         look_end(look, &error);
         return;
@@ -357,20 +355,20 @@ int observe_node(struct real_backend *backend, const char *name, const struct pl
     if (look == NULL) {
         return error_oom(err);
     }
-    *look = (struct node_look){
-        .backend = backend, .done = done, .ctx = ctx, .forgotten = backend->forgotten};
+    *look = (struct node_look){.backend = backend, .done = done, .ctx = ctx};
     look->node = str_dup(name);
     look->container_id = str_dup(node->id);
-    if (look->node == NULL || look->container_id == NULL) {
+    struct node_cache *cache = cache_get(backend, name);
+    if (look->node == NULL || look->container_id == NULL || cache == NULL) {
         return error_oom(err);
     }
+    cache->expired = false;
     int r = backend_docker(backend, input->config, &look->docker, err);
     if (r < 0) {
         return r;
     }
-    r = sorted_find(&backend->nodes, name) == NULL
-            ? read_tree(look, err)
-            : take_stamps(look, &input->config->nodes.aliases, err);
+    r = cache->files == NULL ? read_tree(look, err)
+                             : take_stamps(look, &input->config->nodes.aliases, err);
     if (r < 0) {
         return r;
     }

@@ -5,7 +5,7 @@ import dataclasses
 from http_faults import Fault
 
 HTML = b"<html><body><h1>500 Internal Server Error</h1></body></html>"
-REFUSED_SECONDS = 0.1  # so long nobody listens
+REFUSED_SECONDS = 0.02  # so long nobody listens: less than a teardown tries
 RETRY_AFTER = "1"
 REASONS = {400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict"}
 REASONS |= {410: "Expired", 429: "TooManyRequests", 503: "ServiceUnavailable"}

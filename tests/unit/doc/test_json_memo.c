@@ -56,6 +56,7 @@ static void test_large_text(void **state)
     text[sizeof(text) - 2] = ']';
     struct json_memo memo = {0};
     json_auto_t *value = parse(&memo, text);
+    assert_true(json_is_array(value));
     assert_null(memo.text);
     text[sizeof(text) - 2] = ' ';
     text[sizeof(text) - 3] = ']';

@@ -26,6 +26,8 @@ static const struct error port_taken = {.kind = ERROR_TRANSIENT,
                                         .code = EIO,
                                         .status = 500,
                                         .text = "driver failed: port is already allocated"};
+static const struct error refused_spec = {
+    .kind = ERROR_PERMANENT, .code = EREMOTEIO, .status = 400, .text = "invalid port"};
 static const struct error no_memory = {
     .kind = ERROR_FATAL, .code = ENOMEM, .text = "out of memory"};
 
@@ -377,7 +379,7 @@ static void test_trigger_tries_rejected_again(void **state)
     (void)state;
     struct fixture *fixture = fixture_new(RECONCILE_KEEP);
     fixture_run(fixture);
-    fake_fail(fixture->fake, "container/", ACTION_CONTAINER_CREATE, &broken, 1);
+    fake_fail(fixture->fake, "container/", ACTION_CONTAINER_CREATE, &refused_spec, 1);
     reconciler_reload(fixture->reconciler, other_image());
     fixture_run(fixture);
     is_put_back(fixture);
