@@ -42,7 +42,7 @@ class DoesNotComeUp(RecreateTest):
         old = self.registry()
         if refused is not None:
             body = {"message": message}
-            self.engine.fault(refused, "status", times=1, code=500, body=body)
+            self.engine.fault(refused, "status", times=1, code=400, body=body)
         before = self.engine.mark()
         self.configure(registry={"image": image})
         daemon.signal(signal.SIGHUP)
