@@ -328,6 +328,32 @@ static void test_start_fails_in_recreate(void **state)
     fixture_free(fixture);
 }
 
+// A create that the engine could not do says nothing of the spec: the old container waits for the
+// next one.
+static void test_create_fails_in_recreate(void **state)
+{
+    (void)state;
+    static const struct error busy = {
+        .kind = ERROR_TRANSIENT, .code = EREMOTEIO, .status = 429, .text = "too many requests"};
+    const struct error *const failures[] = {&broken, &busy};
+    for (size_t i = 0; i < ELEMENTS(failures); i++) {
+        struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+        fixture_run(fixture);
+        fake_fail(fixture->fake, "container/", ACTION_CONTAINER_CREATE, failures[i], 1);
+        reconciler_reload(fixture->reconciler, other_image());
+        fixture_run(fixture);
+        assert_true(fake_container_runs(fixture->world, "hostk8s-registry-previous"));
+        assert_false(fake_container_exists(fixture->world, "hostk8s-registry"));
+        fixture_is(fixture, FIXTURE_CONTAINER, "False Error");
+        fixture_advance(fixture, POLL_MS);
+        assert_true(fake_container_runs(fixture->world, "hostk8s-registry"));
+        assert_false(fake_container_exists(fixture->world, "hostk8s-registry-previous"));
+        assert_int_equal(fake_acted(fixture->fake, ACTION_CONTAINER_CREATE), 3);
+        fixture_all_ready(fixture);
+        fixture_free(fixture);
+    }
+}
+
 static void test_comeup_fails_in_recreate(void **state)
 {
     (void)state;
@@ -411,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_submission_refused),
         cmocka_unit_test(test_once_blocked),
         cmocka_unit_test(test_start_fails_in_recreate),
+        cmocka_unit_test(test_create_fails_in_recreate),
         cmocka_unit_test(test_comeup_fails_in_recreate),
         cmocka_unit_test(test_once_gives_up_what_was_put_back),
         cmocka_unit_test(test_trigger_tries_rejected_again),
