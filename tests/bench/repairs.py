@@ -229,6 +229,7 @@ def repairs(bench):
         return not bench.get(deployment)["spec"].get("paused")
 
     applied = {path: bench.applied(path) for path in (ingress, deployment)}
+
     def delete_ingress():
         request(bench.api, "DELETE", ingress)
 

@@ -52,6 +52,14 @@ PUT_BACK = [
     ),
 ]
 
+EXCUSES = {  # by kind
+    "400": [PUT_BACK],
+    "401": [PUT_BACK],
+    "403": [PUT_BACK],
+    "404": [BELIEVED],
+    "late": [UNDONE],
+}
+
 # A command in a node is several requests: one that fails makes those before it come again.
 EXEC = [
     (r"engine POST /exec/\w+ in (\S+)/start", [r"engine POST /containers/\1/exec"]),
@@ -129,8 +137,8 @@ class Case:
             again = runner.machine.run(*scenario.command)
             if again.status != 0:
                 problems.append(f"the next run ended with {again}")
-        tables = {"404": [BELIEVED], "late": [UNDONE]} | dict.fromkeys(("400", "401", "403"), [PUT_BACK])
-        return problems + runner.judge(reference, watchers, excused(self.spot, fault.hits, *tables.get(kind.name, [])))
+        tables = EXCUSES.get(kind.name, [])
+        return problems + runner.judge(reference, watchers, excused(self.spot, fault.hits, *tables))
 
     def _judge_end(self, kind, result):
         if result.status == 0:
