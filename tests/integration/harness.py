@@ -17,6 +17,7 @@ import unittest
 
 from fake_engine import Engine
 from fake_kube import Kube
+from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
@@ -33,12 +34,6 @@ RESOURCES = 12  # of a machine as setUp makes it
 SECONDS = 30  # bounds every wait: generous, since the machine may be busy
 STEP = 0.01  # between two looks at a file
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until(condition, what, seconds=SECONDS):
