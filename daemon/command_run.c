@@ -295,6 +295,7 @@ static void close_handles(struct daemon *daemon)
 int command_run(const struct options *options)
 {
     hold_back(SIG_BLOCK);
+    memory_keep();
     _cleanup_free_ char *file = load_file_name(options);
     _cleanup_(config_freep) struct config *config = NULL;
     if (file == NULL || load_config(options, file, &config) < 0) {

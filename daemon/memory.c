@@ -7,6 +7,13 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#define HEAP_KEPT_BYTES (512 * 1024) // at its end; a pass over one cluster needs less than half
+
+void memory_keep(void)
+{
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
+}
+
 // Only segments that were never writable: what relocation wrote to (RELRO is a part of a writable
 // segment) exists nowhere else and would be lost.
 static int drop_segments(struct dl_phdr_info *object, _unused_ size_t size, _unused_ void *ctx)

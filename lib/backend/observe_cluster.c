@@ -1,7 +1,7 @@
-// One look at a cluster: a list by label of each managed kind and the ingress class side by side,
-// then a GET of each desired object that no list had (absent, or not ours), then, only where they
-// tell why something is not ready, the UI's pods, and before the namespace is deleted what else
-// lives in it.
+// One look at a cluster: a list by label of each managed kind and the ingress class, a few at a
+// time, then a GET of each desired object that no list had (absent, or not ours), then, only where
+// they tell why something is not ready, the UI's pods, and before the namespace is deleted what
+// else lives in it.
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
+// So many lists at a time: more would save little, each answer takes the server about a
+// millisecond, and each further connection costs both sides a TLS handshake and its memory.
+#define LISTS_AT_ONCE 2
 #define OWN_SELECTOR WORLD_LABEL_MANAGED_BY "=" WORLD_MANAGED_BY
 
 struct cluster_look {
@@ -23,6 +26,7 @@ struct cluster_look {
     struct world_cluster *world;
     struct desired_object *desired;
     size_t desired_count;
+    unsigned listed; // kinds that were asked for, in their order; the ingress class is the last
     unsigned pending;
     struct error error;
     void (*next)(struct cluster_look *look); // after the requests under way
@@ -264,6 +268,16 @@ static void look_at_unlisted(struct cluster_look *look)
     look_joined(look);
 }
 
+static void list_next(struct cluster_look *look);
+
+static void list_end(struct look_request *request, const struct error *err)
+{
+    if (err == NULL) {
+        list_next(request->look);
+    }
+    request_end(request, err);
+}
+
 static void on_list(void *ctx, json_t *answer, const struct error *err)
 {
     struct look_request *request = ctx;
@@ -272,32 +286,32 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
         world_cluster_add_list(request->look->world, request->kind, answer, &error) < 0) {
         err = &error;
     }
-    request_end(request, err);
+    list_end(request, err);
 }
 
 static void on_ingress_class(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
     struct look_request *request = ctx;
     request->look->world->ingress_class_present = err == NULL;
-    request_end(request, err != NULL && err->status == 404 ? NULL : err);
+    list_end(request, err != NULL && err->status == 404 ? NULL : err);
 }
 
-static void look_at_lists(struct cluster_look *look)
+static void list_next(struct cluster_look *look)
 {
     const struct world_apis *apis = &look->world->apis;
-    look->next = look_at_unlisted;
-    for (enum kube_kind kind = 0; kind < _KUBE_KIND_COUNT; kind++) {
-        if (is_served(apis, kind)) {
-            _cleanup_free_ char *path = NULL;
-            (void)kube_kind_path(kind, NULL, NULL, &path);
-            ask(look, kind, path, OWN_SELECTOR, &look->client->lists[kind], on_list);
-        }
+    _cleanup_free_ char *path = NULL;
+    while (look->listed < _KUBE_KIND_COUNT && !is_served(apis, look->listed)) {
+        look->listed++;
     }
-    if (apis->ingress_v1) {
-        _cleanup_free_ char *path = str_printf("/apis/networking.k8s.io/v1/ingressclasses/%s",
-                                               look->input->config->ui.ingress_class);
+    if (look->listed < _KUBE_KIND_COUNT) {
+        (void)kube_kind_path(look->listed, NULL, NULL, &path);
+        ask(look, look->listed, path, OWN_SELECTOR, &look->client->lists[look->listed], on_list);
+    } else if (look->listed == _KUBE_KIND_COUNT && apis->ingress_v1) {
+        path = str_printf("/apis/networking.k8s.io/v1/ingressclasses/%s",
+                          look->input->config->ui.ingress_class);
         ask(look, _KUBE_KIND_COUNT, path, NULL, NULL, on_ingress_class);
     }
+    look->listed++;
 }
 
 // Fills in what the client's APIs decide and sends the lists. Returns < 0 when none was sent.
@@ -318,7 +332,10 @@ static int look_start(struct cluster_look *look, struct cluster_client *client, 
     if (r < 0) {
         return r;
     }
-    look_at_lists(look);
+    look->next = look_at_unlisted;
+    for (unsigned i = 0; i < LISTS_AT_ONCE; i++) {
+        list_next(look);
+    }
     if (look->pending == 0) {
         if (err != NULL) {
             *err = look->error;

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/socket.h>
 
 // What of a path an error names.
 #define LABEL_PATH_MAX 200
@@ -88,9 +87,9 @@ static curl_socket_t on_open_socket(void *ctx, _unused_ curlsocktype purpose,
                                     struct curl_sockaddr *address)
 {
     struct http_call *call = ctx;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    call->socket_errno = fd < 0 ? errno : 0;
-    return fd < 0 ? CURL_SOCKET_BAD : fd;
+    curl_socket_t fd = curl_socket_open(call->client->transport, address);
+    call->socket_errno = fd == CURL_SOCKET_BAD ? errno : 0;
+    return fd;
 }
 
 static int append_line(struct curl_slist **list, const char *line, struct error *err)

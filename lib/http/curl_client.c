@@ -123,6 +123,12 @@ static CURLcode client_configure(const struct curl_client *client, CURL *easy)
     for (size_t i = 0; code == CURLE_OK && i < ELEMENTS(blobs); i++) {
         code = set_blob(easy, blobs[i].option, blobs[i].pem);
     }
+    if (code == CURLE_OK) {
+        code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, curl_socket_close);
+    }
+    if (code == CURLE_OK) {
+        code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client->transport);
+    }
     if (code == CURLE_OK && client->connect_to != NULL) {
         code = curl_easy_setopt(easy, CURLOPT_CONNECT_TO, client->connect_to);
     }

@@ -16,7 +16,6 @@
 #define CLIENT_POOL_MAX 16
 
 TAILQ_HEAD(call_list, http_call);
-LIST_HEAD(socket_list, curl_socket);
 
 struct curl_transport {
     struct http_transport transport; // first
@@ -26,7 +25,8 @@ struct curl_transport {
     uv_timer_t connect_timer; // for calls that wait for a connection
     unsigned handles;         // uv handles not yet closed; the last one frees the transport
     CURLM *multi;             // made by the first request, and again by the first after a failure
-    struct socket_list sockets;
+    struct curl_socket **sockets; // by descriptor; NULL: none of curl's
+    size_t socket_count;
     struct call_list active;
     struct call_list ready;
     unsigned clients;
@@ -80,6 +80,19 @@ int curl_transport_add(struct curl_transport *transport, struct http_call *call,
 // Takes the call from the multi handle, if it is there, and has it delivered.
 void curl_transport_end(struct curl_transport *transport, struct http_call *call);
 void curl_transport_deliver_later(struct curl_transport *transport, struct http_call *call);
+// Tells curl of a socket or of the timer. Finished transfers show up after either.
+void curl_transport_perform(struct curl_transport *transport, curl_socket_t fd, int events);
+// One of transport->handles is closed.
+void curl_transport_handle_closed(struct curl_transport *transport);
+
+// curl_socket.c
+// A socket with its handle. Returns CURL_SOCKET_BAD when there is none, and errno says why.
+curl_socket_t curl_socket_open(struct curl_transport *transport,
+                               const struct curl_sockaddr *address);
+int curl_socket_close(void *transport, curl_socket_t fd); // for CURLOPT_CLOSESOCKETFUNCTION
+int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *transport,
+                      void *known);                         // for CURLMOPT_SOCKETFUNCTION
+void curl_sockets_forget(struct curl_transport *transport); // all of them
 
 // curl_client.c
 int curl_client_new(struct http_transport *transport, const struct http_endpoint *endpoint,

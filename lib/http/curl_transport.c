@@ -13,18 +13,12 @@
 
 #define CONNECTIONS_KEPT_MAX 64L
 
-struct curl_socket {
-    uv_poll_t poll;
-    struct curl_transport *transport;
-    LIST_ENTRY(curl_socket) link;
-};
-
 static uint64_t now_ms(void)
 {
     return uv_hrtime() / 1000000; // the loop's own time stands still while it does not run
 }
 
-static void handle_closed(struct curl_transport *transport)
+void curl_transport_handle_closed(struct curl_transport *transport)
 {
     transport->handles--;
     if (transport->handles == 0) {
@@ -32,24 +26,9 @@ static void handle_closed(struct curl_transport *transport)
     }
 }
 
-static void on_socket_closed(uv_handle_t *handle)
-{
-    struct curl_socket *sock = handle->data;
-    handle_closed(sock->transport);
-    free(sock);
-}
-
 static void on_handle_closed(uv_handle_t *handle)
 {
-    handle_closed(handle->data);
-}
-
-static void socket_close(struct curl_socket *sock)
-{
-    LIST_REMOVE(sock, link);
-    // curl closes the descriptor on return: it must be out of the poll set before.
-    (void)uv_poll_stop(&sock->poll);
-    uv_close((uv_handle_t *)&sock->poll, on_socket_closed);
+    curl_transport_handle_closed(handle->data);
 }
 
 static void drop_multi(struct curl_transport *transport)
@@ -57,12 +36,9 @@ static void drop_multi(struct curl_transport *transport)
     if (transport->multi == NULL) {
         return;
     }
-    (void)curl_multi_cleanup(transport->multi); // calls on_curl_socket
+    (void)curl_multi_cleanup(transport->multi); // closes the connections that are kept
     transport->multi = NULL;
-    struct curl_socket *sock;
-    while ((sock = LIST_FIRST(&transport->sockets)) != NULL) {
-        socket_close(sock);
-    }
+    curl_sockets_forget(transport);
     (void)uv_timer_stop(&transport->timer);
 }
 
@@ -123,8 +99,7 @@ static void reap(struct curl_transport *transport)
     }
 }
 
-// Tells curl of a socket or of the timer. Finished transfers show up after either.
-static void perform(struct curl_transport *transport, curl_socket_t fd, int events)
+void curl_transport_perform(struct curl_transport *transport, curl_socket_t fd, int events)
 {
     int running;
     CURLMcode code = curl_multi_socket_action(transport->multi, fd, events, &running);
@@ -145,7 +120,7 @@ static void perform(struct curl_transport *transport, curl_socket_t fd, int even
 
 static void on_timer(uv_timer_t *timer)
 {
-    perform(timer->data, CURL_SOCKET_TIMEOUT, 0);
+    curl_transport_perform(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int on_curl_timer(_unused_ CURLM *multi, long timeout_ms, void *ctx)
@@ -155,73 +130,6 @@ static int on_curl_timer(_unused_ CURLM *multi, long timeout_ms, void *ctx)
         return uv_timer_stop(&transport->timer);
     }
     return uv_timer_start(&transport->timer, on_timer, (uint64_t)timeout_ms, 0);
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    const struct curl_socket *sock = poll->data;
-    // With "in" beside the error curl reads, and so learns what the error is.
-    int flags = status < 0 ? CURL_CSELECT_ERR | CURL_CSELECT_IN : 0;
-    if ((events & UV_READABLE) != 0) {
-        flags |= CURL_CSELECT_IN;
-    }
-    if ((events & UV_WRITABLE) != 0) {
-        flags |= CURL_CSELECT_OUT;
-    }
-    uv_os_fd_t fd;
-    if (uv_fileno((const uv_handle_t *)poll, &fd) == 0) {
-        perform(sock->transport, fd, flags);
-    }
-}
-
-static struct curl_socket *socket_open(struct curl_transport *transport, curl_socket_t fd)
-{
-    struct curl_socket *sock = calloc(1, sizeof(*sock));
-    if (sock == NULL) {
-        return NULL;
-    }
-    // Refused also while another handle watches a descriptor of this number.
-    if (uv_poll_init_socket(transport->loop, &sock->poll, fd) < 0) {
-        free(sock);
-        return NULL;
-    }
-    sock->poll.data = sock;
-    sock->transport = transport;
-    transport->handles++;
-    LIST_INSERT_HEAD(&transport->sockets, sock, link);
-    return sock;
-}
-
-// -1 fails every transfer, by way of curl_multi_socket_action's return value.
-static int on_curl_socket(_unused_ CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
-{
-    struct curl_transport *transport = ctx;
-    struct curl_socket *sock = known;
-    if (what == CURL_POLL_REMOVE) {
-        // Also comes for sockets that were never announced (curl #17949).
-        if (sock != NULL) {
-            socket_close(sock);
-        }
-        return 0;
-    }
-    if (sock == NULL) {
-        sock = socket_open(transport, fd);
-        if (sock == NULL) {
-            return -1;
-        }
-        if (curl_multi_assign(transport->multi, fd, sock) != CURLM_OK) {
-            socket_close(sock);
-            return -1;
-        }
-    }
-    int events = 0;
-    if (what != CURL_POLL_OUT) {
-        events |= UV_READABLE;
-    }
-    if (what != CURL_POLL_IN) {
-        events |= UV_WRITABLE;
-    }
-    return uv_poll_start(&sock->poll, events, on_poll) < 0 ? -1 : 0;
 }
 
 static void on_connect_timer(uv_timer_t *timer);
@@ -257,7 +165,7 @@ static void on_connect_timer(uv_timer_t *timer)
 
 static CURLMcode configure_multi(CURLM *multi, struct curl_transport *transport)
 {
-    CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    CURLMcode code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, curl_socket_watch);
     if (code == CURLM_OK) {
         code = curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport);
     }

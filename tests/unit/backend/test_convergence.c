@@ -17,7 +17,7 @@
 #define REGISTRY "hostk8s-registry"
 #define NODE "hostk8s-control-plane"
 #define HOSTS "/etc/containerd/certs.d/localhost:5002/hosts.toml"
-#define CERTS "%2Fetc%2Fcontainerd%2Fcerts.d"
+#define STAT "HEAD /v1.41/containers/id000003/archive?path=%2Fetc%2Fcontainerd%2F"
 #define OWN "?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dhostk8s-registryd\n"
 
 static struct rig *converged_rig(void)
@@ -50,17 +50,15 @@ static const char idle_pass[] =
     "GET /v1.41/networks/kind\n"
     "GET /v1.41/images/registry%3A2/json\n"
     "GET /v2/\n"
-    "GET /api/v1/namespaces" OWN "GET /api/v1/configmaps" OWN "GET /apis/apps/v1/deployments" OWN
-    "GET /api/v1/services" OWN "GET /api/v1/endpoints" OWN
-    "GET /apis/discovery.k8s.io/v1/endpointslices" OWN
+    "GET /api/v1/namespaces" OWN "GET /api/v1/configmaps" OWN STAT "config.toml\n"
+    "GET /apis/apps/v1/deployments" OWN "GET /api/v1/services" OWN STAT
+    "certs.d%2Flocalhost%3A5000%2Fhosts.toml\n"
+    "GET /api/v1/endpoints" OWN "GET /apis/discovery.k8s.io/v1/endpointslices" OWN STAT
+    "certs.d%2Flocalhost%3A5002%2Fhosts.toml\n"
     "GET /apis/networking.k8s.io/v1/ingresses" OWN
-    "GET /apis/networking.k8s.io/v1/ingressclasses/nginx\n"
-    "HEAD /v1.41/containers/id000003/archive?path=%2Fetc%2Fcontainerd%2Fconfig.toml\n"
-    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2Flocalhost%3A5000%2Fhosts.toml\n"
-    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2Flocalhost%3A5002%2Fhosts.toml\n"
-    "HEAD /v1.41/containers/id000003/archive?path=" CERTS "%2F127.0.0.1%3A5002%2Fhosts.toml\n"
-    "HEAD /v1.41/containers/id000003/archive?path=" CERTS
-    "%2Fhostk8s-registry%3A5000%2Fhosts.toml\n";
+    "GET /apis/networking.k8s.io/v1/ingressclasses/nginx\n" STAT
+    "certs.d%2F127.0.0.1%3A5002%2Fhosts.toml\n" STAT
+    "certs.d%2Fhostk8s-registry%3A5000%2Fhosts.toml\n";
 
 static void test_idle_pass(void **state)
 {
