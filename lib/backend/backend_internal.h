@@ -13,7 +13,7 @@
 // A path in a node as it was when its content was read.
 struct path_stamp {
     char *path;
-    struct docker_stat stat;
+    char *stamp; // see docker_path_stamp; NULL: there was nothing
 };
 
 // What is known of a node's files, good as long as there are stamps and each of them still holds.

@@ -24,7 +24,7 @@ struct cluster_look {
     observe_done_fn done;
     void *ctx;
     struct world_cluster *world;
-    struct desired_object *desired;
+    struct desired_ref desired[DESIRED_OBJECTS_MAX];
     size_t desired_count;
     unsigned listed; // kinds that were asked for, in their order; the ingress class is the last
     unsigned pending;
@@ -43,7 +43,6 @@ static void cluster_look_free(struct cluster_look *look)
     if (look == NULL) {
         return;
     }
-    desired_objects_free(look->desired, look->desired_count);
     world_cluster_free(look->world);
     free(look->cluster);
     free(look);
@@ -208,33 +207,23 @@ static void on_pods(void *ctx, json_t *answer, const struct error *err)
     request_end(request, err);
 }
 
-static bool is_deployment_waiting(const struct cluster_look *look, const char **ret_namespace)
+// A rollout that is stuck still has its old pods ready.
+static bool is_deployment_waiting(const struct cluster_look *look)
 {
-    int64_t replicas = look->input->config->ui.replicas;
-    for (size_t i = 0; i < look->desired_count; i++) {
-        const struct desired_object *desired = &look->desired[i];
-        if (desired->kind != KUBE_DEPLOYMENT) {
-            continue;
-        }
-        const struct world_object *object =
-            world_cluster_object(look->world, desired->kind, desired->name_space, desired->name);
-        // A rollout that is stuck still has its old pods ready.
-        if (object != NULL && object->owned &&
-            (json_get_int(object->object, 0, "status", "readyReplicas", NULL) < replicas ||
-             json_get_int(object->object, 0, "status", "updatedReplicas", NULL) < replicas)) {
-            *ret_namespace = desired->name_space;
-            return true;
-        }
-    }
-    return false;
+    const struct config_ui *ui = &look->input->config->ui;
+    const struct world_object *object =
+        world_cluster_object(look->world, KUBE_DEPLOYMENT, ui->name_space, DESIRED_UI_NAME);
+    return ui->enabled && object != NULL && object->owned &&
+           (json_get_int(object->object, 0, "status", "readyReplicas", NULL) < ui->replicas ||
+            json_get_int(object->object, 0, "status", "updatedReplicas", NULL) < ui->replicas);
 }
 
 static void look_at_pods(struct cluster_look *look)
 {
-    const char *name_space = NULL;
     look->next = look_for_residents;
-    if (is_deployment_waiting(look, &name_space)) {
-        _cleanup_free_ char *path = str_printf("/api/v1/namespaces/%s/pods", name_space);
+    if (is_deployment_waiting(look)) {
+        _cleanup_free_ char *path =
+            str_printf("/api/v1/namespaces/%s/pods", look->input->config->ui.name_space);
         ask(look, _KUBE_KIND_COUNT, path, OWN_SELECTOR, NULL, on_pods);
     }
     look_joined(look);
@@ -257,7 +246,7 @@ static void look_at_unlisted(struct cluster_look *look)
 {
     look->next = look_at_pods;
     for (size_t i = 0; i < look->desired_count; i++) {
-        const struct desired_object *desired = &look->desired[i];
+        const struct desired_ref *desired = &look->desired[i];
         if (world_cluster_object(look->world, desired->kind, desired->name_space, desired->name) ==
             NULL) {
             _cleanup_free_ char *path = NULL;
@@ -326,12 +315,9 @@ static int look_start(struct cluster_look *look, struct cluster_client *client, 
         engine == NULL ? NULL : world_engine_container(engine, config->registry.name);
     const struct world_endpoint *endpoint =
         main == NULL ? NULL : world_container_endpoint(main, config->network);
-    int r = desired_objects(config, &client->apis, endpoint == NULL ? NULL : endpoint->ipv4,
-                            endpoint == NULL ? NULL : endpoint->ipv6, &look->desired,
-                            &look->desired_count, err);
-    if (r < 0) {
-        return r;
-    }
+    look->desired_count =
+        desired_refs(config, &client->apis, endpoint == NULL ? NULL : endpoint->ipv4,
+                     endpoint == NULL ? NULL : endpoint->ipv6, look->desired);
     look->next = look_at_unlisted;
     for (unsigned i = 0; i < LISTS_AT_ONCE; i++) {
         list_next(look);

@@ -33,6 +33,7 @@ static void stamps_free(struct path_stamp *stamps, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         free(stamps[i].path);
+        free(stamps[i].stamp);
     }
     free(stamps);
 }
@@ -272,9 +273,7 @@ static bool stamps_hold(const struct node_look *look, const struct node_cache *c
     for (size_t i = 0; i < look->stamp_count; i++) {
         const struct path_stamp *now = &look->stamps[i];
         const struct path_stamp *then = &cache->stamps[i];
-        if (!str_equal(now->path, then->path) || now->stat.exists != then->stat.exists ||
-            now->stat.is_directory != then->stat.is_directory ||
-            now->stat.size != then->stat.size || !str_equal(now->stat.mtime, then->stat.mtime)) {
+        if (!str_equal(now->path, then->path) || !str_equal(now->stamp, then->stamp)) {
             return false;
         }
     }
@@ -294,28 +293,31 @@ static void on_stamped(struct node_look *look)
     }
 }
 
-static void on_stat(void *ctx, const struct docker_stat *stat, const struct error *err);
+static void on_stamp(void *ctx, const char *stamp, const struct error *err);
 
 // One after the other: the engine has a lock for each container, side by side they would only wait.
-static int stat_next(struct node_look *look, struct error *err)
+static int stamp_next(struct node_look *look, struct error *err)
 {
-    return docker_path_stat(look->docker, look->container_id, look->stamps[look->stamped].path,
-                            on_stat, look, err);
+    return docker_path_stamp(look->docker, look->container_id, look->stamps[look->stamped].path,
+                             on_stamp, look, err);
 }
 
-static void on_stat(void *ctx, const struct docker_stat *stat, const struct error *err)
+static void on_stamp(void *ctx, const char *stamp, const struct error *err)
 {
     struct node_look *look = ctx;
     struct error error = {0};
+    if (err == NULL && str_replace(&look->stamps[look->stamped].stamp, stamp) < 0) {
+        (void)error_oom(&error);
+        err = &error;
+    }
     if (err != NULL) {
         look_end(look, err);
         return;
     }
-    look->stamps[look->stamped].stat = *stat;
     look->stamped++;
     if (look->stamped == look->stamp_count) {
         on_stamped(look);
-    } else if (stat_next(look, &error) < 0) {
+    } else if (stamp_next(look, &error) < 0) {
         look_end(look, &error);
     }
 }
@@ -341,7 +343,7 @@ static int take_stamps(struct node_look *look, const struct strv *aliases, struc
             return error_oom(err);
         }
     }
-    return stat_next(look, err);
+    return stamp_next(look, err);
 }
 
 int observe_node(struct real_backend *backend, const char *name, const struct plan_input *input,

@@ -47,6 +47,8 @@ bool desired_hosts_is_script(const char *content);
 #define DESIRED_API_NAME_IPV6 DESIRED_API_NAME "-ipv6" // EndpointSlice: addressType is immutable
 #define DESIRED_LABEL_NAME "app.kubernetes.io/name"
 
+#define DESIRED_OBJECTS_MAX 10
+
 // The Kubernetes objects of one cluster in order of creation. ipv4 and ipv6 are the registry
 // container's addresses on the network (both NULL while it has none: the endpoints are left out).
 // Only the endpoints kind that apis says is there: an EndpointSlice for each address, or Endpoints
@@ -63,3 +65,13 @@ int desired_objects(const struct config *config, const struct world_apis *apis, 
                     const char *ipv6, struct desired_object **ret, size_t *ret_count,
                     struct error *err);
 void desired_objects_free(struct desired_object *objects, size_t count);
+
+// Which objects those are, without making them: how many of ret are filled. Strings are borrowed
+// from config.
+struct desired_ref {
+    enum kube_kind kind;
+    const char *name_space;
+    const char *name;
+};
+size_t desired_refs(const struct config *config, const struct world_apis *apis, const char *ipv4,
+                    const char *ipv6, struct desired_ref ret[DESIRED_OBJECTS_MAX]);

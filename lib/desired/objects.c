@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define OBJECT_MAX 9
-
 #define HOSTING_NAMESPACE "kube-public"
 #define HOSTING_NAME "local-registry-hosting"
 #define HOSTING_HELP "https://kind.sigs.k8s.io/docs/user/local-registry/"
@@ -22,49 +20,61 @@
 #define LABEL_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
 #define NGINX(annotation) "nginx.ingress.kubernetes.io/" annotation
 
-struct maker {
+struct sources {
     const struct config *config;
     const char *ipv4;
     const char *ipv6;
-    struct desired_object *objects; // OBJECT_MAX of them
-    size_t count;
 };
 
-// What is not the same in every object. Takes labels, annotations (each may be NULL) and body.
+// What is not the same in every object.
 struct part {
-    enum kube_kind kind;
-    const char *name_space; // NULL for a cluster-scoped kind
-    const char *name;
-    const char *app; // the label "name"
-    json_t *labels;  // beside those that each object has
-    json_t *annotations;
-    json_t *body; // apiVersion, kind and metadata are added
+    json_t *labels;      // beside those that each object has, or NULL
+    json_t *annotations; // or NULL
+    json_t *body;        // apiVersion, kind and metadata are added
 };
 
-static int add(struct maker *maker, const struct part *part)
+struct maker {
+    struct desired_ref ref;
+    const char *app; // the label "name"
+    // Fills part, whose owner is the caller. Returns 0 or -errno.
+    int (*make)(const struct sources *sources, struct part *part);
+};
+
+static void part_done(struct part *part)
 {
-    json_auto_t *body = part->body;
-    json_auto_t *extra = part->labels;
-    json_auto_t *annotations = part->annotations;
-    json_auto_t *labels = desired_labels(part->app);
-    if (body == NULL || labels == NULL ||
-        (extra != NULL && json_object_update(labels, extra) < 0)) {
+    json_decref(part->labels);
+    json_decref(part->annotations);
+    json_decref(part->body);
+}
+
+static int make_object(const struct maker *maker, const struct sources *sources,
+                       struct desired_object *ret)
+{
+    _cleanup_(part_done) struct part part = {0};
+    int r = maker->make(sources, &part);
+    if (r < 0) {
+        return r;
+    }
+    json_auto_t *labels = desired_labels(maker->app);
+    if (labels == NULL || (part.labels != NULL && json_object_update(labels, part.labels) < 0)) {
         return -ENOMEM;
     }
-    const struct kube_kind_info *info = &kube_kinds[part->kind];
+    const struct desired_ref *ref = &maker->ref;
+    const struct kube_kind_info *info = &kube_kinds[ref->kind];
     json_auto_t *object =
         json_pack("{s:s, s:s, s:{s:s, s:O}}", "apiVersion", info->api_version, "kind", info->kind,
-                  "metadata", "name", part->name, "labels", labels);
+                  "metadata", "name", ref->name, "labels", labels);
     json_t *metadata = json_object_get(object, "metadata");
     // Not by "s*": with that a string that found no memory would be left out silently.
-    if ((part->name_space != NULL &&
-         json_object_set_new(metadata, "namespace", json_string(part->name_space)) < 0) ||
-        (annotations != NULL && json_object_set(metadata, "annotations", annotations) < 0) ||
-        object == NULL || json_object_update(object, body) < 0) {
+    if ((ref->name_space != NULL &&
+         json_object_set_new(metadata, "namespace", json_string(ref->name_space)) < 0) ||
+        (part.annotations != NULL &&
+         json_object_set(metadata, "annotations", part.annotations) < 0) ||
+        object == NULL || json_object_update(object, part.body) < 0) {
         return -ENOMEM;
     }
-    maker->objects[maker->count++] = (struct desired_object){
-        .kind = part->kind,
+    *ret = (struct desired_object){
+        .kind = ref->kind,
         .name_space = json_string_value(json_object_get(metadata, "namespace")),
         .name = json_string_value(json_object_get(metadata, "name")),
         .object = TAKE_PTR(object),
@@ -72,23 +82,24 @@ static int add(struct maker *maker, const struct part *part)
     return 0;
 }
 
-static int make_namespace(struct maker *maker)
+static int made(const struct part *part)
 {
-    return add(maker, &(struct part){
-                          .kind = KUBE_NAMESPACE,
-                          .name = maker->config->ui.name_space,
-                          .app = DESIRED_PART_OF,
-                          .body = json_object(),
-                      });
+    return part->body == NULL ? -ENOMEM : 0;
+}
+
+static int make_namespace(_unused_ const struct sources *sources, struct part *part)
+{
+    part->body = json_object();
+    return made(part);
 }
 
 // KEP-1755:
 // https://github.com/kubernetes/enhancements/tree/master/keps/sig-cluster-lifecycle/generic/1755-communicating-a-local-registry
 // hostFromContainerRuntime is left out while the nodes know the registry by host too, which is what
 // a reader takes from its absence, and some know no other field.
-static int make_hosting(struct maker *maker)
+static int make_hosting(const struct sources *sources, struct part *part)
 {
-    const struct config *config = maker->config;
+    const struct config *config = sources->config;
     _cleanup_free_ char *host = desired_public_host(&config->registry);
     if (host == NULL) {
         return -ENOMEM;
@@ -106,119 +117,81 @@ static int make_hosting(struct maker *maker)
     if (r < 0) {
         return r;
     }
-    return add(maker, &(struct part){
-                          .kind = KUBE_CONFIG_MAP,
-                          .name_space = HOSTING_NAMESPACE,
-                          .name = HOSTING_NAME,
-                          .app = DESIRED_PART_OF,
-                          .body = json_pack("{s:b, s:{s:s}}", "immutable", 0, "data",
-                                            "localRegistryHosting.v1", buf_str(&text)),
-                      });
+    part->body = json_pack("{s:b, s:{s:s}}", "immutable", 0, "data", "localRegistryHosting.v1",
+                           buf_str(&text));
+    return made(part);
 }
 
-static int make_deployment(struct maker *maker)
+static int make_deployment(const struct sources *sources, struct part *part)
 {
-    json_t *body = NULL;
-    int r = desired_deployment_body(maker->config, &body);
-    return r < 0 ? r
-                 : add(maker, &(struct part){
-                                  .kind = KUBE_DEPLOYMENT,
-                                  .name_space = maker->config->ui.name_space,
-                                  .name = DESIRED_UI_NAME,
-                                  .app = DESIRED_UI_NAME,
-                                  .body = body,
-                              });
+    return desired_deployment_body(sources->config, &part->body);
 }
 
 // Takes selector.
-static int add_service(struct maker *maker, const char *name, json_t *selector, int port)
+static int make_service(json_t *selector, int port, struct part *part)
 {
-    return add(maker, &(struct part){
-                          .kind = KUBE_SERVICE,
-                          .name_space = maker->config->ui.name_space,
-                          .name = name,
-                          .app = name,
-                          .body = json_pack("{s:{s:s, s:o, s:[{s:s, s:s, s:i, s:i}]}}", "spec",
-                                            "type", "ClusterIP", "selector", selector, "ports",
-                                            "name", DESIRED_PORT_NAME, "protocol", "TCP", "port",
-                                            port, "targetPort", port),
-                      });
+    part->body = json_pack("{s:{s:s, s:o, s:[{s:s, s:s, s:i, s:i}]}}", "spec", "type", "ClusterIP",
+                           "selector", selector, "ports", "name", DESIRED_PORT_NAME, "protocol",
+                           "TCP", "port", port, "targetPort", port);
+    return made(part);
+}
+
+static int make_service_ui(_unused_ const struct sources *sources, struct part *part)
+{
+    return make_service(json_pack("{s:s}", DESIRED_LABEL_NAME, DESIRED_UI_NAME), DESIRED_UI_PORT,
+                        part);
 }
 
 // https://kubernetes.io/docs/concepts/services-networking/service/#services-without-selectors
-static int make_services(struct maker *maker)
+static int make_service_api(_unused_ const struct sources *sources, struct part *part)
 {
-    int r = add_service(maker, DESIRED_UI_NAME,
-                        json_pack("{s:s}", DESIRED_LABEL_NAME, DESIRED_UI_NAME), DESIRED_UI_PORT);
-    return r < 0 ? r : add_service(maker, DESIRED_API_NAME, json_object(), WORLD_REGISTRY_PORT);
+    return make_service(json_object(), WORLD_REGISTRY_PORT, part);
 }
 
-static int make_endpoints(struct maker *maker)
+static const char *any_address(const struct sources *sources)
 {
-    const char *address = maker->ipv4 != NULL ? maker->ipv4 : maker->ipv6;
-    if (address == NULL) {
-        return 0;
-    }
-    return add(maker,
-               &(struct part){
-                   .kind = KUBE_ENDPOINTS,
-                   .name_space = maker->config->ui.name_space,
-                   .name = DESIRED_API_NAME,
-                   .app = DESIRED_API_NAME,
-                   .body = json_pack("{s:[{s:[{s:s}], s:[{s:s, s:i, s:s}]}]}", "subsets",
-                                     "addresses", "ip", address, "ports", "name", DESIRED_PORT_NAME,
-                                     "port", WORLD_REGISTRY_PORT, "protocol", "TCP"),
-               });
+    return sources->ipv4 != NULL ? sources->ipv4 : sources->ipv6;
 }
 
-static int add_slice(struct maker *maker, const char *name, const char *type, const char *address)
+static int make_endpoints(const struct sources *sources, struct part *part)
 {
-    if (address == NULL) {
-        return 0;
-    }
-    json_t *labels = json_pack("{s:s, s:s}", LABEL_SERVICE_NAME, DESIRED_API_NAME,
-                               LABEL_SLICE_MANAGED_BY, WORLD_MANAGED_BY);
-    if (labels == NULL) {
-        return -ENOMEM;
-    }
-    return add(maker,
-               &(struct part){
-                   .kind = KUBE_ENDPOINT_SLICE,
-                   .name_space = maker->config->ui.name_space,
-                   .name = name,
-                   .app = DESIRED_API_NAME,
-                   .labels = labels,
-                   .body = json_pack("{s:s, s:[{s:[s], s:{s:b}}], s:[{s:s, s:i, s:s}]}",
-                                     "addressType", type, "endpoints", "addresses", address,
-                                     "conditions", "ready", 1, "ports", "name", DESIRED_PORT_NAME,
-                                     "port", WORLD_REGISTRY_PORT, "protocol", "TCP"),
-               });
+    part->body = json_pack("{s:[{s:[{s:s}], s:[{s:s, s:i, s:s}]}]}", "subsets", "addresses", "ip",
+                           any_address(sources), "ports", "name", DESIRED_PORT_NAME, "port",
+                           WORLD_REGISTRY_PORT, "protocol", "TCP");
+    return made(part);
 }
 
-static int make_slices(struct maker *maker)
+static int make_slice(const char *type, const char *address, struct part *part)
 {
-    int r = add_slice(maker, DESIRED_API_NAME, "IPv4", maker->ipv4);
-    return r < 0 ? r : add_slice(maker, DESIRED_API_NAME_IPV6, "IPv6", maker->ipv6);
+    part->labels = json_pack("{s:s, s:s}", LABEL_SERVICE_NAME, DESIRED_API_NAME,
+                             LABEL_SLICE_MANAGED_BY, WORLD_MANAGED_BY);
+    part->body =
+        json_pack("{s:s, s:[{s:[s], s:{s:b}}], s:[{s:s, s:i, s:s}]}", "addressType", type,
+                  "endpoints", "addresses", address, "conditions", "ready", 1, "ports", "name",
+                  DESIRED_PORT_NAME, "port", WORLD_REGISTRY_PORT, "protocol", "TCP");
+    return part->labels == NULL ? -ENOMEM : made(part);
 }
 
-// Without a rule host, so that 127.0.0.1 and a LAN name meet it as localhost does. Takes
-// annotations, which may be NULL.
-static int add_ingress(struct maker *maker, const char *name, json_t *annotations, const char *path,
-                       const char *path_type)
+static int make_slice_ipv4(const struct sources *sources, struct part *part)
 {
-    const struct config_ui *ui = &maker->config->ui;
-    return add(maker,
-               &(struct part){
-                   .kind = KUBE_INGRESS,
-                   .name_space = ui->name_space,
-                   .name = name,
-                   .app = name,
-                   .annotations = annotations,
-                   .body = json_pack("{s:{s:s, s:[{s:{s:[{s:s, s:s, s:{s:{s:s, s:{s:s}}}}]}}]}}",
-                                     "spec", "ingressClassName", ui->ingress_class, "rules", "http",
-                                     "paths", "path", path, "pathType", path_type, "backend",
-                                     "service", "name", name, "port", "name", DESIRED_PORT_NAME),
-               });
+    return make_slice("IPv4", sources->ipv4, part);
+}
+
+static int make_slice_ipv6(const struct sources *sources, struct part *part)
+{
+    return make_slice("IPv6", sources->ipv6, part);
+}
+
+// Without a rule host, so that 127.0.0.1 and a LAN name meet it as localhost does. The Service has
+// the Ingress' name.
+static int make_ingress(const struct sources *sources, const char *name, const char *path,
+                        const char *path_type, struct part *part)
+{
+    part->body = json_pack("{s:{s:s, s:[{s:{s:[{s:s, s:s, s:{s:{s:s, s:{s:s}}}}]}}]}}", "spec",
+                           "ingressClassName", sources->config->ui.ingress_class, "rules", "http",
+                           "paths", "path", path, "pathType", path_type, "backend", "service",
+                           "name", name, "port", "name", DESIRED_PORT_NAME);
+    return made(part);
 }
 
 // The path without its last '/', as a regular expression. NULL: out of memory.
@@ -241,72 +214,108 @@ static char *path_pattern(const char *path)
 
 // The UI below ui.path, which it does not know of: the controller takes the path off.
 // https://kubernetes.github.io/ingress-nginx/examples/rewrite/
-static int make_ingress_ui(struct maker *maker)
+static int make_ingress_ui(const struct sources *sources, struct part *part)
 {
-    const char *path = maker->config->ui.path;
+    const char *path = sources->config->ui.path;
     if (str_equal(path, "/")) {
-        return add_ingress(maker, DESIRED_UI_NAME, NULL, path, "Prefix");
+        return make_ingress(sources, DESIRED_UI_NAME, path, "Prefix", part);
     }
     _cleanup_free_ char *pattern = path_pattern(path);
     if (pattern == NULL) {
         return -ENOMEM;
     }
     _cleanup_free_ char *regex = str_printf("%s(/|$)(.*)", pattern);
-    json_t *annotations =
+    part->annotations =
         json_pack("{s:s, s:s}", NGINX("use-regex"), "true", NGINX("rewrite-target"), "/$2");
-    if (regex == NULL || annotations == NULL) {
-        json_decref(annotations);
+    if (regex == NULL || part->annotations == NULL) {
         return -ENOMEM;
     }
-    return add_ingress(maker, DESIRED_UI_NAME, annotations, regex, "ImplementationSpecific");
+    return make_ingress(sources, DESIRED_UI_NAME, regex, "ImplementationSpecific", part);
 }
 
 // An object of its own, for a rewrite concerns every path of an Ingress.
-static int make_ingress_api(struct maker *maker)
+static int make_ingress_api(const struct sources *sources, struct part *part)
 {
-    json_t *annotations =
+    part->annotations =
         json_pack("{s:s, s:s, s:s, s:s}", NGINX("proxy-body-size"), "0",
                   NGINX("proxy-request-buffering"), "off", NGINX("proxy-read-timeout"),
                   TRANSFER_TIMEOUT, NGINX("proxy-send-timeout"), TRANSFER_TIMEOUT);
-    return annotations == NULL
+    return part->annotations == NULL
                ? -ENOMEM
-               : add_ingress(maker, DESIRED_API_NAME, annotations, API_PATH, "Prefix");
+               : make_ingress(sources, DESIRED_API_NAME, API_PATH, "Prefix", part);
+}
+
+// Those of the wanted objects, in the order of enum kube_kind. Returns how many.
+static size_t choose(const struct sources *sources, const struct world_apis *apis,
+                     struct maker ret[DESIRED_OBJECTS_MAX])
+{
+    const struct config_ui *ui = &sources->config->ui;
+    const char *space = ui->name_space;
+    bool slices = apis->endpoint_slice_v1;
+    const struct {
+        bool wanted;
+        struct maker maker;
+    } all[DESIRED_OBJECTS_MAX] = {
+        {ui->enabled, {{KUBE_NAMESPACE, NULL, space}, DESIRED_PART_OF, make_namespace}},
+        {true, {{KUBE_CONFIG_MAP, HOSTING_NAMESPACE, HOSTING_NAME}, DESIRED_PART_OF, make_hosting}},
+        {ui->enabled,
+         {{KUBE_DEPLOYMENT, space, DESIRED_UI_NAME}, DESIRED_UI_NAME, make_deployment}},
+        {ui->enabled, {{KUBE_SERVICE, space, DESIRED_UI_NAME}, DESIRED_UI_NAME, make_service_ui}},
+        {ui->enabled,
+         {{KUBE_SERVICE, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_service_api}},
+        {ui->enabled && !slices && any_address(sources) != NULL,
+         {{KUBE_ENDPOINTS, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_endpoints}},
+        {ui->enabled && slices && sources->ipv4 != NULL,
+         {{KUBE_ENDPOINT_SLICE, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_slice_ipv4}},
+        {ui->enabled && slices && sources->ipv6 != NULL,
+         {{KUBE_ENDPOINT_SLICE, space, DESIRED_API_NAME_IPV6}, DESIRED_API_NAME, make_slice_ipv6}},
+        {ui->enabled, {{KUBE_INGRESS, space, DESIRED_UI_NAME}, DESIRED_UI_NAME, make_ingress_ui}},
+        {ui->enabled,
+         {{KUBE_INGRESS, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_ingress_api}},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < ELEMENTS(all); i++) {
+        if (all[i].wanted) {
+            ret[count++] = all[i].maker;
+        }
+    }
+    return count;
+}
+
+size_t desired_refs(const struct config *config, const struct world_apis *apis, const char *ipv4,
+                    const char *ipv6, struct desired_ref ret[DESIRED_OBJECTS_MAX])
+{
+    struct maker makers[DESIRED_OBJECTS_MAX];
+    const struct sources sources = {.config = config, .ipv4 = ipv4, .ipv6 = ipv6};
+    size_t count = choose(&sources, apis, makers);
+    for (size_t i = 0; i < count; i++) {
+        ret[i] = makers[i].ref;
+    }
+    return count;
 }
 
 int desired_objects(const struct config *config, const struct world_apis *apis, const char *ipv4,
                     const char *ipv6, struct desired_object **ret, size_t *ret_count,
                     struct error *err)
 {
-    // In the order of enum kube_kind.
-    const struct {
-        int (*make)(struct maker *maker);
-        bool wanted;
-    } steps[] = {
-        {make_namespace, config->ui.enabled},
-        {make_hosting, true},
-        {make_deployment, config->ui.enabled},
-        {make_services, config->ui.enabled},
-        {make_endpoints, config->ui.enabled && !apis->endpoint_slice_v1},
-        {make_slices, config->ui.enabled && apis->endpoint_slice_v1},
-        {make_ingress_ui, config->ui.enabled},
-        {make_ingress_api, config->ui.enabled},
-    };
-    struct maker maker = {.config = config, .ipv4 = ipv4, .ipv6 = ipv6};
-    maker.objects = calloc(OBJECT_MAX, sizeof(*maker.objects));
-    if (maker.objects == NULL) {
+    struct maker makers[DESIRED_OBJECTS_MAX];
+    const struct sources sources = {.config = config, .ipv4 = ipv4, .ipv6 = ipv6};
+    size_t count = choose(&sources, apis, makers);
+    struct desired_object *objects = calloc(count, sizeof(*objects));
+    if (objects == NULL) {
         return error_oom(err);
     }
-    for (size_t i = 0; i < ELEMENTS(steps); i++) {
-        int r = steps[i].wanted ? steps[i].make(&maker) : 0;
+    for (size_t i = 0; i < count; i++) {
+        int r = make_object(&makers[i], &sources, &objects[i]);
         if (r < 0) {
-            desired_objects_free(maker.objects, maker.count);
+            desired_objects_free(objects, i);
             return r == -ENOMEM ? error_oom(err)
                                 : error_set(err, ERROR_PERMANENT, -r,
                                             "the objects for Kubernetes are too large");
         }
     }
-    *ret = maker.objects;
-    *ret_count = maker.count;
+    *ret = objects;
+    *ret_count = count;
     return 0;
 }
 

@@ -101,16 +101,12 @@ int docker_image_pull(struct docker *docker, const char *image, docker_progress_
                       docker_done_fn done, void *ctx, struct error *err);
 #define DOCKER_PULL_TIMEOUT_MS (15u * 60u * 1000u)
 
-// What HEAD …/archive says of a path in a container, from the header X-Docker-Container-Path-Stat.
-struct docker_stat {
-    bool exists; // false for 404 on the path
-    bool is_directory;
-    uint64_t size;
-    char mtime[40]; // as the engine writes it; compare only for equality
-};
-typedef void (*docker_stat_fn)(void *ctx, const struct docker_stat *stat, const struct error *err);
-int docker_path_stat(struct docker *docker, const char *container, const char *path,
-                     docker_stat_fn done, void *ctx, struct error *err);
+// What HEAD …/archive says of a path in a container, in the header X-Docker-Container-Path-Stat:
+// its size, mode, modification time and link's target, as one text to be compared with what was
+// said before. NULL: there is nothing (404). Borrowed until return.
+typedef void (*docker_stamp_fn)(void *ctx, const char *stamp, const struct error *err);
+int docker_path_stamp(struct docker *docker, const char *container, const char *path,
+                      docker_stamp_fn done, void *ctx, struct error *err);
 
 // A regular file in a tar body. Directories, links and devices are not followed and not listed,
 // except that directories appear with content NULL.

@@ -158,7 +158,7 @@ static long to_timeout(uint64_t ms)
     return ms < INT_MAX ? (long)ms : INT_MAX;
 }
 
-static CURLcode call_configure(struct http_call *call, const char *url)
+static CURLcode call_configure(struct http_call *call, const char *target)
 {
     const struct {
         CURLoption option;
@@ -171,7 +171,7 @@ static CURLcode call_configure(struct http_call *call, const char *url)
         {CURLOPT_ERRORBUFFER, call->detail},
         {CURLOPT_OPENSOCKETDATA, call},
     };
-    CURLcode code = curl_easy_setopt(call->easy, CURLOPT_URL, url);
+    CURLcode code = curl_easy_setopt(call->easy, CURLOPT_REQUEST_TARGET, target);
     for (size_t i = 0; code == CURLE_OK && i < ELEMENTS(pointers); i++) {
         code = curl_easy_setopt(call->easy, pointers[i].option, pointers[i].value);
     }
@@ -197,10 +197,10 @@ static CURLcode call_configure(struct http_call *call, const char *url)
 static int call_prepare(struct http_call *call, const struct http_request *request,
                         struct error *err)
 {
-    _cleanup_free_ char *url = str_printf("%s%s", call->client->url, request->path);
+    _cleanup_free_ char *target = str_printf("%s%s", call->client->path, request->path);
     call->label = str_printf("%s %.*s", methods[request->method].name,
                              (int)strnlen(request->path, LABEL_PATH_MAX), request->path);
-    if (url == NULL || call->label == NULL) {
+    if (target == NULL || call->label == NULL) {
         return error_oom(err);
     }
     call->label[strcspn(call->label, "?")] = '\0';
@@ -210,7 +210,7 @@ static int call_prepare(struct http_call *call, const struct http_request *reque
     }
     CURLcode code = curl_client_take_easy(call->client, &call->easy);
     if (code == CURLE_OK) {
-        code = call_configure(call, url);
+        code = call_configure(call, target);
     }
     if (code == CURLE_OK) {
         code = set_method(call, request);

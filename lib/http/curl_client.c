@@ -26,6 +26,7 @@ static void client_free(struct http_client *client)
     }
     curl_slist_free_all(self->connect_to);
     free(self->url);
+    free(self->path);
     free(self->target);
     free(self->unix_socket);
     free(self->authorization);
@@ -99,6 +100,7 @@ static CURLcode client_configure(const struct curl_client *client, CURL *easy)
         CURLoption option;
         const char *value;
     } strings[] = {
+        {CURLOPT_URL, client->url},
         {CURLOPT_PROTOCOLS_STR, "http,https"},
         {CURLOPT_PROXY, ""}, // the environment's proxy is not for loopback traffic
         {CURLOPT_USERAGENT, "hostk8s-registryd/" PROGRAM_VERSION},
@@ -213,6 +215,7 @@ static int client_set_url(struct curl_client *self, const struct http_endpoint *
     _cleanup_(curl_freep) char *scheme = NULL;
     _cleanup_(curl_freep) char *host = NULL;
     _cleanup_(curl_freep) char *port = NULL;
+    _cleanup_(curl_freep) char *path = NULL;
     CURLUcode code = curl_url_set(url, CURLUPART_URL, endpoint->base, CURLU_DISALLOW_USER);
     if (code == CURLUE_OK) {
         code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
@@ -222,6 +225,9 @@ static int client_set_url(struct curl_client *self, const struct http_endpoint *
     }
     if (code == CURLUE_OK) {
         code = curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    }
+    if (code == CURLUE_OK) {
+        code = curl_url_get(url, CURLUPART_PATH, &path, 0);
     }
     if (code != CURLUE_OK) {
         return explain_url(code, err);
@@ -246,16 +252,16 @@ static int client_set_url(struct curl_client *self, const struct http_endpoint *
         if (code != CURLUE_OK) {
             return explain_url(code, err);
         }
-        size_t length = strlen(renamed);
-        self->url = str_dup_n(renamed, length - (str_ends_with(renamed, "/") ? 1 : 0));
+        self->url = str_dup(renamed);
         int r = client_connect_to(self, host_port, err);
         if (r < 0) {
             return r;
         }
     }
+    self->path = str_dup_n(path, strlen(path) - (str_ends_with(path, "/") ? 1 : 0));
     self->target =
         endpoint->unix_socket != NULL ? str_dup(endpoint->unix_socket) : TAKE_PTR(host_port);
-    return self->url == NULL || self->target == NULL ? error_oom(err) : 0;
+    return self->url == NULL || self->path == NULL || self->target == NULL ? error_oom(err) : 0;
 }
 
 static int endpoint_check(const struct http_endpoint *endpoint, struct error *err)

@@ -35,7 +35,8 @@ struct curl_transport {
 struct curl_client {
     struct http_client client; // first
     struct curl_transport *transport;
-    char *url;               // what goes before the request's path
+    char *url;               // of the server
+    char *path;              // goes before each request's, has no '/' at its end
     char *target;            // whom errors name: the socket's path or HOST:PORT
     char *unix_socket;       // NULL for TCP
     char *authorization;     // a whole header line, or NULL

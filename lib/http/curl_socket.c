@@ -74,7 +74,8 @@ static struct curl_socket *add(struct curl_transport *transport, curl_socket_t f
     return TAKE_PTR(sock);
 }
 
-curl_socket_t curl_socket_open(struct curl_transport *transport, const struct curl_sockaddr *address)
+curl_socket_t curl_socket_open(struct curl_transport *transport,
+                               const struct curl_sockaddr *address)
 {
     _cleanup_close_ int fd =
         socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
