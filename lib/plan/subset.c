@@ -313,18 +313,16 @@ static int compare_object(struct walk *walk, struct mode mode, const json_t *is,
     return 0;
 }
 
-static bool is_equal(const json_t *is, const json_t *should)
+// json_equal tells 1 from 1.0.
+static bool is_same_number(const json_t *is, const json_t *should)
 {
-    if (json_is_number(is) && json_is_number(should)) {
-        double distance = json_number_value(is) - json_number_value(should);
-        return !(distance < 0) && !(distance > 0);
-    }
-    return json_equal(is, should);
+    double distance = json_number_value(is) - json_number_value(should);
+    return json_is_number(is) && json_is_number(should) && !(distance < 0) && !(distance > 0);
 }
 
 static int compare(struct walk *walk, struct mode mode, const json_t *is, const json_t *should)
 {
-    if (is_zero(is) && is_zero(should)) {
+    if ((is_zero(is) && is_zero(should)) || json_equal(is, should)) {
         return 0;
     }
     mode = mode_below(mode, rule_here(walk));
@@ -334,7 +332,7 @@ static int compare(struct walk *walk, struct mode mode, const json_t *is, const 
     if (json_is_array(is) && json_is_array(should)) {
         return compare_array(walk, mode, is, should);
     }
-    return is_equal(is, should) ? 0 : add_here(walk, mode, is, should);
+    return is_same_number(is, should) ? 0 : add_here(walk, mode, is, should);
 }
 // NOLINTEND(misc-no-recursion)
 
@@ -354,7 +352,8 @@ static int compare_managed(struct walk *walk, struct mode mode, const json_t *fi
 static int compare_managed_value(struct walk *walk, struct mode mode, const json_t *below,
                                  const json_t *is, const json_t *should)
 {
-    if (is_zero(is) || mode.exact) { // compare() tells of more than there may be
+    bool declared_leaf = should != NULL && json_object_size(below) == 0;
+    if (is_zero(is) || declared_leaf || mode.exact) { // compare() tells of more than there may be
         return 0;
     }
     mode = mode_below(mode, rule_here(walk));
