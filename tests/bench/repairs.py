@@ -6,7 +6,6 @@ right again; what is right already then took 0. ONLY=PART measures those whose n
 
 import base64
 import contextlib
-import copy
 import dataclasses
 import http.client
 import io
@@ -31,6 +30,21 @@ SECONDS = 60  # the longest wait for a repair
 LOOK = 0.005  # between two looks, which cost those who are watched
 SETTLE = 0.7  # for what a repair sets off: a daemon in the middle of a pass would be measured otherwise
 APPLY = "application/apply-patch+yaml"
+MANAGER = "hostk8s-registryd"
+
+
+def managed(value, fields):
+    """What of a value a FieldsV1 names: "f:" a member, "k:" an element by its keys; nothing below, all of it."""
+    below = {name: child for name, child in fields.items() if name != "."}
+    if not below:
+        return value
+    if isinstance(value, dict):
+        return {name[2:]: managed(value[name[2:]], child) for name, child in below.items() if name[2:] in value}
+    result = []
+    for keys, child in ((json.loads(name[2:]), child) for name, child in below.items()):
+        element = next(item for item in value if keys.items() <= item.items())
+        result.append(managed(element, child) | keys)
+    return result
 
 
 class Unix(http.client.HTTPConnection):
@@ -156,16 +170,20 @@ class Bench:
         request(self.engine, "GET", self.files)
         request(self.engine, "PUT", self.files, tar, "application/x-tar")
 
-    def applied(self, path):
-        """The object as it would be applied again."""
-        document = copy.deepcopy(self.get(path))
-        document.pop("status", None)
-        for name in ("managedFields", "uid", "resourceVersion", "creationTimestamp", "generation"):
-            document["metadata"].pop(name, None)
-        return document
+    def declared(self, path):
+        """The object as the daemon applies it: a plain client that applied more would leave something to mend."""
+        document = self.get(path)
+        fields = [
+            entry["fieldsV1"]
+            for entry in document["metadata"]["managedFields"]
+            if (entry["manager"], entry["operation"]) == (MANAGER, "Apply")
+        ]
+        result = managed(document, fields[0])
+        result["metadata"].update(name=document["metadata"]["name"], namespace=document["metadata"]["namespace"])
+        return result | {"apiVersion": document["apiVersion"], "kind": document["kind"]}
 
     def apply(self, path, document):
-        request(self.api, "PATCH", f"{path}?fieldManager=hostk8s-registryd&force=true", document, APPLY)
+        request(self.api, "PATCH", f"{path}?fieldManager={MANAGER}&force=true", document, APPLY)
 
 
 @dataclasses.dataclass
@@ -228,7 +246,8 @@ def repairs(bench):
     def is_edited_back():
         return not bench.get(deployment)["spec"].get("paused")
 
-    applied = {path: bench.applied(path) for path in (ingress, deployment)}
+    declared = {path: bench.declared(path) for path in (ingress, deployment)}
+    declared[deployment]["spec"]["paused"] = False  # which the API server leaves out of its answers
 
     def delete_ingress():
         request(bench.api, "DELETE", ingress)
@@ -239,8 +258,8 @@ def repairs(bench):
     return [
         Repair("registry removed", remove_registry, bench.answers, make_registry),
         Repair("network detached", disconnect, bench.is_attached, connect),
-        Repair("Ingress deleted", delete_ingress, lambda: bench.get(ingress), lambda: bench.apply(ingress, applied[ingress])),
-        Repair("Deployment edited", edit_deployment, is_edited_back, lambda: bench.apply(deployment, applied[deployment])),
+        Repair("Ingress deleted", delete_ingress, lambda: bench.get(ingress), lambda: bench.apply(ingress, declared[ingress])),
+        Repair("Deployment edited", edit_deployment, is_edited_back, lambda: bench.apply(deployment, declared[deployment])),
         Repair("hosts.toml edited by docker exec", edit_hosts, lambda: bench.has_hosts(good), put_hosts),
         Repair("worker started, hosts.toml edited meanwhile", start_worker, lambda: bench.has_hosts(good), put_hosts, False),
         Repair("hosts.toml edited from inside", edit_hosts_silently, lambda: bench.has_hosts(good), put_hosts, False, "poll"),
