@@ -205,39 +205,59 @@ static int client_connect_to(struct curl_client *self, const char *host_port, st
     return self->connect_to == NULL ? error_oom(err) : 0;
 }
 
+// The parts of an address that requests and errors need.
+struct url_parts {
+    char *scheme;
+    char *host;
+    char *port;
+    char *path;
+};
+
+static void url_parts_done(struct url_parts *parts)
+{
+    curl_free(parts->scheme);
+    curl_free(parts->host);
+    curl_free(parts->port);
+    curl_free(parts->path);
+}
+
+static CURLUcode url_take_apart(CURLU *url, const char *text, struct url_parts *ret)
+{
+    const struct {
+        CURLUPart part;
+        unsigned flags;
+        char **to;
+    } parts[] = {
+        {CURLUPART_SCHEME, 0, &ret->scheme},
+        {CURLUPART_HOST, 0, &ret->host},
+        {CURLUPART_PORT, CURLU_DEFAULT_PORT, &ret->port},
+        {CURLUPART_PATH, 0, &ret->path},
+    };
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
+    for (size_t i = 0; code == CURLUE_OK && i < ELEMENTS(parts); i++) {
+        code = curl_url_get(url, parts[i].part, parts[i].to, parts[i].flags);
+    }
+    return code;
+}
+
 static int client_set_url(struct curl_client *self, const struct http_endpoint *endpoint,
                           struct error *err)
 {
     _cleanup_(curl_url_cleanupp) CURLU *url = curl_url();
+    _cleanup_(url_parts_done) struct url_parts parts = {0};
     if (url == NULL) {
         return error_oom(err);
     }
-    _cleanup_(curl_freep) char *scheme = NULL;
-    _cleanup_(curl_freep) char *host = NULL;
-    _cleanup_(curl_freep) char *port = NULL;
-    _cleanup_(curl_freep) char *path = NULL;
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, endpoint->base, CURLU_DISALLOW_USER);
-    if (code == CURLUE_OK) {
-        code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
-    }
-    if (code == CURLUE_OK) {
-        code = curl_url_get(url, CURLUPART_HOST, &host, 0);
-    }
-    if (code == CURLUE_OK) {
-        code = curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-    }
-    if (code == CURLUE_OK) {
-        code = curl_url_get(url, CURLUPART_PATH, &path, 0);
-    }
+    CURLUcode code = url_take_apart(url, endpoint->base, &parts);
     if (code != CURLUE_OK) {
         return explain_url(code, err);
     }
-    if (!str_equal(scheme, "http") && !str_equal(scheme, "https")) {
+    if (!str_equal(parts.scheme, "http") && !str_equal(parts.scheme, "https")) {
         return error_set(err, ERROR_PERMANENT, EINVAL, "not an http or https address: %s",
                          endpoint->base);
     }
 
-    _cleanup_free_ char *host_port = str_printf("%s:%s", host, port);
+    _cleanup_free_ char *host_port = str_printf("%s:%s", parts.host, parts.port);
     if (host_port == NULL) {
         return error_oom(err);
     }
@@ -258,7 +278,8 @@ static int client_set_url(struct curl_client *self, const struct http_endpoint *
             return r;
         }
     }
-    self->path = str_dup_n(path, strlen(path) - (str_ends_with(path, "/") ? 1 : 0));
+    self->path =
+        str_dup_n(parts.path, strlen(parts.path) - (str_ends_with(parts.path, "/") ? 1 : 0));
     self->target =
         endpoint->unix_socket != NULL ? str_dup(endpoint->unix_socket) : TAKE_PTR(host_port);
     return self->url == NULL || self->path == NULL || self->target == NULL ? error_oom(err) : 0;

@@ -90,9 +90,9 @@ void curl_transport_handle_closed(struct curl_transport *transport);
 // A socket with its handle. Returns CURL_SOCKET_BAD when there is none, and errno says why.
 curl_socket_t curl_socket_open(struct curl_transport *transport,
                                const struct curl_sockaddr *address);
-int curl_socket_close(void *transport, curl_socket_t fd); // for CURLOPT_CLOSESOCKETFUNCTION
-int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *transport,
-                      void *known);                         // for CURLMOPT_SOCKETFUNCTION
+// For CURLOPT_CLOSESOCKETFUNCTION and CURLMOPT_SOCKETFUNCTION; ctx is the transport.
+int curl_socket_close(void *ctx, curl_socket_t fd);
+int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known);
 void curl_sockets_forget(struct curl_transport *transport); // all of them
 
 // curl_client.c

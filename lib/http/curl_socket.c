@@ -41,7 +41,7 @@ static int make_room(struct curl_transport *transport, curl_socket_t fd)
     if (count <= transport->socket_count) {
         return 0;
     }
-    struct curl_socket **sockets = reallocarray(transport->sockets, count, sizeof(*sockets));
+    struct curl_socket **sockets = reallocarray(transport->sockets, count, sizeof(void *));
     if (sockets == NULL) {
         return -ENOMEM;
     }

@@ -12,7 +12,7 @@ STEPS = {
     "rename": "POST .*/rename",
     "create": "POST .*/containers/create",
     "stop": "POST .*/stop",
-    "start": "POST .*/start$",
+    "start": "POST .*/containers/.*/start$",  # and none of an exec
     "probe": "^GET /v2/$",
     "remove": "DELETE .*/containers/",
 }
@@ -173,7 +173,7 @@ class ApplyBesideADaemon(PeopleTest):
 
 class TwoApplies(PeopleTest):
     def test_on_an_empty_machine(self):
-        for step in ("images/create", "containers/create", "/start$", "/connect", "PUT .*/archive"):
+        for step in ("images/create", "containers/create", "containers/.*/start$", "/connect", "PUT .*/archive"):
             with self.subTest(step=step):
                 fault = self.engine.fault(step, "delay", seconds=HELD)
                 first = self.start("apply")

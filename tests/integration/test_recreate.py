@@ -180,7 +180,7 @@ class DamagedContainer(RecreateTest):
         with self.engine.lock:
             container.server.close()
             container.server, container.state = None, "exited"
-        self.engine.wait("POST .*/start$", count=2, answered=True)
+        self.engine.wait("POST .*/containers/.*/start$", count=2, answered=True)
         daemon.wait_converged()
         self.assertEqual(container.state, "running")
 
@@ -191,7 +191,7 @@ class DamagedContainer(RecreateTest):
         with self.engine.lock:
             container.server.close()
             self.engine.containers.remove(container)
-        wait_until(lambda: self.engine.find(REGISTRY), "a new container")
+        self.engine.wait("POST .*/containers/.*/start$", count=3, answered=True)
         daemon.wait_converged()
         self.assert_registry()
 
