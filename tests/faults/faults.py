@@ -23,6 +23,18 @@ ENDS = [
 # What a 404 is believed of, and what then is made again: request, writes.
 BELIEVED = [
     (r"engine GET /containers/hostk8s-registry\S*/json", ["engine POST /containers/create?name=hostk8s-registry"]),
+    (r"engine GET /images/registry:2/json", ["engine POST /images/create?fromImage=registry&tag=2"]),
+    (  # the port is free, and the address another one, once it is seen again and given up
+        r"engine GET /containers/mine/json",
+        [
+            "engine POST /containers/create?name=hostk8s-registry",
+            *2 * ["engine POST /containers/hostk8s-registry/start"],
+            "engine POST /containers/mine/stop?t=10",
+            "engine DELETE /containers/mine",
+            "engine POST /networks/kind/connect",
+            "kube PATCH /apis/discovery.k8s.io/v1/namespaces/hostk8s/endpointslices/registry-api",
+        ],
+    ),
     (
         r"engine GET /containers/(\S+)/archive\?path=/etc/containerd",
         [
