@@ -11,7 +11,9 @@
 #include <assert.h>
 #include <errno.h>
 
-#define CONNECTIONS_KEPT_MAX 64L
+// None is closed for another's sake: CONNECTIONS_PER_HOST_MAX bounds them, and curl counts those of
+// streams as well, so that a smaller number would leave none to be used again.
+#define CONNECTIONS_KEPT_MAX 100000L
 
 static uint64_t now_ms(void)
 {

@@ -172,13 +172,16 @@ class SwarmEngine(OnLoop, Engine):
 
 
 class Swarm:
-    """An engine with `count` nodes, NODES_PER_CLUSTER to a cluster, and the API server of each cluster."""
+    """An engine with `count` nodes, NODES_PER_CLUSTER to a cluster, and the API server of each cluster, of
+    which `silent` ones never answer."""
 
-    def __init__(self, socket, count):
+    def __init__(self, socket, count, silent=0):
         self.engine = SwarmEngine(socket)
         self.engine.add_network()
         self.count = count
         self.clusters = [Cluster() for _ in range(max(1, count // NODES_PER_CLUSTER))]
+        for cluster in self.clusters[:silent]:
+            cluster.silent = True
 
     @property
     def nodes(self):
