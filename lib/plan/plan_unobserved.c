@@ -32,22 +32,17 @@ static int add(struct plan *plan, char *resource, const char *cluster,
 }
 
 static int add_cluster(const struct plan_input *input, const char *cluster,
-                       const struct verdict *verdict, struct plan *plan, struct error *err)
+                       const struct verdict *verdict, struct plan *plan)
 {
     const struct world_apis apis = {.endpoint_slice_v1 = true, .ingress_v1 = true};
-    struct desired_object *objects = NULL;
-    size_t count = 0;
-    int r = desired_objects(input->config, &apis, ANY_ADDRESS, NULL, &objects, &count, err);
-    if (r < 0) {
-        return r;
-    }
+    struct desired_ref refs[DESIRED_OBJECTS_MAX];
+    size_t count = desired_refs(input->config, &apis, ANY_ADDRESS, NULL, refs);
+    int r = 0;
     for (size_t i = 0; i < count && r == 0; i++) {
-        char *resource =
-            resource_object(cluster, objects[i].kind, objects[i].name_space, objects[i].name);
+        char *resource = resource_object(cluster, refs[i].kind, refs[i].name_space, refs[i].name);
         r = add(plan, resource, cluster, verdict);
     }
-    desired_objects_free(objects, count);
-    return r < 0 ? error_oom(err) : 0;
+    return r;
 }
 
 int plan_unobserved(const struct plan_input *input, const char *key, const struct error *why,
@@ -63,10 +58,7 @@ int plan_unobserved(const struct plan_input *input, const char *key, const struc
 
     int r = 0;
     if (str_starts_with(key, "cluster/")) {
-        r = add_cluster(input, key + strlen("cluster/"), &verdict, &plan, err);
-        if (r < 0) {
-            return r;
-        }
+        r = add_cluster(input, key + strlen("cluster/"), &verdict, &plan);
     } else if (str_starts_with(key, "node/")) {
         const char *node = key + strlen("node/");
         const struct world_node *known =
