@@ -114,9 +114,7 @@ int runtime_lock(const char *path, const char *config_file, struct holder *ret_o
     if (r < 0) {
         return r;
     }
-    int held = fd;
-    fd = -1;
-    return held;
+    return TAKE_FD(fd);
 }
 
 int runtime_find(const char *path, struct holder *ret)

@@ -61,6 +61,11 @@ static struct curl_socket *add(struct curl_transport *transport, curl_socket_t f
         errno = ENOMEM;
         return NULL;
     }
+    if (find(transport, fd) != NULL) {
+        // A socket that is given up before it is connected curl closes without asking (7.88,
+        // lib/cf-socket.c, cf_socket_close): whose number this was is gone.
+        forget(transport, fd);
+    }
     int r = uv_poll_init_socket(transport->loop, &sock->poll, fd);
     if (r < 0) {
         errno = -r;

@@ -130,7 +130,7 @@ void sim_files_done(struct sim_files *files)
 
 static char *base64(const char *s)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
     size_t length = strlen(s);
     char *text = malloc((length + 2) / 3 * 4 + 1);
     assert_non_null(text);
@@ -142,8 +142,8 @@ static char *base64(const char *s)
         bits |= rest > 2 ? (unsigned char)s[i + 2] : 0;
         *out++ = digits[bits >> 18];
         *out++ = digits[bits >> 12 & 63];
-        *out++ = rest > 1 ? digits[bits >> 6 & 63] : '=';
-        *out++ = rest > 2 ? digits[bits & 63] : '=';
+        *out++ = digits[rest > 1 ? bits >> 6 & 63 : 64];
+        *out++ = digits[rest > 2 ? bits & 63 : 64];
     }
     *out = '\0';
     return text;
