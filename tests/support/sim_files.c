@@ -130,7 +130,8 @@ void sim_files_done(struct sim_files *files)
 
 static char *base64(const char *s)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
     size_t length = strlen(s);
     char *text = malloc((length + 2) / 3 * 4 + 1);
     assert_non_null(text);
