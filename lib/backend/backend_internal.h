@@ -44,6 +44,7 @@ struct cluster_client {
     bool settled; // discovered some time after it was created
     struct world_apis apis;
     struct json_memo lists[_KUBE_KIND_COUNT]; // of what the program manages
+    struct json_memo ingress_class;
     struct cluster_client *next;
 };
 

@@ -45,6 +45,7 @@ void cluster_client_free(struct cluster_client *client)
     for (enum kube_kind kind = 0; kind < _KUBE_KIND_COUNT; kind++) {
         json_memo_done(&client->lists[kind]);
     }
+    json_memo_done(&client->ingress_class);
     free(client->source);
     free(client->cluster);
     free(client);

@@ -106,7 +106,7 @@ static void ask(struct cluster_look *look, enum kube_kind kind, const char *path
     *request = (struct look_request){look, kind};
     struct kube *kube = look->client->kube;
     int r = selector != NULL ? kube_list(kube, path, selector, memo, done, request, &error)
-                             : kube_get(kube, path, done, request, &error);
+                             : kube_get(kube, path, memo, done, request, &error);
     if (r < 0) {
         free(request);
         look_note(look, &error);
@@ -298,7 +298,7 @@ static void list_next(struct cluster_look *look)
     } else if (look->listed == _KUBE_KIND_COUNT && apis->ingress_v1) {
         path = str_printf("/apis/networking.k8s.io/v1/ingressclasses/%s",
                           look->input->config->ui.ingress_class);
-        ask(look, _KUBE_KIND_COUNT, path, NULL, NULL, on_ingress_class);
+        ask(look, _KUBE_KIND_COUNT, path, NULL, &look->client->ingress_class, on_ingress_class);
     }
     look->listed++;
 }

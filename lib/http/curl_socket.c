@@ -1,7 +1,7 @@
 // The sockets that curl wants watched, as handles of the loop. The handle of a connection lives as
-// long as its socket and only rests between two requests: making one costs four system calls.
-// What curl opens without asking (its resolver's wake-up) has a handle for as long as it is
-// watched.
+// long as its socket, and between two requests it stays in the poll set: each way in or out of that
+// is a system call or two. What curl opens without asking (its resolver's wake-up) has a handle for
+// as long as it is watched.
 #include "lib/http/curl_internal.h"
 
 #include <errno.h>
@@ -11,7 +11,9 @@
 struct curl_socket {
     uv_poll_t poll;
     struct curl_transport *transport;
-    bool kept; // until the socket is closed
+    bool kept;    // until the socket is closed
+    int events;   // that it is polled for
+    bool resting; // polled, but no longer for curl, and nothing that the loop would wait for
 };
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -28,6 +30,32 @@ static void forget(struct curl_transport *transport, curl_socket_t fd)
     // The descriptor is closed soon: it must be out of the poll set before.
     (void)uv_poll_stop(&sock->poll);
     uv_close((uv_handle_t *)&sock->poll, on_handle_closed);
+}
+
+static void stop(struct curl_socket *sock)
+{
+    (void)uv_poll_stop(&sock->poll);
+    sock->events = 0;
+}
+
+static int start(struct curl_socket *sock, int events, uv_poll_cb on_poll)
+{
+    if (events == sock->events) {
+        return 0;
+    }
+    int r = uv_poll_start(&sock->poll, events, on_poll);
+    sock->events = r < 0 ? 0 : events;
+    return r;
+}
+
+static void rest(struct curl_socket *sock, bool resting)
+{
+    sock->resting = resting;
+    if (resting) {
+        uv_unref((uv_handle_t *)&sock->poll);
+    } else {
+        uv_ref((uv_handle_t *)&sock->poll);
+    }
 }
 
 static struct curl_socket *find(const struct curl_transport *transport, curl_socket_t fd)
@@ -98,7 +126,16 @@ int curl_socket_close(void *ctx, curl_socket_t fd)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    const struct curl_socket *sock = poll->data;
+    struct curl_socket *sock = poll->data;
+    if (sock->resting) {
+        // The peer closes it, most likely. curl finds out when it wants to use it again.
+        rest(sock, false);
+        stop(sock);
+        return;
+    }
+    if (status < 0) {
+        sock->events = 0; // libuv has stopped
+    }
     // With "in" beside the error curl reads, and so learns what the error is.
     int flags = status < 0 ? CURL_CSELECT_ERR | CURL_CSELECT_IN : 0;
     if ((events & UV_READABLE) != 0) {
@@ -113,16 +150,26 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
+// What answered is connected. A socket that never was may be closed without a word (see add), and
+// must not seem polled to who gets its number then.
+static bool has_answered(CURL *easy)
+{
+    long status = 0;
+    return curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status != 0;
+}
+
 // -1 fails every transfer, by way of curl_multi_socket_action's return value.
-int curl_socket_watch(_unused_ CURL *easy, curl_socket_t fd, int what, void *ctx,
+int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx,
                       _unused_ void *known)
 {
     struct curl_transport *transport = ctx;
     struct curl_socket *sock = find(transport, fd);
     if (what == CURL_POLL_REMOVE) {
         // Also comes for sockets that were never announced (curl #17949).
-        if (sock != NULL && sock->kept) {
-            (void)uv_poll_stop(&sock->poll);
+        if (sock != NULL && sock->kept && sock->events == UV_READABLE && has_answered(easy)) {
+            rest(sock, true);
+        } else if (sock != NULL && sock->kept) {
+            stop(sock);
         } else if (sock != NULL) {
             forget(transport, fd);
         }
@@ -141,7 +188,10 @@ int curl_socket_watch(_unused_ CURL *easy, curl_socket_t fd, int what, void *ctx
     if (what != CURL_POLL_IN) {
         events |= UV_WRITABLE;
     }
-    return uv_poll_start(&sock->poll, events, on_poll) < 0 ? -1 : 0;
+    if (sock->resting) {
+        rest(sock, false);
+    }
+    return start(sock, events, on_poll) < 0 ? -1 : 0;
 }
 
 void curl_sockets_forget(struct curl_transport *transport)

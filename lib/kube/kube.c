@@ -270,9 +270,10 @@ int kube_send(struct kube *kube, const struct kube_request *request, const char 
     return 0;
 }
 
-int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err)
+int kube_get(struct kube *kube, const char *path, struct json_memo *memo, kube_done_fn done,
+             void *ctx, struct error *err)
 {
-    static const struct kube_request request = {.method = HTTP_GET, .name = "GET"};
+    const struct kube_request request = {.method = HTTP_GET, .name = "GET", .memo = memo};
     return kube_send(kube, &request, path, done, ctx, err);
 }
 

@@ -32,11 +32,12 @@ DEFINE_CLEANUP(struct kube *, kube_free)
 typedef void (*kube_done_fn)(void *ctx, json_t *answer, const struct error *err);
 
 // path is the collection or object path, e.g. "/apis/apps/v1/namespaces/hostk8s/deployments/x".
-// A missing object is an error with status 404.
-int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err);
+// A missing object is an error with status 404. A memo (NULL: none) is that of this request alone
+// and outlives it; the answer's own resourceVersion is of no use then.
+int kube_get(struct kube *kube, const char *path, struct json_memo *memo, kube_done_fn done,
+             void *ctx, struct error *err);
 
-// GET of a collection with a label selector (NULL: all). A memo (NULL: none) is that of this
-// request alone and outlives it; the answer's own resourceVersion is of no use then.
+// GET of a collection with a label selector (NULL: all); memo as above.
 int kube_list(struct kube *kube, const char *path, const char *label_selector,
               struct json_memo *memo, kube_done_fn done, void *ctx, struct error *err);
 

@@ -125,7 +125,7 @@ static void test_get(void **state)
     _cleanup_outcome_ struct outcome outcome = {0};
     _cleanup_free_ char *text = fixture("fixtures/kube/apply_deployment.json");
     fake_transport_reply(context->fake, 200, text);
-    assert_int_equal(kube_get(context->kube, DEPLOYMENT, record, &outcome, NULL), 0);
+    assert_int_equal(kube_get(context->kube, DEPLOYMENT, NULL, record, &outcome, NULL), 0);
     assert_int_equal(outcome.count, 0);
     assert_request(context, HTTP_GET, DEPLOYMENT, NULL, "");
     assert_int_equal(fake_transport_run(context->fake), 1);
@@ -255,7 +255,8 @@ static void status_one(const struct context *context, int status, const char *bo
     _cleanup_outcome_ struct outcome outcome = {0};
     fake_transport_reply(context->fake, status, body);
     assert_int_equal(
-        kube_get(context->kube, "/apis/apps/v1/deployments?limit=1", record, &outcome, NULL), 0);
+        kube_get(context->kube, "/apis/apps/v1/deployments?limit=1", NULL, record, &outcome, NULL),
+        0);
     fake_transport_run(context->fake);
     assert_int_equal(outcome.count, 1);
     assert_null(outcome.answer);
@@ -327,7 +328,7 @@ static void test_long_message(void **state)
         json_pack("{s:s%, s:s}", "message", message, sizeof(message), "reason", "Invalid");
     _cleanup_free_ char *body = json_dumps(status, 0);
     fake_transport_reply(context->fake, 422, body);
-    assert_int_equal(kube_get(context->kube, DEPLOYMENT, record, &outcome, NULL), 0);
+    assert_int_equal(kube_get(context->kube, DEPLOYMENT, NULL, record, &outcome, NULL), 0);
     fake_transport_run(context->fake);
     assert_true(str_ends_with(outcome.err.text, "mmm (HTTP 422 Invalid)"));
 }
@@ -337,7 +338,7 @@ static void retry_after_one(const struct context *context, const char *headers, 
     _cleanup_outcome_ struct outcome outcome = {0};
     fake_transport_answer(context->fake,
                           &(struct fake_answer){.status = 429, .headers = headers, .body = "slow"});
-    assert_int_equal(kube_get(context->kube, DEPLOYMENT, record, &outcome, NULL), 0);
+    assert_int_equal(kube_get(context->kube, DEPLOYMENT, NULL, record, &outcome, NULL), 0);
     fake_transport_run(context->fake);
     assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
     assert_int_equal(outcome.err.retry_ms, expected);
@@ -358,7 +359,7 @@ static void test_network_errors(void **state)
     struct context *context = *state;
     _cleanup_outcome_ struct outcome outcome = {0};
     fake_transport_fail(context->fake, ERROR_TRANSIENT, ECONNREFUSED, "GET /x: refused");
-    assert_int_equal(kube_get(context->kube, "/x", record, &outcome, NULL), 0);
+    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, NULL), 0);
     fake_transport_run(context->fake);
     assert_string_equal(outcome.err.text, "kube: GET /x: refused");
     assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
@@ -367,7 +368,7 @@ static void test_network_errors(void **state)
 
     struct error err = {0};
     fake_transport_refuse(context->fake, 1, ENOBUFS);
-    assert_int_equal(kube_get(context->kube, "/x", record, &outcome, &err), -ENOBUFS);
+    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, &err), -ENOBUFS);
     assert_string_equal(err.text, "kube: refused by the test");
     fake_transport_refuse(context->fake, 1, ENOBUFS);
     assert_int_equal(kube_delete(context->kube, "/x", "u", record, &outcome, NULL), -ENOBUFS);
@@ -380,7 +381,7 @@ static void test_cancel(void **state)
     struct context *context = *state;
     struct outcome outcomes[3] = {0};
     for (size_t i = 0; i < ELEMENTS(outcomes); i++) {
-        assert_int_equal(kube_get(context->kube, "/x", record, &outcomes[i], NULL), 0);
+        assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcomes[i], NULL), 0);
     }
     fake_transport_reply(context->fake, 200, "{}");
     assert_true(fake_transport_step(context->fake));
@@ -404,7 +405,7 @@ static void test_cancel_reads(void **state)
 {
     struct context *context = *state;
     struct outcome outcomes[2] = {0};
-    assert_int_equal(kube_get(context->kube, "/x", record, &outcomes[0], NULL), 0);
+    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcomes[0], NULL), 0);
     assert_int_equal(kube_delete(context->kube, "/x", "u", record, &outcomes[1], NULL), 0);
     kube_cancel_reads(context->kube);
     fake_transport_reply(context->fake, 200, "{}");
@@ -430,10 +431,10 @@ static void chain_done(void *ctx, json_t *answer, const struct error *err)
     assert_null(err);
     chain->left--;
     fake_transport_reply(chain->context->fake, 200, "{}");
-    assert_int_equal(chain->left > 0
-                         ? kube_get(chain->context->kube, "/x", chain_done, chain, NULL)
-                         : kube_get(chain->context->kube, "/y", record, &chain->outcome, NULL),
-                     0);
+    assert_int_equal(
+        chain->left > 0 ? kube_get(chain->context->kube, "/x", NULL, chain_done, chain, NULL)
+                        : kube_get(chain->context->kube, "/y", NULL, record, &chain->outcome, NULL),
+        0);
 }
 
 static void test_chain(void **state)
@@ -442,7 +443,7 @@ static void test_chain(void **state)
     struct chain chains[2] = {{.context = context, .left = 2}, {.context = context, .left = 3}};
     for (size_t i = 0; i < ELEMENTS(chains); i++) {
         fake_transport_reply(context->fake, 200, "{}");
-        assert_int_equal(kube_get(context->kube, "/x", chain_done, &chains[i], NULL), 0);
+        assert_int_equal(kube_get(context->kube, "/x", NULL, chain_done, &chains[i], NULL), 0);
     }
     assert_int_equal(fake_transport_run(context->fake), 7);
     for (size_t i = 0; i < ELEMENTS(chains); i++) {
