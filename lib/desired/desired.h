@@ -52,19 +52,31 @@ bool desired_hosts_is_script(const char *content);
 // The Kubernetes objects of one cluster in order of creation. ipv4 and ipv6 are the registry
 // container's addresses on the network (both NULL while it has none: the endpoints are left out).
 // Only the endpoints kind that apis says is there: an EndpointSlice for each address, or Endpoints
-// with the first. With ui.enabled false only what tells tools about the registry. *ret is an array
-// the caller frees with desired_objects_free.
+// with the first. With ui.enabled false only what tells tools about the registry.
 struct desired_object {
     enum kube_kind kind;
     const char *name_space; // borrowed from object; NULL for a cluster-scoped kind
     const char *name;
     json_t *object;
+    json_t *met_by; // an observed object that differs in nothing declared; NULL: none known
 };
 
-int desired_objects(const struct config *config, const struct world_apis *apis, const char *ipv4,
-                    const char *ipv6, struct desired_object **ret, size_t *ret_count,
-                    struct error *err);
-void desired_objects_free(struct desired_object *objects, size_t count);
+struct desired_objects {
+    struct desired_object *items;
+    size_t count;
+    // What they were made of.
+    const struct config *config;
+    struct world_apis apis;
+    char *ipv4;
+    char *ipv6;
+};
+
+// Makes them, but for those that are there already and would be the same: a config is the same by
+// its address alone, so that objects must not outlive it. Returns 0, or < 0 with none there.
+int desired_objects_make(struct desired_objects *objects, const struct config *config,
+                         const struct world_apis *apis, const char *ipv4, const char *ipv6,
+                         struct error *err);
+void desired_objects_done(struct desired_objects *objects);
 
 // Which objects those are, without making them: how many of ret are filled. Strings are borrowed
 // from config.

@@ -294,35 +294,62 @@ size_t desired_refs(const struct config *config, const struct world_apis *apis, 
     return count;
 }
 
-int desired_objects(const struct config *config, const struct world_apis *apis, const char *ipv4,
-                    const char *ipv6, struct desired_object **ret, size_t *ret_count,
-                    struct error *err)
+static bool are_made_of(const struct desired_objects *objects, const struct config *config,
+                        const struct world_apis *apis, const char *ipv4, const char *ipv6)
 {
-    struct maker makers[DESIRED_OBJECTS_MAX];
-    const struct sources sources = {.config = config, .ipv4 = ipv4, .ipv6 = ipv6};
-    size_t count = choose(&sources, apis, makers);
-    struct desired_object *objects = calloc(count, sizeof(*objects));
-    if (objects == NULL) {
-        return error_oom(err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        int r = make_object(&makers[i], &sources, &objects[i]);
-        if (r < 0) {
-            desired_objects_free(objects, i);
-            return r == -ENOMEM ? error_oom(err)
-                                : error_set(err, ERROR_PERMANENT, -r,
-                                            "the objects for Kubernetes are too large");
-        }
-    }
-    *ret = objects;
-    *ret_count = count;
-    return 0;
+    return objects->items != NULL && objects->config == config &&
+           objects->apis.endpoint_slice_v1 == apis->endpoint_slice_v1 &&
+           objects->apis.ingress_v1 == apis->ingress_v1 && str_equal(objects->ipv4, ipv4) &&
+           str_equal(objects->ipv6, ipv6);
 }
 
-void desired_objects_free(struct desired_object *objects, size_t count)
+static int make_all(struct desired_objects *objects)
 {
-    for (size_t i = 0; i < count; i++) {
-        json_decref(objects[i].object);
+    struct maker makers[DESIRED_OBJECTS_MAX];
+    const struct sources sources = {
+        .config = objects->config, .ipv4 = objects->ipv4, .ipv6 = objects->ipv6};
+    size_t count = choose(&sources, &objects->apis, makers);
+    objects->items = calloc(count, sizeof(*objects->items));
+    if (objects->items == NULL) {
+        return -ENOMEM;
     }
-    free(objects);
+    int r = 0;
+    for (size_t i = 0; i < count && r >= 0; i++) {
+        r = make_object(&makers[i], &sources, &objects->items[i]);
+        objects->count += r >= 0;
+    }
+    return r;
+}
+
+int desired_objects_make(struct desired_objects *objects, const struct config *config,
+                         const struct world_apis *apis, const char *ipv4, const char *ipv6,
+                         struct error *err)
+{
+    if (are_made_of(objects, config, apis, ipv4, ipv6)) {
+        return 0;
+    }
+    desired_objects_done(objects);
+    *objects = (struct desired_objects){
+        .config = config, .apis = *apis, .ipv4 = str_dup(ipv4), .ipv6 = str_dup(ipv6)};
+    bool copied = str_equal(objects->ipv4, ipv4) && str_equal(objects->ipv6, ipv6);
+    int r = copied ? make_all(objects) : -ENOMEM;
+    if (r >= 0) {
+        return 0;
+    }
+    desired_objects_done(objects);
+    return r == -ENOMEM
+               ? error_oom(err)
+               : error_set(err, ERROR_PERMANENT, -r, "the objects for Kubernetes are too large");
+}
+
+void desired_objects_done(struct desired_objects *objects)
+{
+    for (size_t i = 0; i < objects->count; i++) {
+        json_decref(objects->items[i].object);
+        json_decref(objects->items[i].met_by);
+    }
+    free(objects->items);
+    free(objects->ipv4);
+    free(objects->ipv6);
+    *objects = (struct desired_objects){0};
 }

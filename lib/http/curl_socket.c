@@ -159,8 +159,7 @@ static bool has_answered(CURL *easy)
 }
 
 // -1 fails every transfer, by way of curl_multi_socket_action's return value.
-int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx,
-                      _unused_ void *known)
+int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, _unused_ void *known)
 {
     struct curl_transport *transport = ctx;
     struct curl_socket *sock = find(transport, fd);

@@ -7,6 +7,7 @@
 
 #include "lib/base/error.h"
 #include "lib/config/config.h"
+#include "lib/desired/desired.h"
 #include "lib/plan/condition.h"
 #include "lib/world/cluster.h"
 #include "lib/world/engine.h"
@@ -90,6 +91,9 @@ struct plan_input {
     const struct config *config;
     const struct world_engine *engine; // the latest observed
     bool wanted; // false: the plan removes what is owned (teardown, a cluster no longer declared)
+    // The cluster's, as the plan before left them: what is still the same is neither made nor
+    // compared again. NULL: all is.
+    struct desired_objects *objects;
     // A container spec that was tried and did not come up: it is not tried again while this is set.
     const char *rejected_digest;
     enum reason rejected_reason;

@@ -15,8 +15,7 @@ struct cluster_plan {
     const char *cluster;
     const struct world_cluster *world;
     struct plan *plan;
-    const struct desired_object *desired;
-    size_t desired_count;
+    struct desired_objects *desired;
     bool has_address; // of the registry container on the network
 };
 
@@ -174,15 +173,20 @@ static int plan_steady(const struct cluster_plan *c, const struct world_object *
     return plan_add_converged(c->plan, resource, c->cluster);
 }
 
-static int plan_owned(const struct cluster_plan *c, const struct desired_object *desired,
+static int plan_owned(const struct cluster_plan *c, struct desired_object *desired,
                       const struct world_object *is, const char *resource)
 {
+    if (is->object == desired->met_by) {
+        return plan_steady(c, is, resource);
+    }
     _cleanup_subset_diff_ struct subset_diff diff = {0};
     if (subset_compare(is->object, desired->object, &diff) < 0 ||
         subset_compare_managed(is->object, desired->object, WORLD_MANAGED_BY, &diff) < 0) {
         return -ENOMEM;
     }
     if (diff.fields.count == 0) {
+        json_decref(desired->met_by);
+        desired->met_by = json_incref(is->object);
         return plan_steady(c, is, resource);
     }
     int r = 0;
@@ -202,7 +206,7 @@ static bool is_deleting(const struct world_object *object)
     return object != NULL && object->deleting;
 }
 
-static int plan_desired(const struct cluster_plan *c, const struct desired_object *desired)
+static int plan_desired(const struct cluster_plan *c, struct desired_object *desired)
 {
     _cleanup_free_ char *resource =
         resource_of(c, desired->kind, desired->name_space, desired->name);
@@ -264,8 +268,8 @@ static int plan_no_address(const struct cluster_plan *c)
 
 static bool is_desired(const struct cluster_plan *c, const struct world_object *object)
 {
-    for (size_t i = 0; i < c->desired_count; i++) {
-        if (observed(c, &c->desired[i]) == object) {
+    for (size_t i = 0; i < c->desired->count; i++) {
+        if (observed(c, &c->desired->items[i]) == object) {
             return true;
         }
     }
@@ -331,8 +335,8 @@ static int plan_undesired(const struct cluster_plan *c, const struct world_objec
 static int plan_objects(const struct cluster_plan *c)
 {
     bool waits = c->input->wanted && ui_of(c)->enabled && !c->has_address;
-    for (size_t i = 0; i < c->desired_count; i++) {
-        int r = plan_desired(c, &c->desired[i]);
+    for (size_t i = 0; i < c->desired->count; i++) {
+        int r = plan_desired(c, &c->desired->items[i]);
         if (r < 0) {
             return r;
         }
@@ -351,23 +355,24 @@ static int plan_objects(const struct cluster_plan *c)
 int plan_cluster(const struct plan_input *input, const char *cluster,
                  const struct world_cluster *world, struct plan *ret, struct error *err)
 {
-    struct cluster_plan c = {.input = input, .cluster = cluster, .world = world, .plan = ret};
-    struct desired_object *desired = NULL;
+    _cleanup_(desired_objects_done) struct desired_objects objects = {0};
+    struct cluster_plan c = {.input = input,
+                             .cluster = cluster,
+                             .world = world,
+                             .plan = ret,
+                             .desired = input->wanted && input->objects != NULL ? input->objects
+                                                                                : &objects};
     if (input->wanted) {
         const char *ipv4 = NULL;
         const char *ipv6 = NULL;
         registry_address(&c, &ipv4, &ipv6);
         c.has_address = ipv4 != NULL || ipv6 != NULL;
-        int r = desired_objects(input->config, &world->apis, ipv4, ipv6, &desired, &c.desired_count,
-                                err);
+        int r = desired_objects_make(c.desired, input->config, &world->apis, ipv4, ipv6, err);
         if (r < 0) {
             return r;
         }
-        c.desired = desired;
     }
-    int r = plan_objects(&c);
-    desired_objects_free(desired, c.desired_count);
-    if (r < 0) {
+    if (plan_objects(&c) < 0) {
         plan_done(ret);
         return error_oom(err);
     }

@@ -22,6 +22,7 @@ struct rule {
     bool exact;          // nothing more than declared may be in it
     bool recreate;       // a difference can only be repaired by making the object again
     bool hidden;         // the values are nobody's business
+    bool implied;        // by the path that the object was asked for
 };
 
 #define CONTAINERS "spec.template.spec.containers"
@@ -37,6 +38,8 @@ static const struct rule rules[] = {
     {.path = "spec.ports", .keys = {"port", "protocol"}},
     // Immutable in a Deployment; in a Service another manager's entries stay.
     {.path = "spec.selector", .exact = true, .recreate = true},
+    {.path = "apiVersion", .implied = true},
+    {.path = "kind", .implied = true},
     {.path = "addressType", .recreate = true},
     {.path = "immutable", .recreate = true},
 };
@@ -325,7 +328,11 @@ static int compare(struct walk *walk, struct mode mode, const json_t *is, const 
     if ((is_zero(is) && is_zero(should)) || json_equal(is, should)) {
         return 0;
     }
-    mode = mode_below(mode, rule_here(walk));
+    const struct rule *rule = rule_here(walk);
+    if (rule->implied) {
+        return 0;
+    }
+    mode = mode_below(mode, rule);
     if (json_is_object(is) && json_is_object(should)) {
         return compare_object(walk, mode, is, should);
     }

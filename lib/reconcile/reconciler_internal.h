@@ -73,8 +73,9 @@ struct key {
     bool dirty;    // a stream told of a change since the last step: is in the list of those
     TAILQ_ENTRY(key) dirty_link;
     enum key_result result;
-    struct plan plan;   // the latest
-    struct strv blamed; // resources whose condition comes from a failed action
+    struct plan plan;               // the latest
+    struct strv blamed;             // resources whose condition comes from a failed action
+    struct desired_objects objects; // of a cluster, as the latest plan left them
     struct contention *contentions;
     struct listener *listener; // NULL while there is none
     uint64_t settle_ms;        // until the next look while it waits

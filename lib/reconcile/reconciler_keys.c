@@ -40,6 +40,7 @@ void key_free(struct key *key)
     free(key->cluster);
     plan_done(&key->plan);
     strv_done(&key->blamed);
+    desired_objects_done(&key->objects);
     contention_free(key);
     snapshot_unref(key->snapshot);
     key_release_observation(key);

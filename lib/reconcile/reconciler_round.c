@@ -133,6 +133,7 @@ static void set_input(struct key *key)
         .config = reconciler->config,
         .engine = key->snapshot == NULL ? NULL : key->snapshot->engine,
         .wanted = key->wanted,
+        .objects = &key->objects,
     };
     if (key->kind == KEY_ENGINE) {
         rejected_fill(reconciler, &key->input);

@@ -85,20 +85,6 @@ static void object_done(struct world_object *object)
     json_decref(object->object);
 }
 
-// A shallow copy with apiVersion and kind, which the items of a List answer do not have. NULL: out
-// of memory.
-static json_t *with_type(enum kube_kind kind, json_t *object)
-{
-    // Not by json_copy: jansson 2.14 leaves out what finds no memory.
-    json_auto_t *copy = json_object();
-    if (json_object_update(copy, object) < 0 ||
-        json_object_set_new(copy, "apiVersion", json_string(kube_kinds[kind].api_version)) < 0 ||
-        json_object_set_new(copy, "kind", json_string(kube_kinds[kind].kind)) < 0) {
-        return NULL;
-    }
-    return json_incref(copy);
-}
-
 int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t *object,
                       struct error *err)
 {
@@ -133,10 +119,9 @@ int world_cluster_add(struct world_cluster *cluster, enum kube_kind kind, json_t
         .kind = kind,
         .owned = is_owned(kind, object),
         .deleting = json_get_string(object, "metadata", "deletionTimestamp", NULL) != NULL,
-        .object = with_type(kind, object),
+        .object = json_incref(object),
     };
-    if (added.object == NULL || str_replace(&added.name_space, name_space) < 0 ||
-        str_replace(&added.name, name) < 0 ||
+    if (str_replace(&added.name_space, name_space) < 0 || str_replace(&added.name, name) < 0 ||
         str_replace(&added.uid, json_get_string(object, "metadata", "uid", NULL)) < 0) {
         object_done(&added);
         return error_oom(err);

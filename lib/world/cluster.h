@@ -53,7 +53,7 @@ struct world_object {
     // controller of Kubernetes made of our Service or Endpoints has their labels and is not ours.
     bool owned;
     bool deleting;  // has a deletionTimestamp
-    json_t *object; // as received, with apiVersion and kind
+    json_t *object; // as received; the items of a List answer have neither apiVersion nor kind
 };
 
 struct world_cluster {

@@ -83,16 +83,15 @@ static void check_objects(const struct config *config)
 {
     for (int served = 0; served < 2; served++) {
         const struct world_apis apis = {.endpoint_slice_v1 = served, .ingress_v1 = served};
-        struct desired_object *objects = NULL;
-        size_t count = 0;
+        struct desired_objects objects = {0};
         struct error err = {0};
-        MUST(desired_objects(config, &apis, "172.18.0.4", "fc00::4", &objects, &count, &err) == 0);
-        for (size_t i = 0; i < count; i++) {
+        MUST(desired_objects_make(&objects, config, &apis, "172.18.0.4", "fc00::4", &err) == 0);
+        for (size_t i = 0; i < objects.count; i++) {
+            const struct desired_object *object = &objects.items[i];
             _cleanup_free_ char *path = NULL;
-            MUST(kube_kind_path(objects[i].kind, objects[i].name_space, objects[i].name, &path) ==
-                 0);
+            MUST(kube_kind_path(object->kind, object->name_space, object->name, &path) == 0);
         }
-        desired_objects_free(objects, count);
+        desired_objects_done(&objects);
     }
 }
 

@@ -18,6 +18,7 @@ struct entry {
     enum kube_kind kind;
     bool derived; // made by a controller
     json_t *object;
+    json_t *observed; // as it last was; the same value as long as nothing changed
 };
 
 struct model_cluster {
@@ -44,6 +45,7 @@ static struct entry *find(const struct model_cluster *model, enum kube_kind kind
 static void remove_entry(struct model_cluster *model, struct entry *entry)
 {
     json_decref(entry->object);
+    json_decref(entry->observed);
     *entry = model->entries[--model->count];
 }
 
@@ -193,7 +195,16 @@ bool model_is_owned(enum kube_kind kind, const json_t *object)
 }
 
 // As the backend finds it: labelled objects by a list, those of a wanted name each by itself.
-struct world_cluster *model_cluster_observe(const struct model_cluster *model,
+static json_t *observe(struct entry *entry)
+{
+    if (!json_equal(entry->observed, entry->object)) {
+        json_decref(entry->observed);
+        entry->observed = json_deep_copy(entry->object);
+    }
+    return entry->observed;
+}
+
+struct world_cluster *model_cluster_observe(struct model_cluster *model,
                                             const struct config *config, bool endpoint_slice_v1)
 {
     struct world_cluster *world = calloc(1, sizeof(*world));
@@ -201,14 +212,13 @@ struct world_cluster *model_cluster_observe(const struct model_cluster *model,
     world->apis = (struct world_apis){.endpoint_slice_v1 = endpoint_slice_v1, .ingress_v1 = true};
     world->ingress_class_present = true;
     for (size_t i = 0; i < model->count; i++) {
-        const struct entry *entry = &model->entries[i];
+        struct entry *entry = &model->entries[i];
         const char *name_space = json_get_string(entry->object, "metadata", "namespace", NULL);
         const struct entry *home = find(model, KUBE_NAMESPACE, NULL, name_space);
-        json_auto_t *copy = json_deep_copy(entry->object);
         bool named = str_equal(name_space, config->ui.name_space) ||
                      str_equal(name_space, "kube-public") || entry->kind == KUBE_NAMESPACE;
         if (named || model_is_owned(entry->kind, entry->object)) {
-            assert_int_equal(world_cluster_add(world, entry->kind, copy, NULL), 0);
+            assert_int_equal(world_cluster_add(world, entry->kind, observe(entry), NULL), 0);
         }
         if (home != NULL && model_is_owned(KUBE_NAMESPACE, home->object) &&
             !model_is_owned(entry->kind, entry->object)) {
@@ -265,6 +275,7 @@ void model_cluster_free(struct model_cluster *model)
 {
     for (size_t i = 0; i < model->count; i++) {
         json_decref(model->entries[i].object);
+        json_decref(model->entries[i].observed);
     }
     free(model);
 }

@@ -31,7 +31,7 @@ int model_cluster_act(struct model_cluster *model, const struct action *action);
 void model_cluster_settle(struct model_cluster *model);
 
 // What the backend would find for this configuration.
-struct world_cluster *model_cluster_observe(const struct model_cluster *model,
+struct world_cluster *model_cluster_observe(struct model_cluster *model,
                                             const struct config *config, bool endpoint_slice_v1);
 
 // Whether the object is the program's: its label, or its field manager (no Namespace).

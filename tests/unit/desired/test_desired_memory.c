@@ -27,13 +27,12 @@ static int make_objects(void *ctx)
 {
     static const struct world_apis apis = {.endpoint_slice_v1 = true, .ingress_v1 = true};
     const struct config *config = ctx;
-    struct desired_object *objects = NULL;
-    size_t count = 0;
+    struct desired_objects objects = {0};
     struct error err = {0};
-    int r = desired_objects(config, &apis, "172.18.0.4", "fc00::4", &objects, &count, &err);
+    int r = desired_objects_make(&objects, config, &apis, "172.18.0.4", "fc00::4", &err);
     assert_int_equal(err.kind, r < 0 ? ERROR_FATAL : ERROR_NONE);
-    assert_int_equal(count, r < 0 ? 0 : 9);
-    desired_objects_free(objects, count);
+    assert_int_equal(objects.count, r < 0 ? 0 : 9);
+    desired_objects_done(&objects);
     return r;
 }
 

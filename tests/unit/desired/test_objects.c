@@ -12,26 +12,16 @@
 static const struct world_apis all_apis = {.endpoint_slice_v1 = true, .ingress_v1 = true};
 static const struct world_apis old_apis = {.ingress_v1 = true};
 
-struct objects {
-    struct desired_object *items;
-    size_t count;
-};
-
-static struct objects make(const struct config *config, const struct world_apis *apis,
-                           const char *ipv4, const char *ipv6)
+static struct desired_objects make(const struct config *config, const struct world_apis *apis,
+                                   const char *ipv4, const char *ipv6)
 {
-    struct objects objects = {0};
-    assert_int_equal(
-        desired_objects(config, apis, ipv4, ipv6, &objects.items, &objects.count, NULL), 0);
+    struct desired_objects objects = {0};
+    assert_int_equal(desired_objects_make(&objects, config, apis, ipv4, ipv6, NULL), 0);
     return objects;
 }
 
-static void objects_done(struct objects *objects)
-{
-    desired_objects_free(objects->items, objects->count);
-}
-
-static const json_t *object_of(const struct objects *objects, enum kube_kind kind, const char *name)
+static const json_t *object_of(const struct desired_objects *objects, enum kube_kind kind,
+                               const char *name)
 {
     for (size_t i = 0; i < objects->count; i++) {
         if (objects->items[i].kind == kind && str_equal(objects->items[i].name, name)) {
@@ -71,7 +61,7 @@ static void test_list(void **state)
     };
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
-    _cleanup_(objects_done) struct objects objects =
+    _cleanup_(desired_objects_done) struct desired_objects objects =
         make(config, &all_apis, "172.18.0.4", "fc00::4");
     assert_int_equal(objects.count, ELEMENTS(expected));
     for (size_t i = 0; i < objects.count; i++) {
@@ -96,7 +86,7 @@ static void count_one(bool ui, const struct world_apis *apis, const char *ipv4, 
 {
     _cleanup_(config_freep) struct config *config = sample_config();
     config->ui.enabled = ui;
-    _cleanup_(objects_done) struct objects objects = make(config, apis, ipv4, ipv6);
+    _cleanup_(desired_objects_done) struct desired_objects objects = make(config, apis, ipv4, ipv6);
     assert_int_equal(objects.count, count);
 }
 
@@ -115,7 +105,8 @@ static void test_endpoints(void **state)
 {
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
-    _cleanup_(objects_done) struct objects new = make(config, &all_apis, "172.18.0.4", "fc00::4");
+    _cleanup_(desired_objects_done) struct desired_objects new =
+        make(config, &all_apis, "172.18.0.4", "fc00::4");
     const json_t *slice = object_of(&new, KUBE_ENDPOINT_SLICE, DESIRED_API_NAME);
     assert_json(json_get(slice, "metadata", "labels", NULL),
                 "{\"app.kubernetes.io/managed-by\":\"hostk8s-registryd\","
@@ -131,11 +122,13 @@ static void test_endpoints(void **state)
     slice = object_of(&new, KUBE_ENDPOINT_SLICE, DESIRED_API_NAME_IPV6);
     assert_string_equal(json_get_string(slice, "addressType", NULL), "IPv6");
 
-    _cleanup_(objects_done) struct objects old = make(config, &old_apis, "172.18.0.4", "fc00::4");
+    _cleanup_(desired_objects_done) struct desired_objects old =
+        make(config, &old_apis, "172.18.0.4", "fc00::4");
     assert_json(json_get(object_of(&old, KUBE_ENDPOINTS, DESIRED_API_NAME), "subsets", NULL),
                 "[{\"addresses\":[{\"ip\":\"172.18.0.4\"}],"
                 "\"ports\":[{\"name\":\"http\",\"port\":5000,\"protocol\":\"TCP\"}]}]");
-    _cleanup_(objects_done) struct objects six = make(config, &old_apis, NULL, "fc00::4");
+    _cleanup_(desired_objects_done) struct desired_objects six =
+        make(config, &old_apis, NULL, "fc00::4");
     assert_json(json_get(object_of(&six, KUBE_ENDPOINTS, DESIRED_API_NAME), "subsets", NULL),
                 "[{\"addresses\":[{\"ip\":\"fc00::4\"}],"
                 "\"ports\":[{\"name\":\"http\",\"port\":5000,\"protocol\":\"TCP\"}]}]");
@@ -145,7 +138,8 @@ static void test_services(void **state)
 {
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
-    _cleanup_(objects_done) struct objects objects = make(config, &all_apis, NULL, NULL);
+    _cleanup_(desired_objects_done) struct desired_objects objects =
+        make(config, &all_apis, NULL, NULL);
     assert_json(json_get(object_of(&objects, KUBE_SERVICE, DESIRED_UI_NAME), "spec", NULL),
                 "{\"type\":\"ClusterIP\",\"selector\":{\"app.kubernetes.io/name\":\"registry-ui\"},"
                 "\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":80,"
@@ -164,7 +158,8 @@ static void test_deployment(void **state)
     config->registry.delete_enabled = false;
     assert_int_equal(strmap_set(&config->ui.environment, "URL", "http://other"), 0);
     assert_int_equal(strmap_set(&config->ui.environment, "THEME", ""), 0);
-    _cleanup_(objects_done) struct objects objects = make(config, &all_apis, NULL, NULL);
+    _cleanup_(desired_objects_done) struct desired_objects objects =
+        make(config, &all_apis, NULL, NULL);
     const json_t *deployment = object_of(&objects, KUBE_DEPLOYMENT, DESIRED_UI_NAME);
     assert_json(json_get(deployment, "spec", "replicas", NULL), "2");
     assert_json(json_get(deployment, "spec", "selector", NULL),
@@ -195,7 +190,8 @@ static void ui_path_one(const char *ui_path, const char *path, const char *type,
 {
     _cleanup_(config_freep) struct config *config = sample_config();
     sample_set(&config->ui.path, ui_path);
-    _cleanup_(objects_done) struct objects objects = make(config, &all_apis, NULL, NULL);
+    _cleanup_(desired_objects_done) struct desired_objects objects =
+        make(config, &all_apis, NULL, NULL);
     const json_t *ingress = object_of(&objects, KUBE_INGRESS, DESIRED_UI_NAME);
     _cleanup_free_ char *rules =
         str_printf("[{\"http\":{\"paths\":[{\"path\":\"%s\",\"pathType\":\"%s\",\"backend\":"
@@ -225,7 +221,8 @@ static void test_ingress_api(void **state)
 {
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
-    _cleanup_(objects_done) struct objects objects = make(config, &all_apis, NULL, NULL);
+    _cleanup_(desired_objects_done) struct desired_objects objects =
+        make(config, &all_apis, NULL, NULL);
     const json_t *ingress = object_of(&objects, KUBE_INGRESS, DESIRED_API_NAME);
     assert_json(json_get(ingress, "spec", NULL),
                 "{\"ingressClassName\":\"nginx\",\"rules\":[{\"http\":{\"paths\":[{\"path\":"
@@ -245,7 +242,8 @@ static void hosting_one(const char *address, const char *host, bool alias)
     if (alias) {
         assert_int_equal(strv_add_unique(&config->nodes.aliases, host), 0);
     }
-    _cleanup_(objects_done) struct objects objects = make(config, &all_apis, NULL, NULL);
+    _cleanup_(desired_objects_done) struct desired_objects objects =
+        make(config, &all_apis, NULL, NULL);
     _cleanup_free_ char *text =
         str_printf("host: \"%s\"\nhostFromClusterNetwork: \"hostk8s-registry:5000\"\n%shelp: "
                    "\"https://kind.sigs.k8s.io/docs/user/local-registry/\"\n",
@@ -274,12 +272,42 @@ static void test_too_large(void **state)
     _cleanup_(config_freep) struct config *config = sample_config();
     _cleanup_free_ char *name = str_printf("%5000s", "x");
     sample_set(&config->registry.name, name);
-    struct desired_object *objects = NULL;
-    size_t count = 0;
+    struct desired_objects objects = {0};
     struct error err = {0};
-    assert_true(desired_objects(config, &all_apis, NULL, NULL, &objects, &count, &err) < 0);
+    assert_true(desired_objects_make(&objects, config, &all_apis, NULL, NULL, &err) < 0);
     assert_string_equal(err.text, "the objects for Kubernetes are too large");
-    assert_null(objects);
+    assert_null(objects.items);
+    assert_int_equal(objects.count, 0);
+}
+
+static void test_made_again(void **state)
+{
+    (void)state;
+    _cleanup_(config_freep) struct config *config = sample_config();
+    _cleanup_(config_freep) struct config *other = sample_config();
+    const struct {
+        const struct config *config;
+        const struct world_apis *apis;
+        const char *ipv4;
+        const char *ipv6;
+    } sources[] = {
+        {config, &all_apis, NULL, NULL},
+        {config, &all_apis, "172.18.0.4", NULL},
+        {config, &all_apis, "172.18.0.5", NULL},
+        {config, &all_apis, "172.18.0.5", "fc00::4"},
+        {config, &old_apis, "172.18.0.5", "fc00::4"},
+        {other, &old_apis, "172.18.0.5", "fc00::4"},
+    };
+    _cleanup_(desired_objects_done) struct desired_objects objects = {0};
+    for (size_t i = 0; i < ELEMENTS(sources); i++) {
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(desired_objects_make(&objects, sources[i].config, sources[i].apis,
+                                                  sources[i].ipv4, sources[i].ipv6, NULL),
+                             0);
+            assert_int_equal(objects.items[0].met_by != NULL, again);
+            objects.items[0].met_by = again ? objects.items[0].met_by : json_true();
+        }
+    }
 }
 
 int main(void)
@@ -289,7 +317,7 @@ int main(void)
         cmocka_unit_test(test_endpoints),   cmocka_unit_test(test_services),
         cmocka_unit_test(test_deployment),  cmocka_unit_test(test_ingress_ui),
         cmocka_unit_test(test_ingress_api), cmocka_unit_test(test_hosting),
-        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_too_large),   cmocka_unit_test(test_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

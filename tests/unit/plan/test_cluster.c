@@ -79,6 +79,37 @@ static void test_recorded_drift(void **state)
                            "differs from what is declared; is being changed");
 }
 
+// What was found to be right is not compared again while it is the same value.
+static void test_kept_objects(void **state)
+{
+    (void)state;
+    static char other[] = "172.18.0.9";
+    _cleanup_scene_ struct scene scene;
+    _cleanup_(desired_objects_done) struct desired_objects objects = {0};
+    scene_init(&scene, "objects_converged");
+    scene.input.objects = &objects;
+    scene_plan(&scene);
+    scene_assert_actions(&scene, "");
+    struct world_object *service = scene_object(&scene, KUBE_SERVICE, "registry-ui");
+    json_t *spec = json_object_get(service->object, "spec");
+    assert_int_equal(json_object_set_new(spec, "ports", json_array()), 0);
+    scene_plan(&scene);
+    scene_assert_actions(&scene, "");
+    assert_int_equal(scene.plan.condition_count, ELEMENTS(resources));
+
+    // Another value is compared, and what is desired by now is compared with everything.
+    json_t *received = service->object;
+    service->object = json_deep_copy(received);
+    scene_plan(&scene);
+    scene_assert_actions(&scene, "apply Service/hostk8s/registry-ui\n");
+    json_decref(service->object);
+    service->object = received;
+    scene.endpoint.ipv4 = other;
+    scene_plan(&scene);
+    scene_assert_actions(&scene, "apply Service/hostk8s/registry-ui\n"
+                                 "apply Endpoints/hostk8s/registry-api\n");
+}
+
 static void test_empty_cluster(void **state)
 {
     (void)state;
@@ -296,11 +327,17 @@ static void test_rollout(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recorded),      cmocka_unit_test(test_recorded_drift),
-        cmocka_unit_test(test_empty_cluster), cmocka_unit_test(test_undeclared_variable),
-        cmocka_unit_test(test_recreate),      cmocka_unit_test(test_conflicts),
-        cmocka_unit_test(test_deleting),      cmocka_unit_test(test_apis),
-        cmocka_unit_test(test_no_address),    cmocka_unit_test(test_ipv6_cluster),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_kept_objects),
+        cmocka_unit_test(test_recorded_drift),
+        cmocka_unit_test(test_empty_cluster),
+        cmocka_unit_test(test_undeclared_variable),
+        cmocka_unit_test(test_recreate),
+        cmocka_unit_test(test_conflicts),
+        cmocka_unit_test(test_deleting),
+        cmocka_unit_test(test_apis),
+        cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_ipv6_cluster),
         cmocka_unit_test(test_rollout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

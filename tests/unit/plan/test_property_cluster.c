@@ -28,6 +28,7 @@ struct inputs {
     struct world_engine engine;
     struct world_container container;
     struct world_endpoint endpoint;
+    struct desired_objects objects; // that the plans hand on
 };
 
 // Configurations of the same base differ in the environment alone.
@@ -85,7 +86,8 @@ static size_t round_once(struct random *random, struct model_cluster *model, str
                          bool wanted, bool interrupted, struct plan *ret)
 {
     struct world_cluster *world = model_cluster_observe(model, in->config, in->slices);
-    struct plan_input input = {.config = in->config, .engine = &in->engine, .wanted = wanted};
+    struct plan_input input = {
+        .config = in->config, .engine = &in->engine, .wanted = wanted, .objects = &in->objects};
     assert_int_equal(plan_cluster(&input, "dev", world, ret, NULL), 0);
     size_t todo = ret->action_count;
     if (interrupted && todo > 0) {
@@ -233,6 +235,7 @@ static void property_one(uint64_t seed)
             check_as_fresh(&random, model, &in, ipv6);
         }
         plan_done(&plan);
+        desired_objects_done(&in.objects);
         config_free(in.config);
     }
     model_cluster_free(model);
