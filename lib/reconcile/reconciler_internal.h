@@ -20,6 +20,8 @@
 #define ROUNDS_MAX 8    // observe and act in a row before the key has to wait
 #define CONFLICTS_MAX 3 // observed again at once after a conflict, in a row
 #define SETTLE_MS 500   // first look again at a key that waits, then doubled up to the poll
+// Until clusters say that the registry has no address: longer than it takes to make it again.
+#define ADDRESS_PATIENCE_MS 2000
 #define REJECTED_MS (5 * 60 * 1000)
 #define TEARDOWN_LOOKS 3 // at a key that cannot be reached before the teardown goes on without it
 #define NEVER QUEUE_NEVER

@@ -293,19 +293,34 @@ static int follow_node(struct reconciler *reconciler, struct key *key,
     return mark_cluster(reconciler, key->cluster);
 }
 
+// A registry that has lost its place is most likely about to get it back, and a cluster can do no
+// more than say that it waits: its look has time, and does not compete with the repair.
+static void mark_for_address(struct key *key, bool lost)
+{
+    if (lost) {
+        queue_add_at(key_queue(key), &key->item, key->reconciler->now_ms + ADDRESS_PATIENCE_MS);
+    } else {
+        key_mark(key);
+    }
+}
+
 static int follow_facts(struct reconciler *reconciler, const struct world_engine *before,
                         const struct world_engine *after)
 {
     bool address = address_changed(reconciler->config, before, after);
+    const struct world_endpoint *endpoint = registry_endpoint(reconciler->config, after);
+    bool lost = endpoint == NULL || (endpoint->ipv4 == NULL && endpoint->ipv6 == NULL);
     int r = 0;
     for (size_t i = 0; i < reconciler->keys.count && r == 0; i++) {
         struct key *key = key_at(reconciler, i);
         if (key->kind == KEY_NODE) {
             r = follow_node(reconciler, key, before, after);
         }
-        if (key->kind == KEY_CLUSTER &&
-            (address || api_changed(world_engine_api(before, key->object),
-                                    world_engine_api(after, key->object)))) {
+        if (key->kind == KEY_CLUSTER && address) {
+            mark_for_address(key, lost);
+        }
+        if (key->kind == KEY_CLUSTER && api_changed(world_engine_api(before, key->object),
+                                                    world_engine_api(after, key->object))) {
             key_mark(key);
         }
     }
