@@ -233,10 +233,8 @@ static void on_object(void *ctx, json_t *answer, const struct error *err)
 {
     struct look_request *request = ctx;
     struct error error = {0};
-    if (err != NULL && err->status == 404) {
-        err = NULL;
-    } else if (err == NULL &&
-               world_cluster_add(request->look->world, request->kind, answer, &error) < 0) {
+    if (answer != NULL &&
+        world_cluster_add(request->look->world, request->kind, answer, &error) < 0) {
         err = &error;
     }
     request_end(request, err);
@@ -278,11 +276,11 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
     list_end(request, err);
 }
 
-static void on_ingress_class(void *ctx, _unused_ json_t *answer, const struct error *err)
+static void on_ingress_class(void *ctx, json_t *answer, const struct error *err)
 {
     struct look_request *request = ctx;
-    request->look->world->ingress_class_present = err == NULL;
-    list_end(request, err != NULL && err->status == 404 ? NULL : err);
+    request->look->world->ingress_class_present = answer != NULL;
+    list_end(request, err);
 }
 
 static void list_next(struct cluster_look *look)

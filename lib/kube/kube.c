@@ -151,18 +151,24 @@ static void explain_status(const struct kube_call *call, const struct http_respo
     err->retry_ms = http_retry_after_ms(response);
 }
 
+// In words of the API server's own: what stands in between may know nothing of the path.
+static bool says_missing(const struct http_response *response, const json_t *body)
+{
+    return response->status == 404 && str_equal(json_get_string(body, "reason", NULL), "NotFound");
+}
+
 // Decodes the answer. Returns 0 with *ret owned by the caller (NULL for a missing object that is
 // fine), or -errno.
 static int decode_answer(const struct kube_call *call, struct http_response *response, json_t **ret,
                          struct error *err)
 {
-    if (response->status == 404 && call->missing_is_fine) {
-        *ret = NULL;
-        return 0;
-    }
     json_auto_t *body = NULL;
     if (parse_body(call, response, &body) < 0) {
         return error_oom(err);
+    }
+    if (call->missing_is_fine && says_missing(response, body)) {
+        *ret = NULL;
+        return 0;
     }
     if (response->status < 200 || response->status > 299) {
         explain_status(call, response, body, err);
@@ -273,7 +279,8 @@ int kube_send(struct kube *kube, const struct kube_request *request, const char 
 int kube_get(struct kube *kube, const char *path, struct json_memo *memo, kube_done_fn done,
              void *ctx, struct error *err)
 {
-    const struct kube_request request = {.method = HTTP_GET, .name = "GET", .memo = memo};
+    const struct kube_request request = {
+        .method = HTTP_GET, .name = "GET", .missing_is_fine = true, .memo = memo};
     return kube_send(kube, &request, path, done, ctx, err);
 }
 

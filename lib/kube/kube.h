@@ -28,12 +28,12 @@ void kube_cancel_all(struct kube *kube);
 void kube_free(struct kube *kube);
 DEFINE_CLEANUP(struct kube *, kube_free)
 
-// The decoded answer, borrowed until return, or an error.
+// The decoded answer, borrowed until return, or NULL and an error.
 typedef void (*kube_done_fn)(void *ctx, json_t *answer, const struct error *err);
 
 // path is the collection or object path, e.g. "/apis/apps/v1/namespaces/hostk8s/deployments/x".
-// A missing object is an error with status 404. A memo (NULL: none) is that of this request alone
-// and outlives it; the answer's own resourceVersion is of no use then.
+// The answer is NULL when the API server says that there is no such object. A memo (NULL: none) is
+// that of this request alone and outlives it; the answer's own resourceVersion is of no use then.
 int kube_get(struct kube *kube, const char *path, struct json_memo *memo, kube_done_fn done,
              void *ctx, struct error *err);
 

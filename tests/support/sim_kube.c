@@ -241,8 +241,11 @@ static void take_apart(char *path, struct place *ret)
 static void serve_object(struct sim_kube *kube, struct sim_exchange *x, const struct place *place)
 {
     if (place->info == NULL) {
-        bool there = place->kind == KUBE_INGRESS && str_equal(place->name, INGRESS_CLASS);
-        sim_exchange_answer(x, there ? 200 : 404, json_object());
+        if (place->kind == KUBE_INGRESS && str_equal(place->name, INGRESS_CLASS)) {
+            sim_exchange_answer(x, 200, json_object());
+        } else {
+            refuse(x, 404, "NotFound");
+        }
     } else if (x->request->method == HTTP_PATCH) {
         apply(kube, x, place);
     } else if (x->request->method == HTTP_DELETE) {
