@@ -22,7 +22,7 @@
 // A burst of changes is written to the status file at its beginning and at its end. The interval is
 // no longer than what a burst of events is gathered for (COALESCE_MS in lib/reconcile), so that who
 // acts on what the file says finds it changed before anything else is; but thousands of entries
-// take their time to write, and get it.
+// take their time to write, and get it, also before the first time.
 #define STATUS_FILE_INTERVAL_MS 10
 #define STATUS_FILE_ENTRIES_PER_MS 50
 
@@ -75,6 +75,11 @@ static int write_status(struct daemon *daemon, const struct status *status, stru
                               instance->status_file, strerror(-r));
 }
 
+static uint64_t writing_ms(const struct status *status)
+{
+    return status->count / STATUS_FILE_ENTRIES_PER_MS;
+}
+
 // Everything goes on without a status file; that there is none is said once.
 static void write_status_file(uv_timer_t *timer)
 {
@@ -87,36 +92,46 @@ static void write_status_file(uv_timer_t *timer)
     }
     daemon->unpublished = failed;
 
-    uint64_t rest_ms = status->count / STATUS_FILE_ENTRIES_PER_MS;
+    uint64_t rest_ms = writing_ms(status);
     daemon->status_file_again =
         uv_now(timer->loop) +
         (rest_ms > STATUS_FILE_INTERVAL_MS ? rest_ms : STATUS_FILE_INTERVAL_MS);
     (void)uv_timer_stop(timer);
 }
 
+// An earlier time stands.
+static void publish_at(struct daemon *daemon, uint64_t due_ms)
+{
+    uv_timer_t *timer = &daemon->status_file;
+    uint64_t ms = due_ms - uv_now(timer->loop);
+    if (!uv_is_active((const uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ms) {
+        (void)uv_timer_start(timer, write_status_file, ms, 0);
+    }
+}
+
 static void publish_change(struct daemon *daemon)
 {
+    const struct status *status = reconciler_status(session_reconciler(daemon->session));
     char line[STATUS_LINE_MAX];
-    status_line(reconciler_status(session_reconciler(daemon->session)), line, sizeof(line));
+    status_line(status, line, sizeof(line));
     if (!str_equal(line, daemon->line)) {
         (void)snprintf(daemon->line, sizeof(daemon->line), "%s", line);
         notify_status(line);
     }
     uint64_t now_ms = uv_now(session_loop(daemon->session));
-    if (daemon->status_file_again <= now_ms) {
+    uint64_t due_ms = now_ms + writing_ms(status);
+    due_ms = due_ms > daemon->status_file_again ? due_ms : daemon->status_file_again;
+    if (due_ms <= now_ms) {
         write_status_file(&daemon->status_file);
     } else {
-        (void)uv_timer_start(&daemon->status_file, write_status_file,
-                             daemon->status_file_again - now_ms, 0);
+        publish_at(daemon, due_ms);
     }
 }
 
 // That a pass has ended is no news that would hold up those that matter.
 static void publish_pass(struct daemon *daemon)
 {
-    if (!uv_is_active((const uv_handle_t *)&daemon->status_file)) {
-        (void)uv_timer_start(&daemon->status_file, write_status_file, STATUS_FILE_INTERVAL_MS, 0);
-    }
+    publish_at(daemon, uv_now(session_loop(daemon->session)) + STATUS_FILE_INTERVAL_MS);
 }
 
 static void on_status(void *ctx)

@@ -142,9 +142,13 @@ static int plan_rollout(const struct cluster_plan *c, const struct world_object 
     int64_t all = json_get_int(object, 0, "status", "replicas", NULL);
     int64_t updated = json_get_int(object, 0, "status", "updatedReplicas", NULL);
     int64_t available = json_get_int(object, 0, "status", "availableReplicas", NULL);
-    if (observed_generation >= generation && updated >= wanted && all == updated &&
-        available >= updated) {
+    bool current = observed_generation >= generation;
+    if (current && updated >= wanted && all == updated && available >= updated) {
         return plan_add_converged(c->plan, resource, c->cluster);
+    }
+    if (!current) {
+        // What the counts tell is of before.
+        return converging(c, resource, "waits for the cluster's controller to take the change up");
     }
     // While an update is stuck the pods of the former template serve on.
     bool serving = available >= wanted;

@@ -11,6 +11,7 @@ struct status_entry {
     struct condition condition;
     int64_t since_s; // Unix time of the last change of ready or reason
     char *json;      // as written, kept until the entry changes; NULL: not written yet
+    size_t json_length;
 };
 
 struct status {

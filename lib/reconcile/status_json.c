@@ -67,12 +67,13 @@ static int write_entry(struct status_entry *entry, FILE *stream)
         if (r < 0) {
             return r;
         }
+        entry->json_length = text.length;
         entry->json = buf_take(&text);
         if (entry->json == NULL) {
             return -ENOMEM;
         }
     }
-    (void)fputs(entry->json, stream);
+    (void)fwrite(entry->json, 1, entry->json_length, stream);
     return 0;
 }
 

@@ -284,7 +284,8 @@ static void test_ipv6_cluster(void **state)
         "waits for network/kind/hostk8s-registry: the registry has no IPv6 address there");
 }
 
-static void rollout_one(const char *status, const char *pod_reason, const char *message)
+static void rollout_one(const char *status, const char *pod_reason, enum reason reason,
+                        const char *message)
 {
     _cleanup_scene_ struct scene scene;
     scene_init(&scene, "objects_converged");
@@ -293,9 +294,10 @@ static void rollout_one(const char *status, const char *pod_reason, const char *
     sample_set(&scene.world->pod_reason, pod_reason);
     scene_plan(&scene);
     scene_assert_actions(&scene, "");
-    if (message == NULL) {
-        scene_assert_condition(&scene, "Deployment/hostk8s/registry-ui", READY_TRUE,
-                               REASON_CONVERGED, "");
+    if (reason != REASON_UNAVAILABLE) {
+        scene_assert_condition(&scene, "Deployment/hostk8s/registry-ui",
+                               reason == REASON_CONVERGED ? READY_TRUE : READY_FALSE, reason,
+                               message);
         return;
     }
     _cleanup_free_ char *whole =
@@ -308,20 +310,22 @@ static void rollout_one(const char *status, const char *pod_reason, const char *
 
 static void test_rollout(void **state)
 {
+    static const char unseen[] = "waits for the cluster's controller to take the change up";
     (void)state;
     rollout_one("{\"observedGeneration\":1,\"replicas\":1,\"updatedReplicas\":1,"
                 "\"availableReplicas\":1}",
-                NULL, NULL);
-    rollout_one("{}", NULL, "0 of 1 pods ready");
+                NULL, REASON_CONVERGED, "");
     rollout_one("{\"observedGeneration\":1,\"replicas\":1,\"updatedReplicas\":1}",
-                "ImagePullBackOff: Back-off pulling image \"x\"",
+                "ImagePullBackOff: Back-off pulling image \"x\"", REASON_UNAVAILABLE,
                 "0 of 1 pods ready: ImagePullBackOff: Back-off pulling image \"x\"");
     rollout_one("{\"observedGeneration\":1,\"replicas\":2,\"updatedReplicas\":1,"
                 "\"availableReplicas\":1}",
-                "ErrImagePull", "1 of 1 pods ready, but not of the latest change: ErrImagePull");
+                "ErrImagePull", REASON_UNAVAILABLE,
+                "1 of 1 pods ready, but not of the latest change: ErrImagePull");
     rollout_one("{\"observedGeneration\":0,\"replicas\":1,\"updatedReplicas\":1,"
                 "\"availableReplicas\":1}",
-                NULL, "1 of 1 pods ready, but not of the latest change");
+                NULL, REASON_CONVERGING, unseen);
+    rollout_one("{}", NULL, REASON_CONVERGING, unseen);
 }
 
 int main(void)
