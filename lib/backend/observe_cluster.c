@@ -259,7 +259,7 @@ static void list_next(struct cluster_look *look);
 
 static void list_end(struct look_request *request, const struct error *err)
 {
-    if (err == NULL) {
+    if (err == NULL && request->look->error.kind == ERROR_NONE) {
         list_next(request->look);
     }
     request_end(request, err);
