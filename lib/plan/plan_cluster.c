@@ -142,13 +142,11 @@ static int plan_rollout(const struct cluster_plan *c, const struct world_object 
     int64_t all = json_get_int(object, 0, "status", "replicas", NULL);
     int64_t updated = json_get_int(object, 0, "status", "updatedReplicas", NULL);
     int64_t available = json_get_int(object, 0, "status", "availableReplicas", NULL);
-    bool current = observed_generation >= generation;
-    if (current && updated >= wanted && all == updated && available >= updated) {
-        return plan_add_converged(c->plan, resource, c->cluster);
-    }
-    if (!current) {
-        // What the counts tell is of before.
+    if (observed_generation < generation) { // the counts are of before
         return converging(c, resource, "waits for the cluster's controller to take the change up");
+    }
+    if (updated >= wanted && all == updated && available >= updated) {
+        return plan_add_converged(c->plan, resource, c->cluster);
     }
     // While an update is stuck the pods of the former template serve on.
     bool serving = available >= wanted;

@@ -189,9 +189,6 @@ static void swap_config(struct reconciler *reconciler)
     if (reconciler->next_config == NULL || reconciler->stopping || !keys_idle(reconciler)) {
         return;
     }
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        desired_objects_done(&key_at(reconciler, i)->objects);
-    }
     config_free(reconciler->config);
     reconciler->config = TAKE_PTR(reconciler->next_config);
     const struct backoff *backoff = &reconciler->config->reconcile.backoff;
@@ -207,6 +204,7 @@ static void swap_config(struct reconciler *reconciler)
         key->settle_ms = SETTLE_MS;
         key->observed = false;
         queue_reset(key_queue(key), &key->item);
+        desired_objects_done(&key->objects); // were made of the old one
         if (!key->wanted) {
             listener_drop(key);
         }
