@@ -75,6 +75,7 @@ class Bench:
         self.name = config["registry"]["name"]
         self.port = config["registry"]["listen"].rpartition(":")[2]
         self.pid = int(pid)
+        self.is_stopped = False
         self.worker = f"{cluster}-worker"
         self.engine = Unix(os.environ["DOCKER_HOST"].removeprefix("unix://"))
         self.api = self._api(pathlib.Path(kubeconfig).read_text())
@@ -102,9 +103,11 @@ class Bench:
     def stopped(self):
         """What is done meanwhile the daemon finds when it goes on."""
         os.kill(self.pid, signal.SIGSTOP)
+        self.is_stopped = True
         try:
             yield
         finally:
+            self.is_stopped = False
             os.kill(self.pid, signal.SIGCONT)
 
     def ready(self):
@@ -219,6 +222,7 @@ def repairs(bench):
     def make_registry():
         request(bench.engine, "POST", f"/containers/create?name={bench.name}", spec)
         request(bench.engine, "POST", f"/containers/{bench.name}/start")
+        connect()
         bench.wait(bench.answers)
 
     def remove_registry():
@@ -236,7 +240,9 @@ def repairs(bench):
 
     def start_worker():
         request(bench.engine, "POST", f"/containers/{bench.worker}/kill")
-        bench.wait(lambda: not bench.ready())
+        request(bench.engine, "POST", f"/containers/{bench.worker}/wait")
+        if not bench.is_stopped:
+            bench.wait(lambda: not bench.ready())
         request(bench.engine, "PUT", bench.files, edited_tree, "application/x-tar")
         request(bench.engine, "POST", f"/containers/{bench.worker}/start")
 
@@ -261,7 +267,7 @@ def repairs(bench):
         Repair("Ingress deleted", delete_ingress, lambda: bench.get(ingress), lambda: bench.apply(ingress, declared[ingress])),
         Repair("Deployment edited", edit_deployment, is_edited_back, lambda: bench.apply(deployment, declared[deployment])),
         Repair("hosts.toml edited by docker exec", edit_hosts, lambda: bench.has_hosts(good), put_hosts),
-        Repair("worker started, hosts.toml edited meanwhile", start_worker, lambda: bench.has_hosts(good), put_hosts, False),
+        Repair("worker started, hosts.toml edited meanwhile", start_worker, lambda: bench.has_hosts(good), put_hosts),
         Repair("hosts.toml edited from inside", edit_hosts_silently, lambda: bench.has_hosts(good), put_hosts, False, "poll"),
     ]
 
