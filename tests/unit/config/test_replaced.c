@@ -39,9 +39,9 @@ static ssize_t read_once(int fd, void *data, size_t size)
     return n;
 }
 
-ssize_t read(int fd, void *data, size_t size)
+ssize_t read(int fd, void *buf, size_t nbytes)
 {
-    return read_once(fd, data, size);
+    return read_once(fd, buf, nbytes);
 }
 
 // What the C library's headers call when the program is hardened.

@@ -255,7 +255,7 @@ static void status_one(const struct context *context, int status, const char *bo
     _cleanup_outcome_ struct outcome outcome = {0};
     fake_transport_reply(context->fake, status, body);
     assert_int_equal(
-        kube_get(context->kube, "/apis/apps/v1/deployments?limit=1", NULL, record, &outcome, NULL),
+        kube_list(context->kube, "/apis/apps/v1/deployments", NULL, NULL, record, &outcome, NULL),
         0);
     fake_transport_run(context->fake);
     assert_int_equal(outcome.count, 1);
@@ -283,6 +283,10 @@ static void test_recorded_statuses(void **state)
         {403, UNIT "status_403.json", ERROR_PERMANENT,
          GET "deployments.apps is forbidden: User \"nobody\" cannot list resource \"deployments\" "
              "in API group \"apps\" at the cluster scope (HTTP 403 Forbidden)"},
+        {404, UNIT "status_404.json", ERROR_CONFLICT,
+         GET "deployments.apps \"missing\" not found (HTTP 404 NotFound)"},
+        {404, UNIT "status_404_not_served.json", ERROR_CONFLICT,
+         GET "the server could not find the requested resource (HTTP 404 NotFound)"},
         {409, UNIT "status_409_apply.json", ERROR_CONFLICT,
          GET "Apply failed with 1 conflict: conflict with \"hostk8s-registryd\": .data.a (HTTP 409 "
              "Conflict)"},
@@ -306,23 +310,16 @@ static void test_missing(void **state)
     _cleanup_outcome_ struct outcome outcome = {0};
     _cleanup_free_ char *missing = fixture(UNIT "status_404.json");
     fake_transport_reply(context->fake, 404, missing);
-    assert_int_equal(kube_get(context->kube, DEPLOYMENT, NULL, record, &outcome, NULL), 0);
+    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, NULL), 0);
     fake_transport_run(context->fake);
     assert_int_equal(outcome.count, 1);
     assert_null(outcome.answer);
     assert_int_equal(outcome.err.kind, ERROR_NONE);
-    status_one(context, 404, "404 page not found\n", ERROR_CONFLICT,
-               GET "404 page not found (HTTP 404)");
-
     outcome_done(&outcome);
-    _cleanup_free_ char *not_served = fixture(UNIT "status_404_not_served.json");
-    fake_transport_reply(context->fake, 404, not_served);
-    assert_int_equal(kube_list(context->kube, "/apis/x/v1/y", "a=b", NULL, record, &outcome, NULL),
-                     0);
+    fake_transport_reply(context->fake, 404, "page not found");
+    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, NULL), 0);
     fake_transport_run(context->fake);
-    assert_int_equal(outcome.err.kind, ERROR_CONFLICT);
-    assert_string_equal(outcome.err.text, "kube: GET /apis/x/v1/y: the server could not find the "
-                                          "requested resource (HTTP 404 NotFound)");
+    assert_string_equal(outcome.err.text, "kube: GET /x: page not found (HTTP 404)");
 }
 
 static void test_other_bodies(void **state)
@@ -474,23 +471,6 @@ static void test_chain(void **state)
     }
 }
 
-static void test_get_groups(void **state)
-{
-    struct context *context = *state;
-    _cleanup_outcome_ struct outcome outcome = {0};
-    fake_transport_reply(context->fake, 200, "{\"groups\": []}");
-    assert_int_equal(kube_get_groups(context->kube, record, &outcome, NULL), 0);
-    assert_request(context, HTTP_GET, "/apis", NULL, "");
-    fake_transport_run(context->fake);
-    assert_non_null(outcome.answer);
-
-    outcome_done(&outcome);
-    fake_transport_reply(context->fake, 200, "{}");
-    assert_int_equal(kube_get_groups(context->kube, record, &outcome, NULL), 0);
-    fake_transport_run(context->fake);
-    assert_string_equal(outcome.err.text, "kube: GET /apis: the answer has no list of groups");
-}
-
 #define WITH_KUBE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -503,7 +483,6 @@ int main(void)
         WITH_KUBE(test_long_message),   WITH_KUBE(test_retry_after),
         WITH_KUBE(test_network_errors), WITH_KUBE(test_cancel),
         WITH_KUBE(test_cancel_reads),   WITH_KUBE(test_chain),
-        WITH_KUBE(test_get_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
