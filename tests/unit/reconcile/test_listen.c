@@ -77,6 +77,20 @@ static void test_a_burst_is_one_pass(void **state)
     finish(fixture);
 }
 
+// Clusters are looked at when the registry has an address again, not because it lost the one
+// before.
+static void test_a_lost_address_has_time(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    size_t observed = fake_observed(fixture->fake, "cluster/hostk8s");
+    fake_container_stop(fixture->world, "hostk8s-registry");
+    tell(fixture, "engine", "engine");
+    fixture_all_ready(fixture);
+    assert_int_equal(fake_observed(fixture->fake, "cluster/hostk8s"), observed + 1);
+    finish(fixture);
+}
+
 static void test_a_node_is_named(void **state)
 {
     (void)state;
@@ -229,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_pass_follows_the_beginning),
         cmocka_unit_test(test_a_burst_is_one_pass),
+        cmocka_unit_test(test_a_lost_address_has_time),
         cmocka_unit_test(test_a_node_is_named),
         cmocka_unit_test(test_an_unknown_node_is_news_of_the_engine),
         cmocka_unit_test(test_an_end_is_followed_up),
