@@ -111,14 +111,23 @@ static int append_header(struct curl_slist **list, const char *name, const char 
     return line == NULL ? error_oom(err) : append_line(list, line, err);
 }
 
+static bool has_body(const struct http_request *request)
+{
+    return methods[request->method].body || request->body_length > 0;
+}
+
 static int call_set_headers(struct http_call *call, const struct http_request *request,
                             struct error *err)
 {
-    int r = append_line(&call->headers, "Expect:", err);
+    // Not CURLOPT_USERAGENT: curl would put that together letter by letter, twice for each request.
+    int r = append_line(&call->headers, "User-Agent: hostk8s-registryd/" PROGRAM_VERSION, err);
     if (r == 0 && call->client->authorization != NULL) {
         r = append_line(&call->headers, call->client->authorization, err);
     }
-    if (r == 0) {
+    if (r == 0 && has_body(request)) {
+        r = append_line(&call->headers, "Expect:", err);
+    }
+    if (r == 0 && has_body(request)) {
         // Without a value curl's own for a POST is left out.
         r = request->content_type == NULL
                 ? append_line(&call->headers, "Content-Type:", err)
@@ -138,7 +147,7 @@ static CURLcode set_method(const struct http_call *call, const struct http_reque
     if (code == CURLE_OK && head) {
         code = curl_easy_setopt(call->easy, CURLOPT_NOBODY, 1L);
     }
-    if (code == CURLE_OK && (methods[request->method].body || request->body_length > 0)) {
+    if (code == CURLE_OK && has_body(request)) {
         code = curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                                 (curl_off_t)request->body_length);
         if (code == CURLE_OK) {

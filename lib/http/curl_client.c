@@ -9,9 +9,6 @@
 #include <string.h>
 #include <sys/un.h>
 
-DEFINE_CLEANUP(CURLU *, curl_url_cleanup)
-DEFINE_CLEANUP(char *, curl_free)
-
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 static void client_free(struct http_client *client)
@@ -25,7 +22,7 @@ static void client_free(struct http_client *client)
         self->transport->clients--;
     }
     curl_slist_free_all(self->connect_to);
-    free(self->url);
+    curl_url_cleanup(self->url);
     free(self->path);
     free(self->target);
     free(self->unix_socket);
@@ -100,10 +97,8 @@ static CURLcode client_configure(const struct curl_client *client, CURL *easy)
         CURLoption option;
         const char *value;
     } strings[] = {
-        {CURLOPT_URL, client->url},
         {CURLOPT_PROTOCOLS_STR, "http,https"},
-        {CURLOPT_PROXY, ""}, // the environment's proxy is not for loopback traffic
-        {CURLOPT_USERAGENT, "hostk8s-registryd/" PROGRAM_VERSION},
+        {CURLOPT_NOPROXY, "*"}, // the environment's proxy is not for loopback traffic
         {CURLOPT_UNIX_SOCKET_PATH, client->unix_socket},
     };
     const struct {
@@ -115,7 +110,7 @@ static CURLcode client_configure(const struct curl_client *client, CURL *easy)
         {CURLOPT_SSLKEY_BLOB, client->key_pem},
     };
 
-    CURLcode code = CURLE_OK;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, client->url);
     for (size_t i = 0; code == CURLE_OK && i < ELEMENTS(fixed_numbers); i++) {
         code = curl_easy_setopt(easy, fixed_numbers[i].option, fixed_numbers[i].value);
     }
@@ -243,12 +238,12 @@ static CURLUcode url_take_apart(CURLU *url, const char *text, struct url_parts *
 static int client_set_url(struct curl_client *self, const struct http_endpoint *endpoint,
                           struct error *err)
 {
-    _cleanup_(curl_url_cleanupp) CURLU *url = curl_url();
     _cleanup_(url_parts_done) struct url_parts parts = {0};
-    if (url == NULL) {
+    self->url = curl_url();
+    if (self->url == NULL) {
         return error_oom(err);
     }
-    CURLUcode code = url_take_apart(url, endpoint->base, &parts);
+    CURLUcode code = url_take_apart(self->url, endpoint->base, &parts);
     if (code != CURLUE_OK) {
         return explain_url(code, err);
     }
@@ -261,19 +256,10 @@ static int client_set_url(struct curl_client *self, const struct http_endpoint *
     if (host_port == NULL) {
         return error_oom(err);
     }
-    if (endpoint->tls_server_name == NULL) {
-        self->url = str_dup(endpoint->base);
-    } else {
-        _cleanup_(curl_freep) char *renamed = NULL;
-        code = curl_url_set(url, CURLUPART_HOST, endpoint->tls_server_name, 0);
-        if (code == CURLUE_OK) {
-            code = curl_url_get(url, CURLUPART_URL, &renamed, 0);
-        }
-        if (code != CURLUE_OK) {
-            return explain_url(code, err);
-        }
-        self->url = str_dup(renamed);
-        int r = client_connect_to(self, host_port, err);
+    if (endpoint->tls_server_name != NULL) {
+        code = curl_url_set(self->url, CURLUPART_HOST, endpoint->tls_server_name, 0);
+        int r = code != CURLUE_OK ? explain_url(code, err)
+                                  : client_connect_to(self, host_port, err);
         if (r < 0) {
             return r;
         }
@@ -282,7 +268,7 @@ static int client_set_url(struct curl_client *self, const struct http_endpoint *
         str_dup_n(parts.path, strlen(parts.path) - (str_ends_with(parts.path, "/") ? 1 : 0));
     self->target =
         endpoint->unix_socket != NULL ? str_dup(endpoint->unix_socket) : TAKE_PTR(host_port);
-    return self->url == NULL || self->path == NULL || self->target == NULL ? error_oom(err) : 0;
+    return self->path == NULL || self->target == NULL ? error_oom(err) : 0;
 }
 
 static int endpoint_check(const struct http_endpoint *endpoint, struct error *err)

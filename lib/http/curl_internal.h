@@ -35,7 +35,7 @@ struct curl_transport {
 struct curl_client {
     struct http_client client; // first
     struct curl_transport *transport;
-    char *url;               // of the server
+    CURLU *url;              // of the server, taken apart once for all requests
     char *path;              // goes before each request's, has no '/' at its end
     char *target;            // whom errors name: the socket's path or HOST:PORT
     char *unix_socket;       // NULL for TCP

@@ -51,7 +51,7 @@ static void request_one(struct http_fixture *f, struct http_request request, int
 }
 
 #define COMMON                                                                                     \
-    "Host: localhost\r\nUser-Agent: hostk8s-registryd/" PROGRAM_VERSION "\r\nAccept: */*\r\n"
+    "Host: localhost\r\nAccept: */*\r\nUser-Agent: hostk8s-registryd/" PROGRAM_VERSION "\r\n"
 
 static void test_requests(void **state)
 {
