@@ -32,5 +32,5 @@ int command_apply(const struct options *options)
     }
     journal_open(config->log_level);
     mention_daemon(file);
-    return converge(config, RECONCILE_ONCE, options->timeout_ms, "converged");
+    return converge(config, file, RECONCILE_ONCE, options->timeout_ms, "converged");
 }

@@ -14,7 +14,7 @@ int command_plan(const struct options *options)
     }
     journal_open(config->log_level);
     struct preview preview = {0};
-    if (preview_print(config, RECONCILE_OBSERVE, options->json, &preview) < 0 ||
+    if (preview_print(config, file, RECONCILE_OBSERVE, options->json, &preview) < 0 ||
         !preview.all_observed) {
         return EXIT_FAILED;
     }

@@ -328,6 +328,7 @@ int command_run(const struct options *options)
         return EXIT_FAILED;
     }
     const struct session_options session_options = {
+        .config_file = file,
         .mode = RECONCILE_KEEP,
         .events = {.acted = on_acted,
                    .condition = on_condition,

@@ -40,7 +40,7 @@ int command_teardown(const struct options *options)
     if (!options->yes) {
         struct preview preview = {0};
         if (load_config(options, file, &shown) < 0 ||
-            preview_print(shown, RECONCILE_OBSERVE_TEARDOWN, false, &preview) < 0) {
+            preview_print(shown, file, RECONCILE_OBSERVE_TEARDOWN, false, &preview) < 0) {
             return EXIT_FAILED;
         }
         if (preview.changes == 0 && preview.all_observed) {
@@ -51,5 +51,5 @@ int command_teardown(const struct options *options)
             return EXIT_FAILED;
         }
     }
-    return converge(TAKE_PTR(config), RECONCILE_TEARDOWN, options->timeout_ms, "removed");
+    return converge(TAKE_PTR(config), file, RECONCILE_TEARDOWN, options->timeout_ms, "removed");
 }

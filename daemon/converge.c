@@ -121,11 +121,12 @@ static int report_end(const struct convergence *convergence, const char *done_wo
     return done ? EXIT_OK : EXIT_FAILED;
 }
 
-int converge(struct config *config, enum reconcile_mode mode, uint64_t timeout_ms,
-             const char *done_word)
+int converge(struct config *config, const char *config_file, enum reconcile_mode mode,
+             uint64_t timeout_ms, const char *done_word)
 {
     struct convergence convergence = {0};
     const struct session_options options = {
+        .config_file = config_file,
         .mode = mode,
         .events = {.acted = on_acted, .status = on_status, .ctx = &convergence},
         .progress = on_progress,

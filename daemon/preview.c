@@ -77,11 +77,12 @@ static void print_end(struct previewer *previewer, json_t *blocked)
     }
 }
 
-int preview_print(struct config *config, enum reconcile_mode mode, bool json, struct preview *ret)
+int preview_print(struct config *config, const char *config_file, enum reconcile_mode mode,
+                  bool json, struct preview *ret)
 {
     struct previewer previewer = {.changes = json ? json_array() : NULL};
     const struct session_options options = {
-        .mode = mode, .events.ctx = &previewer, .finished = on_turn};
+        .config_file = config_file, .mode = mode, .events.ctx = &previewer, .finished = on_turn};
     int r = session_new(config, &options, &previewer.session);
     if (r < 0) {
         config_free(config);

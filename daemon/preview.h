@@ -14,4 +14,5 @@ struct preview {
 
 // Takes config over. mode is one of the observing ones. Returns 0 with *ret, or -errno (said on
 // stderr).
-int preview_print(struct config *config, enum reconcile_mode mode, bool json, struct preview *ret);
+int preview_print(struct config *config, const char *config_file, enum reconcile_mode mode,
+                  bool json, struct preview *ret);

@@ -1,5 +1,6 @@
 #include "daemon/session.h"
 
+#include "daemon/node_cache_file.h"
 #include "lib/base/log.h"
 #include "lib/http/curl_transport.h"
 
@@ -121,6 +122,7 @@ int session_new(struct config *config, const struct session_options *options, st
                         &session->backend);
     }
     if (r >= 0) {
+        node_cache_file_load(options->config_file, session->backend);
         r = reconciler_new(session->backend, config, options->mode, &options->events,
                            &session->reconciler);
     }
@@ -175,6 +177,7 @@ void session_free(struct session *session)
         return;
     }
     reconciler_free(session->reconciler);
+    node_cache_file_save(session->options.config_file, session->backend);
     backend_free(session->backend);
     session_close_loop(session);
     free(session);

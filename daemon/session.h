@@ -10,6 +10,7 @@
 struct session;
 
 struct session_options {
+    const char *config_file; // borrowed; what was learned is kept for the next process with it
     enum reconcile_mode mode;
     struct reconciler_events events;
     backend_progress_fn progress; // with events.ctx; may be NULL

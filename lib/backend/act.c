@@ -219,7 +219,7 @@ int act_on_node(struct real_backend *backend, const struct action *action,
     struct docker *docker = NULL;
     int r = backend_docker(backend, input->config, &docker, err);
     if (r >= 0) {
-        node_cache_expire(backend, action->target);
+        node_cache_expire(&backend->nodes, action->target);
         r = action->type == ACTION_HOSTS_WRITE ? write_hosts(docker, request, err)
                                                : remove_hosts(docker, request, err);
     }

@@ -1,6 +1,7 @@
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
+#include "lib/doc/json_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -73,10 +74,7 @@ static void backend_cancel(struct backend *base, bool actions_too)
 
 static void forget_all(struct real_backend *backend)
 {
-    for (size_t i = 0; i < backend->nodes.count; i++) {
-        node_cache_free(backend->nodes.items[i]);
-    }
-    sorted_done(&backend->nodes);
+    node_caches_done(&backend->nodes);
     while (backend->clusters != NULL) {
         cluster_client_forget(backend, backend->clusters->cluster);
     }
@@ -168,6 +166,19 @@ int backend_new(struct http_transport *transport, backend_progress_fn progress, 
     };
     *ret = &backend->base;
     return 0;
+}
+
+int backend_print_cache(const struct backend *base, struct buf *text)
+{
+    json_auto_t *caches = node_caches_to_json(&((const struct real_backend *)base)->nodes);
+    return json_print(text, caches, JSON_COMPACT);
+}
+
+int backend_load_cache(struct backend *base, const char *text, size_t length)
+{
+    json_auto_t *caches = NULL;
+    int r = json_parse(text, length, &caches, NULL);
+    return r < 0 ? r : node_caches_from_json(&((struct real_backend *)base)->nodes, caches);
 }
 
 void backend_free(struct backend *base)

@@ -2,29 +2,12 @@
 #pragma once
 
 #include "lib/backend/backend.h"
-#include "lib/base/sorted.h"
+#include "lib/backend/node_cache.h"
 #include "lib/doc/json_memo.h"
 #include "lib/docker/docker.h"
 #include "lib/kube/kube.h"
 #include "lib/world/cluster.h"
 #include "lib/world/engine.h"
-#include "lib/world/node_files.h"
-
-// A path in a node as it was when its content was read.
-struct path_stamp {
-    char *path;
-    char *stamp; // see docker_path_stamp; NULL: there was nothing
-};
-
-// What is known of a node's files, good as long as there are stamps and each of them still holds.
-struct node_cache {
-    char *node; // key
-    char *container_id;
-    struct path_stamp *stamps;
-    size_t stamp_count;
-    struct world_node_files *files; // NULL: not read yet
-    bool expired;                   // since the look under way began
-};
 
 // What is known of a node that does not run, good until it has run again.
 struct stopped_node {
@@ -131,8 +114,3 @@ void backend_published_host(const struct config *config, const char *address, ch
 // Drops the client; its stream, if it has one, ends and frees it.
 void cluster_client_forget(struct real_backend *backend, const char *cluster);
 void cluster_client_free(struct cluster_client *client);
-int node_cache_compare(const char *node, const void *element); // of real_backend.nodes
-void node_cache_free(struct node_cache *cache);
-// The node's files may be others, whatever their stamps say; nor is kept what is being read of them
-// right now.
-void node_cache_expire(struct real_backend *backend, const char *node);

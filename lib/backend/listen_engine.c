@@ -65,7 +65,7 @@ static void mark_node(struct engine_stream *stream, const char *name, const char
 {
     _cleanup_free_ char *key = str_printf("node/%s", name);
     if (stream->backend != NULL && keeps_stamps(action)) {
-        node_cache_expire(stream->backend, name);
+        node_cache_expire(&stream->backend->nodes, name);
     }
     stream->dirty(stream->ctx, key == NULL ? "engine" : key);
 }

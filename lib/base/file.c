@@ -1,5 +1,7 @@
 #include "lib/base/file.h"
 
+#include "lib/base/str.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -48,4 +50,35 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_length)
     *ret = TAKE_PTR(data);
     *ret_length = length;
     return 0;
+}
+
+static int write_new(const char *path, int (*write)(void *ctx, FILE *stream), void *ctx)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    FILE *stream = fdopen(fd, "w");
+    if (stream == NULL) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    int r = write(ctx, stream);
+    return fclose(stream) != 0 && r == 0 ? -errno : r;
+}
+
+int file_replace(const char *path, int (*write)(void *ctx, FILE *stream), void *ctx)
+{
+    _cleanup_free_ char *new_path = str_printf("%s.new", path);
+    if (new_path == NULL) {
+        return -ENOMEM;
+    }
+    int r = write_new(new_path, write, ctx);
+    if (r == 0 && rename(new_path, path) < 0) {
+        r = -errno;
+    }
+    if (r < 0) {
+        (void)unlink(new_path);
+    }
+    return r;
 }

@@ -258,8 +258,8 @@ static int client_set_url(struct curl_client *self, const struct http_endpoint *
     }
     if (endpoint->tls_server_name != NULL) {
         code = curl_url_set(self->url, CURLUPART_HOST, endpoint->tls_server_name, 0);
-        int r = code != CURLUE_OK ? explain_url(code, err)
-                                  : client_connect_to(self, host_port, err);
+        int r =
+            code != CURLUE_OK ? explain_url(code, err) : client_connect_to(self, host_port, err);
         if (r < 0) {
             return r;
         }

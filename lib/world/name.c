@@ -26,3 +26,9 @@ bool world_address_is_valid(const char *address)
     unsigned char bytes[sizeof(struct in6_addr)];
     return inet_pton(AF_INET, address, bytes) == 1 || inet_pton(AF_INET6, address, bytes) == 1;
 }
+
+bool world_hosts_name_is_valid(const char *name)
+{
+    size_t length = strspn(name, LOWER UPPER "_.:[]-");
+    return length > 0 && name[length] == '\0';
+}

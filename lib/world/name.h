@@ -15,3 +15,6 @@ bool world_object_name_is_valid(const char *name);
 
 // An IPv4 or IPv6 address without brackets.
 bool world_address_is_valid(const char *address);
+
+// Of a directory in certs.d: what an image's name may begin with, so that another one is nobody's.
+bool world_hosts_name_is_valid(const char *name);

@@ -16,6 +16,7 @@ enum config_path {
     CONFIG_PATH_UNKNOWN, // the version could not be read
     CONFIG_PATH_ENABLED,
     CONFIG_PATH_DISABLED, // no config_path, or another directory, or `mirrors` rule it out
+    _CONFIG_PATH_COUNT,
 };
 
 // One directory of certs.d.

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import stat
 import time
 import unittest
 
@@ -234,6 +235,24 @@ class Apply(MachineTest):
         result = self.apply()
         self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
         self.assertEqual(result.stdout, f"converged: {RESOURCES} of {RESOURCES} ready, 0 changes\n")
+
+    def trees_read(self, since):
+        return self.engine.since(since, "GET .*/archive.*containerd$")
+
+    def test_what_one_process_has_read_the_next_does_not(self):
+        self.apply()
+        since = self.engine.mark()
+        self.apply()
+        self.assertEqual(self.trees_read(since), [])
+
+        [known] = (self.runtime / "hostk8s-registryd").glob("*.nodes")
+        self.assertEqual(stat.S_IMODE(known.stat().st_mode), 0o600)
+        for text in ("", "{", '{"version": "other", "nodes": {}}'):
+            with self.subTest(text=text):
+                known.write_text(text)
+                since = self.engine.mark()
+                self.apply()
+                self.assertEqual(len(self.trees_read(since)), 2)
 
     def test_old_cluster_without_endpoint_slices(self):
         self.kube.groups.remove("discovery.k8s.io/v1")
