@@ -77,7 +77,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
         return store_failed(call, r, "answer has more bytes", buf->max);
     }
     if (stream) {
-        curl_transport_deliver_later(call->client->transport, call);
+        curl_driver_deliver_later(call->client->driver, call);
     }
     return length;
 }
@@ -87,7 +87,7 @@ static curl_socket_t on_open_socket(void *ctx, _unused_ curlsocktype purpose,
                                     struct curl_sockaddr *address)
 {
     struct http_call *call = ctx;
-    curl_socket_t fd = curl_socket_open(call->client->transport, address);
+    curl_socket_t fd = curl_socket_open(call->client->driver, address);
     call->socket_errno = fd == CURL_SOCKET_BAD ? errno : 0;
     return fd;
 }
@@ -323,7 +323,7 @@ void curl_call_cancel(struct http_call *call)
     }
     buf_done(&call->chunk);
     (void)error_set(&call->err, ERROR_TRANSIENT, ECANCELED, "%s: cancelled", call->label);
-    curl_transport_end(call->client->transport, call);
+    curl_driver_end(call->client->driver, call);
 }
 
 static void deliver_chunk(struct http_call *call)
@@ -335,7 +335,7 @@ static void deliver_chunk(struct http_call *call)
     if (r < 0 && call->err.code != ECANCELED) {
         (void)error_set(&call->err, r == -ENOMEM ? ERROR_FATAL : ERROR_TRANSIENT, -r,
                         "%s: its reader gave up: %s", call->label, strerrordesc_np(-r));
-        curl_transport_end(call->client->transport, call);
+        curl_driver_end(call->client->driver, call);
     }
 }
 

@@ -18,6 +18,9 @@ static void client_free(struct http_client *client)
     for (size_t i = 0; i < self->pool_count; i++) {
         curl_easy_cleanup(self->pool[i]);
     }
+    if (self->driver != NULL) {
+        curl_driver_close(self->driver);
+    }
     if (self->transport != NULL) {
         self->transport->clients--;
     }
@@ -48,7 +51,7 @@ static int client_send(struct http_client *client, const struct http_request *re
     if (r < 0) {
         return r;
     }
-    r = curl_transport_add(self->transport, call, err);
+    r = curl_driver_add(self->driver, call, err);
     if (r < 0) {
         return r;
     }
@@ -124,7 +127,7 @@ static CURLcode client_configure(const struct curl_client *client, CURL *easy)
         code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, curl_socket_close);
     }
     if (code == CURLE_OK) {
-        code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client->transport);
+        code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client->driver);
     }
     if (code == CURLE_OK && client->connect_to != NULL) {
         code = curl_easy_setopt(easy, CURLOPT_CONNECT_TO, client->connect_to);
@@ -324,7 +327,12 @@ int curl_client_new(struct http_transport *transport, const struct http_endpoint
             return error_oom(err);
         }
     }
-    self->transport = (struct curl_transport *)transport;
+    struct curl_transport *owner = (struct curl_transport *)transport;
+    self->driver = curl_driver_new(owner->loop);
+    if (self->driver == NULL) {
+        return error_oom(err);
+    }
+    self->transport = owner;
     self->transport->clients++;
     *ret = TAKE_PTR(client);
     return 0;

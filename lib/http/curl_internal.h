@@ -20,21 +20,28 @@ TAILQ_HEAD(call_list, http_call);
 struct curl_transport {
     struct http_transport transport; // first
     uv_loop_t *loop;
+    unsigned clients;
+};
+
+// What drives one client's requests. Each has a multi handle of its own, since with each request
+// curl walks through all the connections of its multi handle.
+struct curl_driver {
+    uv_loop_t *loop;
     uv_timer_t timer;         // the one that curl asks for
     uv_idle_t idle;           // runs while `ready` has calls
     uv_timer_t connect_timer; // for calls that wait for a connection
-    unsigned handles;         // uv handles not yet closed; the last one frees the transport
+    unsigned handles;         // uv handles not yet closed; the last one frees this
     CURLM *multi;             // made by the first request, and again by the first after a failure
     struct curl_socket **sockets; // by descriptor; NULL: none of curl's
     size_t socket_count;
     struct call_list active;
     struct call_list ready;
-    unsigned clients;
 };
 
 struct curl_client {
     struct http_client client; // first
     struct curl_transport *transport;
+    struct curl_driver *driver;
     CURLU *url;              // of the server, taken apart once for all requests
     char *path;              // goes before each request's, has no '/' at its end
     char *target;            // whom errors name: the socket's path or HOST:PORT
@@ -74,26 +81,29 @@ struct http_call {
     TAILQ_ENTRY(http_call) ready_link;
 };
 
-// curl_transport.c
+// curl_driver.c
+// Returns NULL when out of memory.
+struct curl_driver *curl_driver_new(uv_loop_t *loop);
+// Nothing may be under way. Memory goes when the loop has run the close callbacks.
+void curl_driver_close(struct curl_driver *driver);
 // Makes the call's transfer begin with the next turn of the loop. Returns 0 or -errno, then the
 // call is the caller's as before.
-int curl_transport_add(struct curl_transport *transport, struct http_call *call, struct error *err);
+int curl_driver_add(struct curl_driver *driver, struct http_call *call, struct error *err);
 // Takes the call from the multi handle, if it is there, and has it delivered.
-void curl_transport_end(struct curl_transport *transport, struct http_call *call);
-void curl_transport_deliver_later(struct curl_transport *transport, struct http_call *call);
+void curl_driver_end(struct curl_driver *driver, struct http_call *call);
+void curl_driver_deliver_later(struct curl_driver *driver, struct http_call *call);
 // Tells curl of a socket or of the timer. Finished transfers show up after either.
-void curl_transport_perform(struct curl_transport *transport, curl_socket_t fd, int events);
-// One of transport->handles is closed.
-void curl_transport_handle_closed(struct curl_transport *transport);
+void curl_driver_perform(struct curl_driver *driver, curl_socket_t fd, int events);
+// One of driver->handles is closed.
+void curl_driver_handle_closed(struct curl_driver *driver);
 
 // curl_socket.c
 // A socket with its handle. Returns CURL_SOCKET_BAD when there is none, and errno says why.
-curl_socket_t curl_socket_open(struct curl_transport *transport,
-                               const struct curl_sockaddr *address);
-// For CURLOPT_CLOSESOCKETFUNCTION and CURLMOPT_SOCKETFUNCTION; ctx is the transport.
+curl_socket_t curl_socket_open(struct curl_driver *driver, const struct curl_sockaddr *address);
+// For CURLOPT_CLOSESOCKETFUNCTION and CURLMOPT_SOCKETFUNCTION; ctx is the driver.
 int curl_socket_close(void *ctx, curl_socket_t fd);
 int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known);
-void curl_sockets_forget(struct curl_transport *transport); // all of them
+void curl_sockets_forget(struct curl_driver *driver); // all of them
 
 // curl_client.c
 int curl_client_new(struct http_transport *transport, const struct http_endpoint *endpoint,

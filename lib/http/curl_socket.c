@@ -10,7 +10,7 @@
 
 struct curl_socket {
     uv_poll_t poll;
-    struct curl_transport *transport;
+    struct curl_driver *driver;
     bool kept;    // until the socket is closed
     int events;   // that it is polled for
     bool resting; // polled, but no longer for curl, and nothing that the loop would wait for
@@ -19,14 +19,14 @@ struct curl_socket {
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct curl_socket *sock = handle->data;
-    curl_transport_handle_closed(sock->transport);
+    curl_driver_handle_closed(sock->driver);
     free(sock);
 }
 
-static void forget(struct curl_transport *transport, curl_socket_t fd)
+static void forget(struct curl_driver *driver, curl_socket_t fd)
 {
-    struct curl_socket *sock = transport->sockets[fd];
-    transport->sockets[fd] = NULL;
+    struct curl_socket *sock = driver->sockets[fd];
+    driver->sockets[fd] = NULL;
     // The descriptor is closed soon: it must be out of the poll set before.
     (void)uv_poll_stop(&sock->poll);
     uv_close((uv_handle_t *)&sock->poll, on_handle_closed);
@@ -58,68 +58,67 @@ static void rest(struct curl_socket *sock, bool resting)
     }
 }
 
-static struct curl_socket *find(const struct curl_transport *transport, curl_socket_t fd)
+static struct curl_socket *find(const struct curl_driver *driver, curl_socket_t fd)
 {
-    return (size_t)fd < transport->socket_count ? transport->sockets[fd] : NULL;
+    return (size_t)fd < driver->socket_count ? driver->sockets[fd] : NULL;
 }
 
-static int make_room(struct curl_transport *transport, curl_socket_t fd)
+static int make_room(struct curl_driver *driver, curl_socket_t fd)
 {
     size_t count = (size_t)fd + 1;
-    if (count <= transport->socket_count) {
+    if (count <= driver->socket_count) {
         return 0;
     }
-    struct curl_socket **sockets = reallocarray(transport->sockets, count, sizeof(void *));
+    struct curl_socket **sockets = reallocarray(driver->sockets, count, sizeof(void *));
     if (sockets == NULL) {
         return -ENOMEM;
     }
-    for (size_t i = transport->socket_count; i < count; i++) {
+    for (size_t i = driver->socket_count; i < count; i++) {
         sockets[i] = NULL;
     }
-    transport->sockets = sockets;
-    transport->socket_count = count;
+    driver->sockets = sockets;
+    driver->socket_count = count;
     return 0;
 }
 
 // Returns NULL when there can be none, and errno says why.
-static struct curl_socket *add(struct curl_transport *transport, curl_socket_t fd, bool kept)
+static struct curl_socket *add(struct curl_driver *driver, curl_socket_t fd, bool kept)
 {
     _cleanup_free_ struct curl_socket *sock = calloc(1, sizeof(*sock));
-    if (sock == NULL || make_room(transport, fd) < 0) {
+    if (sock == NULL || make_room(driver, fd) < 0) {
         errno = ENOMEM;
         return NULL;
     }
-    if (find(transport, fd) != NULL) {
+    if (find(driver, fd) != NULL) {
         // A socket that is given up before it is connected curl closes without asking (7.88,
         // lib/cf-socket.c, cf_socket_close): whose number this was is gone.
-        forget(transport, fd);
+        forget(driver, fd);
     }
-    int r = uv_poll_init_socket(transport->loop, &sock->poll, fd);
+    int r = uv_poll_init_socket(driver->loop, &sock->poll, fd);
     if (r < 0) {
         errno = -r;
         return NULL;
     }
     sock->poll.data = sock;
-    sock->transport = transport;
+    sock->driver = driver;
     sock->kept = kept;
-    transport->sockets[fd] = sock;
-    transport->handles++;
+    driver->sockets[fd] = sock;
+    driver->handles++;
     return TAKE_PTR(sock);
 }
 
-curl_socket_t curl_socket_open(struct curl_transport *transport,
-                               const struct curl_sockaddr *address)
+curl_socket_t curl_socket_open(struct curl_driver *driver, const struct curl_sockaddr *address)
 {
     _cleanup_close_ int fd =
         socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    return fd < 0 || add(transport, fd, true) == NULL ? CURL_SOCKET_BAD : TAKE_FD(fd);
+    return fd < 0 || add(driver, fd, true) == NULL ? CURL_SOCKET_BAD : TAKE_FD(fd);
 }
 
 int curl_socket_close(void *ctx, curl_socket_t fd)
 {
-    struct curl_transport *transport = ctx;
-    if (find(transport, fd) != NULL) {
-        forget(transport, fd);
+    struct curl_driver *driver = ctx;
+    if (find(driver, fd) != NULL) {
+        forget(driver, fd);
     }
     return close(fd);
 }
@@ -146,7 +145,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     uv_os_fd_t fd;
     if (uv_fileno((const uv_handle_t *)poll, &fd) == 0) {
-        curl_transport_perform(sock->transport, fd, flags);
+        curl_driver_perform(sock->driver, fd, flags);
     }
 }
 
@@ -161,8 +160,8 @@ static bool has_answered(CURL *easy)
 // -1 fails every transfer, by way of curl_multi_socket_action's return value.
 int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, _unused_ void *known)
 {
-    struct curl_transport *transport = ctx;
-    struct curl_socket *sock = find(transport, fd);
+    struct curl_driver *driver = ctx;
+    struct curl_socket *sock = find(driver, fd);
     if (what == CURL_POLL_REMOVE) {
         // Also comes for sockets that were never announced (curl #17949).
         if (sock != NULL && sock->kept && sock->events == UV_READABLE && has_answered(easy)) {
@@ -170,12 +169,12 @@ int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, _unused
         } else if (sock != NULL && sock->kept) {
             stop(sock);
         } else if (sock != NULL) {
-            forget(transport, fd);
+            forget(driver, fd);
         }
         return 0;
     }
     if (sock == NULL) {
-        sock = add(transport, fd, false);
+        sock = add(driver, fd, false);
         if (sock == NULL) {
             return -1;
         }
@@ -193,14 +192,14 @@ int curl_socket_watch(CURL *easy, curl_socket_t fd, int what, void *ctx, _unused
     return start(sock, events, on_poll) < 0 ? -1 : 0;
 }
 
-void curl_sockets_forget(struct curl_transport *transport)
+void curl_sockets_forget(struct curl_driver *driver)
 {
-    for (size_t fd = 0; fd < transport->socket_count; fd++) {
-        if (transport->sockets[fd] != NULL) {
-            forget(transport, (curl_socket_t)fd);
+    for (size_t fd = 0; fd < driver->socket_count; fd++) {
+        if (driver->sockets[fd] != NULL) {
+            forget(driver, (curl_socket_t)fd);
         }
     }
-    free(transport->sockets);
-    transport->sockets = NULL;
-    transport->socket_count = 0;
+    free(driver->sockets);
+    driver->sockets = NULL;
+    driver->socket_count = 0;
 }

@@ -9,6 +9,6 @@
 // here and cleaned up by curl_transport_close.
 int curl_transport_new(uv_loop_t *loop, struct http_transport **ret, struct error *err);
 
-// Starts closing; memory goes when the loop has run the close callbacks, so run the loop
-// (uv_run until it returns 0) before uv_loop_close.
+// Clients that were freed close their handles in the loop: run it (uv_run until it returns 0)
+// before uv_loop_close. NULL is fine.
 void curl_transport_close(struct http_transport *transport);

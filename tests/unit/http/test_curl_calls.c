@@ -87,19 +87,13 @@ static void test_few_connections(void **state)
 static void test_queue_timeout(void **state)
 {
     struct http_fixture *f = *state;
-    struct http_client *other = http_fixture_client(
-        f, &(struct http_endpoint){.unix_socket = f->path, .base = "http://localhost"});
-    // Its handle has had a connection.
-    assert_int_equal(
-        http_fixture_get_from(f, other, (struct http_request){.path = "/hello"}).status, 200);
-
     struct http_outcome holders[CONNECTIONS_PER_HOST_MAX] = {0};
     for (size_t i = 0; i < ELEMENTS(holders); i++) {
         http_fixture_send(f, f->client, (struct http_request){.path = "/silent"}, &holders[i]);
     }
-    run_until_requests(f, 1 + ELEMENTS(holders));
+    run_until_requests(f, ELEMENTS(holders));
     struct http_outcome waiting = {0};
-    http_fixture_send(f, other, (struct http_request){.path = "/hello", .timeout_ms = 100},
+    http_fixture_send(f, f->client, (struct http_request){.path = "/hello", .timeout_ms = 100},
                       &waiting);
     while (waiting.done == 0) {
         (void)uv_run(&f->loop, UV_RUN_ONCE);
@@ -107,6 +101,30 @@ static void test_queue_timeout(void **state)
     _cleanup_free_ char *text =
         str_printf("GET /hello: cannot connect to %s: no answer within 100 ms", f->path);
     http_outcome_failed(&waiting, ETIMEDOUT, text);
+    for (size_t i = 0; i < ELEMENTS(holders); i++) {
+        assert_int_equal(holders[i].done, 0);
+        http_cancel(f->client, holders[i].call);
+    }
+    http_fixture_run(f);
+}
+
+// One client does not wait for another's connections.
+static void test_queue_of_its_own(void **state)
+{
+    struct http_fixture *f = *state;
+    struct http_client *other = http_fixture_client(
+        f, &(struct http_endpoint){.unix_socket = f->path, .base = "http://localhost"});
+    struct http_outcome holders[CONNECTIONS_PER_HOST_MAX] = {0};
+    for (size_t i = 0; i < ELEMENTS(holders); i++) {
+        http_fixture_send(f, f->client, (struct http_request){.path = "/silent"}, &holders[i]);
+    }
+    run_until_requests(f, ELEMENTS(holders));
+    struct http_outcome served = {0};
+    http_fixture_send(f, other, (struct http_request){.path = "/hello"}, &served);
+    while (served.done == 0) {
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(served.status, 200);
     for (size_t i = 0; i < ELEMENTS(holders); i++) {
         assert_int_equal(holders[i].done, 0);
         http_cancel(f->client, holders[i].call);
@@ -402,6 +420,7 @@ int main(void)
         TCP(test_parallel),
         UNIX(test_few_connections),
         UNIX(test_queue_timeout),
+        UNIX(test_queue_of_its_own),
         UNIX(test_all_time_out),
         UNIX(test_stream),
         TCP(test_stream),
