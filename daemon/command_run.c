@@ -58,7 +58,7 @@ struct daemon {
     char line[STATUS_LINE_MAX]; // last STATUS=
 };
 
-static int write_status(struct daemon *daemon, const struct status *status, struct error *err)
+static int write_status(struct daemon *daemon, struct status *status, struct error *err)
 {
     struct instance *instance = &daemon->instance;
     int r = instance_renew(instance, err);
@@ -84,7 +84,7 @@ static uint64_t writing_ms(const struct status *status)
 static void write_status_file(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
-    const struct status *status = reconciler_status(session_reconciler(daemon->session));
+    struct status *status = reconciler_status(session_reconciler(daemon->session));
     struct error error = {0};
     bool failed = write_status(daemon, status, &error) < 0;
     if (failed && !daemon->unpublished) {

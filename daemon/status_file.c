@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 struct publication {
-    const struct status *status;
+    struct status *status;
     const char *config_file;
 };
 
@@ -15,7 +15,7 @@ static int write_status(void *ctx, FILE *stream)
     return status_write_json(publication->status, (int)getpid(), publication->config_file, stream);
 }
 
-int status_file_write(const char *path, const struct status *status, const char *config_file)
+int status_file_write(const char *path, struct status *status, const char *config_file)
 {
     struct publication publication = {.status = status, .config_file = config_file};
     return file_replace(path, write_status, &publication);

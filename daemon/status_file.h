@@ -4,4 +4,4 @@
 #include "lib/reconcile/status.h"
 
 // Replaces the file atomically (0600). Returns 0 or -errno.
-int status_file_write(const char *path, const struct status *status, const char *config_file);
+int status_file_write(const char *path, struct status *status, const char *config_file);

@@ -70,16 +70,17 @@ int buf_printf(struct buf *buf, const char *format, ...)
     return 0;
 }
 
+void buf_cut(struct buf *buf, size_t at, size_t n)
+{
+    if (n > 0) {
+        memmove(buf->data + at, buf->data + at + n, buf->length - at - n + 1);
+        buf->length -= n;
+    }
+}
+
 void buf_consume(struct buf *buf, size_t n)
 {
-    if (n >= buf->length) {
-        n = buf->length;
-    }
-    buf->length -= n;
-    if (buf->data != NULL) {
-        memmove(buf->data, buf->data + n, buf->length);
-        buf->data[buf->length] = '\0';
-    }
+    buf_cut(buf, 0, n < buf->length ? n : buf->length);
 }
 
 void buf_truncate(struct buf *buf, size_t length)

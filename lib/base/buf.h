@@ -19,6 +19,9 @@ int buf_append(struct buf *buf, const void *data, size_t length) _must_check_;
 int buf_append_str(struct buf *buf, const char *s) _must_check_;
 int buf_printf(struct buf *buf, const char *format, ...) _printf_(2, 3) _must_check_;
 
+// Removes n bytes from at on, which are there.
+void buf_cut(struct buf *buf, size_t at, size_t n);
+
 // Removes n bytes from the front.
 void buf_consume(struct buf *buf, size_t n);
 

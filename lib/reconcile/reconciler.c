@@ -328,7 +328,7 @@ bool reconciler_all_observed(const struct reconciler *reconciler)
     return true;
 }
 
-const struct status *reconciler_status(const struct reconciler *reconciler)
+struct status *reconciler_status(struct reconciler *reconciler)
 {
     return &reconciler->status;
 }

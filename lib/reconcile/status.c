@@ -56,12 +56,6 @@ static int condition_copy(const struct condition *condition, struct condition *r
     return 0;
 }
 
-static void entry_done(struct status_entry *entry)
-{
-    condition_done(&entry->condition);
-    free(entry->json);
-}
-
 static int insert(struct status *status, size_t index, const struct status_entry *entry)
 {
     struct status_entry *entries =
@@ -113,10 +107,19 @@ int status_set(struct status *status, const struct condition *condition, int64_t
     status->ready -= present->condition.ready == READY_TRUE;
     status->ready += entry.condition.ready == READY_TRUE;
     *ret_before = present->condition;
-    free(present->json);
+    entry.text_length = present->text_length;
     *present = entry;
     *ret_changed = true;
     return 0;
+}
+
+static void cut_text(struct status *status, const struct status_entry *entry)
+{
+    size_t at = 0;
+    for (const struct status_entry *e = status->entries; e < entry; e++) {
+        at += e->text_length;
+    }
+    buf_cut(&status->text, at, entry->text_length);
 }
 
 bool status_remove(struct status *status, const char *resource)
@@ -128,7 +131,8 @@ bool status_remove(struct status *status, const char *resource)
     }
     struct status_entry *entry = &status->entries[index];
     status->ready -= entry->condition.ready == READY_TRUE;
-    entry_done(entry);
+    cut_text(status, entry);
+    condition_done(&entry->condition);
     status->count--;
     memmove(entry, entry + 1, (status->count - index) * sizeof(*entry));
     return true;
@@ -161,8 +165,10 @@ void status_line(const struct status *status, char *line, size_t size)
 void status_done(struct status *status)
 {
     for (size_t i = 0; i < status->count; i++) {
-        entry_done(&status->entries[i]);
+        condition_done(&status->entries[i].condition);
     }
     free(status->entries);
+    buf_done(&status->text);
+    buf_done(&status->spare);
     *status = (struct status){0};
 }

@@ -1,6 +1,7 @@
 // The daemon's view as a table of conditions, for `status`, STATUS= and status.json.
 #pragma once
 
+#include "lib/base/buf.h"
 #include "lib/plan/condition.h"
 
 #include <stddef.h>
@@ -9,9 +10,9 @@
 
 struct status_entry {
     struct condition condition;
-    int64_t since_s; // Unix time of the last change of ready or reason
-    char *json;      // as written, kept until the entry changes; NULL: not written yet
-    size_t json_length;
+    int64_t since_s;    // Unix time of the last change of ready or reason
+    size_t text_length; // of its part of the status' text; 0: none yet
+    bool in_text;       // that part is of what the entry is now
 };
 
 struct status {
@@ -21,6 +22,8 @@ struct status {
     uint64_t passes;      // full passes that ended
     uint64_t pass_ms;     // duration of the last full pass
     uint64_t pass_cpu_us; // CPU time of this process in the last full pass
+    struct buf text;      // the entries as JSON, as last written
+    struct buf spare;     // the next text is put together here
 };
 
 // Sets one resource's condition (copied, the message made printable). *ret_changed tells whether
@@ -37,6 +40,6 @@ void status_line(const struct status *status, char *line, size_t size);
 
 // Writes the JSON document of status.json, a line for each resource. pid and config_file are of the
 // daemon. Returns 0, -ENOMEM, or -errno of the stream, with a part written.
-int status_write_json(const struct status *status, int pid, const char *config_file, FILE *stream);
+int status_write_json(struct status *status, int pid, const char *config_file, FILE *stream);
 
 void status_done(struct status *status);

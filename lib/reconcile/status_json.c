@@ -8,7 +8,8 @@
 #include <time.h>
 
 #define SUMMARY_MAX 512
-#define TEXT_BYTES_MAX (64u * 1024u) // of the summary, or of one resource
+#define SUMMARY_BYTES_MAX (64u * 1024u)
+#define TEXT_BYTES_MAX (64u * 1024u * 1024u)
 #define REAL_PRECISION 6
 #define US_PER_MS 1000
 
@@ -50,7 +51,7 @@ static int write_summary(const struct status *status, int pid, const char *confi
         "config", file, "ready", (json_int_t)status->ready, "total", (json_int_t)status->count,
         "summary", summary, "pass", "count", (json_int_t)status->passes, "lastMs",
         (json_int_t)status->pass_ms, "lastCpuMs", (double)status->pass_cpu_us / US_PER_MS);
-    _cleanup_buf_ struct buf text = BUF_INIT(TEXT_BYTES_MAX);
+    _cleanup_buf_ struct buf text = BUF_INIT(SUMMARY_BYTES_MAX);
     int r = json_print(&text, document, JSON_EMBED | JSON_REAL_PRECISION(REAL_PRECISION));
     if (r == 0) {
         (void)fputs(buf_str(&text), stream); // what could not be written shows in ferror
@@ -58,34 +59,72 @@ static int write_summary(const struct status *status, int pid, const char *confi
     return r;
 }
 
-static int write_entry(struct status_entry *entry, FILE *stream)
+// With a comma before it, also the first one.
+static int append_entry(struct buf *text, const struct status_entry *entry)
 {
-    if (entry->json == NULL) {
-        json_auto_t *object = entry_to_json(entry);
-        _cleanup_buf_ struct buf text = BUF_INIT(TEXT_BYTES_MAX);
-        int r = json_print(&text, object, 0);
+    json_auto_t *object = entry_to_json(entry);
+    int r = buf_append_str(text, ",\n");
+    return r < 0 ? r : json_print(text, object, 0);
+}
+
+// Puts the next text together from what the last one has and from what has changed since.
+static int renew_text(struct status *status)
+{
+    struct buf *next = &status->spare;
+    const char *kept = buf_str(&status->text);
+    size_t kept_length = 0;
+    next->max = TEXT_BYTES_MAX;
+    buf_truncate(next, 0);
+    for (size_t i = 0; i < status->count; i++) {
+        struct status_entry *entry = &status->entries[i];
+        if (entry->in_text) {
+            kept_length += entry->text_length;
+            continue;
+        }
+        int r = buf_append(next, kept, kept_length);
+        size_t before = next->length;
+        if (r == 0) {
+            r = append_entry(next, entry);
+        }
         if (r < 0) {
             return r;
         }
-        entry->json_length = text.length;
-        entry->json = buf_take(&text);
-        if (entry->json == NULL) {
-            return -ENOMEM;
-        }
+        kept += kept_length + entry->text_length;
+        kept_length = 0;
+        entry->text_length = next->length - before;
+        entry->in_text = true;
     }
-    (void)fwrite(entry->json, 1, entry->json_length, stream);
-    return 0;
+    int r = buf_append(next, kept, kept_length);
+    if (r == 0) {
+        struct buf last = status->text;
+        status->text = *next;
+        *next = last;
+    }
+    return r;
 }
 
-int status_write_json(const struct status *status, int pid, const char *config_file, FILE *stream)
+static void forget_text(struct status *status)
 {
+    for (size_t i = 0; i < status->count; i++) {
+        status->entries[i].text_length = 0;
+        status->entries[i].in_text = false;
+    }
+    buf_truncate(&status->text, 0);
+}
+
+int status_write_json(struct status *status, int pid, const char *config_file, FILE *stream)
+{
+    int r = renew_text(status);
+    if (r < 0) {
+        forget_text(status);
+        return r;
+    }
     errno = 0;
     (void)fputs("{", stream);
-    int r = write_summary(status, pid, config_file, stream);
-    (void)fputs(", \"resources\": [\n", stream);
-    for (size_t i = 0; i < status->count && r == 0; i++) {
-        (void)fputs(i == 0 ? "" : ",\n", stream);
-        r = write_entry(&status->entries[i], stream);
+    r = write_summary(status, pid, config_file, stream);
+    (void)fputs(", \"resources\": [", stream);
+    if (status->text.length > 0) {
+        (void)fwrite(status->text.data + 1, 1, status->text.length - 1, stream);
     }
     (void)fputs("\n]}\n", stream);
     if (r == 0 && (fflush(stream) != 0 || ferror(stream) != 0)) {

@@ -2,6 +2,7 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "tests/support/random.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -127,7 +128,7 @@ static void test_line(void **state)
     assert_string_equal(tiny, "1/3 rea");
 }
 
-static char *written(const struct status *status, const char *config_file)
+static char *written(struct status *status, const char *config_file)
 {
     char *text = NULL;
     size_t length = 0;
@@ -197,6 +198,35 @@ static void test_json_again(void **state)
     assert_int_equal(fresh.ready, 2);
 }
 
+// Whatever came, changed and went between two writings.
+static void test_json_after_anything(void **state)
+{
+    (void)state;
+    static const char *const messages[] = {"", "x", "some longer message"};
+    struct random random = {.state = 1};
+    for (int round = 0; round < 200; round++) {
+        _cleanup_status_ struct status status = {0};
+        _cleanup_status_ struct status fresh = {0};
+        for (int step = 0; step < 40; step++) {
+            char resource[sizeof("node/00")];
+            (void)snprintf(resource, sizeof(resource), "node/%u", random_below(&random, 12));
+            const char *message = RANDOM_PICK(&random, messages);
+            if (random_chance(&random, 30)) {
+                assert_int_equal(status_remove(&status, resource), status_remove(&fresh, resource));
+            } else {
+                (void)set_one(&status, resource, READY_FALSE, REASON_ERROR, message, step, NULL);
+                (void)set_one(&fresh, resource, READY_FALSE, REASON_ERROR, message, step, NULL);
+            }
+            if (random_chance(&random, 40)) {
+                free(written(&status, "/c"));
+            }
+        }
+        _cleanup_free_ char *text = written(&status, "/c");
+        _cleanup_free_ char *expected = written(&fresh, "/c");
+        assert_string_equal(text, expected);
+    }
+}
+
 static void test_json_odd(void **state)
 {
     (void)state;
@@ -222,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_line),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_again),
+        cmocka_unit_test(test_json_after_anything),
         cmocka_unit_test(test_json_odd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
