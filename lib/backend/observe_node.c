@@ -220,6 +220,7 @@ static int stamp_next(struct node_look *look, struct error *err)
                              on_stamp, look, err);
 }
 
+// After a stamp: the next one, or what is known if they hold, or else a reading.
 static int look_on(struct node_look *look, struct error *err)
 {
     struct node_cache *cache = sorted_find(&look->backend->nodes, look->node);

@@ -69,7 +69,8 @@ static int write_new(const char *path, int (*write)(void *ctx, FILE *stream), vo
 
 int file_replace(const char *path, int (*write)(void *ctx, FILE *stream), void *ctx)
 {
-    _cleanup_free_ char *new_path = str_printf("%s.new", path);
+    // Of another name than that of a process which does the same at this time.
+    _cleanup_free_ char *new_path = str_printf("%s.%d.new", path, (int)getpid());
     if (new_path == NULL) {
         return -ENOMEM;
     }

@@ -122,16 +122,28 @@ class Machine:
         self.kube.add("configmaps", "hostk8s", "notes", {"data": {"a": "b"}})
         self.kube.add("secrets", "hostk8s", "token", {"data": {"a": "Yg=="}})
 
+    def _known(self):
+        """Where a process has left to the next what it knows of the nodes."""
+        return list((self.home / "run/hostk8s-registryd").glob("*.nodes"))
+
     def saved(self):
-        return [server.saved() for server in self.servers]
+        return [server.saved() for server in self.servers], [(file, file.read_text()) for file in self._known()]
 
     def restore(self, saved):
         self.settle()
-        for server, state in zip(self.servers, saved):
+        states, known = saved
+        for server, state in zip(self.servers, states):
             server.restore(state)
             server.requests.clear()
+        self.forget()
+        for file, text in known:
+            file.write_text(text)
         self.ids = {}
         shutil.rmtree(self.storage, ignore_errors=True)
+
+    def forget(self):
+        for file in self._known():
+            file.unlink()
 
     def fill_storage(self):
         (self.storage / MARKER).parent.mkdir(parents=True)

@@ -106,6 +106,7 @@ RECREATE = Scenario(
 SCENARIOS = [
     EMPTY,
     NOTHING,
+    Scenario("nothing known of the nodes", lambda machine: machine.forget()),
     RECREATE,
     Scenario("image changed", offer_another_image, lambda machine: {"registry": {"image": "registry:3"}}),
     Scenario("container and image removed", remove_with_image),

@@ -65,7 +65,6 @@ class Directory(MachineTest):
         self.directory.mkdir(mode=0o700)
         target = self.home / "target"
         target.write_text("precious")
-        (self.directory / "status.json.new").symlink_to(target)
         (self.directory / "status.lock").symlink_to(target)
         daemon = self.converged_on_stderr()
         self.assertEqual(target.read_text(), "precious")

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -57,10 +58,62 @@ static void test_file_read(void **state)
     assert_int_equal(rmdir(directory), 0);
 }
 
+static int write_text(void *ctx, FILE *stream)
+{
+    return fputs(ctx, stream) < 0 ? -errno : 0;
+}
+
+static int write_and_fail(void *ctx, FILE *stream)
+{
+    (void)write_text(ctx, stream);
+    return -ENOMEM;
+}
+
+static void assert_contents(const char *path, const char *expected)
+{
+    _cleanup_free_ char *data = NULL;
+    size_t length = 0;
+    assert_int_equal(file_read(path, 99, &data, &length), 0);
+    assert_string_equal(data, expected);
+}
+
+static void test_file_replace(void **state)
+{
+    (void)state;
+    _cleanup_free_ char *directory = new_directory();
+    _cleanup_free_ char *path = str_printf("%s/file", directory);
+    _cleanup_free_ char *other = str_printf("%s/other", directory);
+    _cleanup_free_ char *new_path = str_printf("%s.%d.new", path, (int)getpid());
+    char one[] = "one";
+    char two[] = "two";
+    struct stat st;
+    assert_int_equal(file_replace(path, write_text, one), 0);
+    assert_contents(path, "one");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(file_replace(path, write_text, two), 0);
+    assert_contents(path, "two");
+
+    assert_int_equal(file_replace(path, write_and_fail, one), -ENOMEM);
+    assert_contents(path, "two");
+    assert_int_equal(stat(new_path, &st), -1);
+
+    write_file(other, "precious", strlen("precious"));
+    assert_int_equal(symlink(other, new_path), 0);
+    assert_int_equal(file_replace(path, write_text, one), -ELOOP);
+    assert_contents(other, "precious");
+    assert_contents(path, "two");
+
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(directory), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file_read),
+        cmocka_unit_test(test_file_replace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
