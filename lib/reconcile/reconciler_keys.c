@@ -340,7 +340,9 @@ int keys_follow(struct reconciler *reconciler, struct world_engine *engine, bool
     int r = 0;
     if (all) {
         pass_mark_keys(reconciler, true);
-    } else if (reconciler->snapshot != NULL) {
+    }
+    if (reconciler->snapshot != NULL) {
+        // Also then: one that is under way for long is not marked by that, and knows the old facts.
         r = follow_facts(reconciler, reconciler->snapshot->engine, engine);
     }
     snapshot_unref(reconciler->snapshot);

@@ -71,6 +71,33 @@ static void test_engine_unreachable_and_back(void **state)
     fixture_free(fixture);
 }
 
+// A look at a cluster that is under way for long knows the registry's former address, and an engine
+// that is back has all keys looked at but such a one.
+static void test_new_address_while_a_cluster_is_slow(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_ONCE);
+    fixture_run(fixture);
+    fixture_all_ready(fixture);
+    fake_silence(fixture->fake, "cluster/hostk8s");
+    reconciler_trigger_key(fixture->reconciler, "cluster/hostk8s");
+    fixture_run(fixture);
+    fixture_advance(fixture, 1000); // nobody waits for it any more
+    size_t observed = fake_observed(fixture->fake, "cluster/hostk8s");
+
+    fixture->world->containers[0].address += 5;
+    fake_fail(fixture->fake, "engine", FAKE_OBSERVE, &broken, 1);
+    reconciler_trigger_key(fixture->reconciler, "engine");
+    fixture_run(fixture);
+    fixture_advance(fixture, 1000); // it failed, and is back
+    fake_silence(fixture->fake, NULL);
+    fixture_run(fixture);
+    assert_true(fake_observed(fixture->fake, "cluster/hostk8s") > observed);
+    fixture_all_ready(fixture);
+    assert_true(reconciler_settled(fixture->reconciler));
+    fixture_free(fixture);
+}
+
 static void test_lost_connection_is_made_anew(void **state)
 {
     (void)state;
@@ -424,6 +451,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_engine_unreachable_and_back),
+        cmocka_unit_test(test_new_address_while_a_cluster_is_slow),
         cmocka_unit_test(test_lost_connection_is_made_anew),
         cmocka_unit_test(test_trigger_overrides_backoff),
         cmocka_unit_test(test_backoff_grows),
