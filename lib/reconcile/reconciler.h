@@ -75,7 +75,8 @@ bool reconciler_all_observed(const struct reconciler *reconciler);
 // converged, or every resource that is not is blocked on something outside (not settling).
 bool reconciler_settled(const struct reconciler *reconciler);
 
-// Borrowed until the next call into the reconciler. To be read and written (status_write_json) alone.
+// Borrowed until the next call into the reconciler. To be read and written (status_write_json)
+// alone.
 struct status *reconciler_status(struct reconciler *reconciler);
 const struct config *reconciler_config(const struct reconciler *reconciler);
 
