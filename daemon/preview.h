@@ -12,7 +12,7 @@ struct preview {
     bool all_observed;
 };
 
-// Takes config over. mode is one of the observing ones. Returns 0 with *ret, or -errno (said on
-// stderr).
+// Takes config over; config_file as in session_options. mode is one of the observing ones. Returns
+// 0 with *ret, or -errno (said on stderr).
 int preview_print(struct config *config, const char *config_file, enum reconcile_mode mode,
                   bool json, struct preview *ret);
