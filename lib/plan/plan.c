@@ -73,11 +73,14 @@ void plan_done(struct plan *plan)
     *plan = (struct plan){0};
 }
 
-void plan_drop_actions(struct plan *plan, const char *resource)
+void plan_drop_actions(struct plan *plan, const char *resource, bool and_later)
 {
     size_t kept = 0;
+    bool drops = false;
     for (size_t i = 0; i < plan->action_count; i++) {
-        if (str_equal(plan->actions[i].resource, resource)) {
+        bool own = str_equal(plan->actions[i].resource, resource);
+        drops = own || (drops && and_later);
+        if (drops) {
             action_done(&plan->actions[i]);
         } else {
             plan->actions[kept++] = plan->actions[i];

@@ -112,8 +112,10 @@ int plan_cluster(const struct plan_input *input, const char *cluster,
 int plan_unobserved(const struct plan_input *input, const char *key, const struct error *why,
                     struct plan *ret, struct error *err);
 
-// Takes the actions of a resource out of the plan.
-void plan_drop_actions(struct plan *plan, const char *resource);
+// Whether any action of the plan is of the resource.
+bool plan_touches(const struct plan *plan, const char *resource);
+// Takes the actions of a resource out of the plan; and_later with all that come after its first.
+void plan_drop_actions(struct plan *plan, const char *resource, bool and_later);
 
 const char *action_type_name(enum action_type type);
 void plan_done(struct plan *plan);

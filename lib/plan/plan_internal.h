@@ -52,9 +52,6 @@ int plan_add_condition(struct plan *plan, const char *resource, const char *clus
 // As plan_add_condition with what every converged resource has: True, Converged, no message.
 int plan_add_converged(struct plan *plan, const char *resource, const char *cluster);
 
-// Whether any action of the plan is of the resource.
-bool plan_touches(const struct plan *plan, const char *resource);
-
 // registry.listen as a URL has it, an IPv6 address in brackets.
 #define PLAN_LISTEN_SIZE 64
 void plan_listen_text(const struct config *config, char *text, size_t size);

@@ -41,8 +41,8 @@ struct backend_ops {
                   listen_dirty_fn dirty, listen_done_fn done, void *ctx, struct error *err);
     // Ends the stream of key, or all (NULL), early; each done still comes, with ECANCELED.
     void (*unlisten)(struct backend *backend, const char *key);
-    // Ends all observations early and the actions that leave nothing half done (an image pull), or
-    // every action too; each done still comes, with ECANCELED.
+    // Ends all observations and streams early and the actions that leave nothing half done (an
+    // image pull), or every action too; each done still comes, with ECANCELED.
     void (*cancel)(struct backend *backend, bool actions_too);
     // Forgets what is cached for a key that is gone, or for all of them (NULL); ends their streams.
     void (*forget)(struct backend *backend, const char *key);

@@ -90,12 +90,11 @@ bool reconciler_drains(const struct reconciler *reconciler)
     return reconciler->stopping || reconciler->next_config != NULL;
 }
 
-void reconciler_wake(struct reconciler *reconciler)
+uint32_t reconciler_random(struct reconciler *reconciler)
 {
-    if (!reconciler->woken && reconciler->events.wake != NULL) {
-        reconciler->woken = true;
-        reconciler->events.wake(reconciler->events.ctx);
-    }
+    // Spreads retries, no more: a linear congruential generator does (Knuth, TAOCP 3.3.4).
+    reconciler->random = reconciler->random * 1664525u + 1013904223u;
+    return reconciler->random >> 16;
 }
 
 void reconciler_trigger(struct reconciler *reconciler)
@@ -104,14 +103,12 @@ void reconciler_trigger(struct reconciler *reconciler)
     reconciler->pass.due = true;
     reconciler->pass.forced = true;
     reconciler->rejected.until_ms = 0;
-    reconciler_wake(reconciler);
 }
 
 void reconciler_trigger_key(struct reconciler *reconciler, const char *name)
 {
     struct key *key = key_find(reconciler, name);
     key_mark(key == NULL ? key_engine(reconciler) : key);
-    reconciler_wake(reconciler);
 }
 
 void reconciler_reload(struct reconciler *reconciler, struct config *config)
@@ -204,6 +201,7 @@ static void swap_config(struct reconciler *reconciler)
         key->settle_ms = SETTLE_MS;
         key->observed = false;
         queue_reset(key_queue(key), &key->item);
+        pass_leave(key);
         desired_objects_done(&key->objects); // were made of the old one
         if (!key->wanted) {
             listener_drop(key);
@@ -248,7 +246,6 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
     reconciler->now_ms = now_ms;
     reconciler->now_s = now_s;
     reconciler->random ^= (uint32_t)now_ms;
-    reconciler->woken = true; // until the end, what becomes due is done here
     struct key *key = NULL;
     do {
         while ((key = TAILQ_FIRST(&reconciler->answered)) != NULL) {
@@ -264,7 +261,6 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
     } while (!TAILQ_EMPTY(&reconciler->answered));
 
     pass_end(reconciler);
-    reconciler->woken = false;
     if (reconciler->status_changed) {
         reconciler->status_changed = false;
         if (reconciler->events.status != NULL) {
@@ -321,7 +317,8 @@ bool reconciler_settled(const struct reconciler *reconciler)
 bool reconciler_all_observed(const struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->keys.count; i++) {
-        if (!key_at(reconciler, i)->observed) {
+        const struct key *key = key_at(reconciler, i);
+        if (!key->observed && !conditions_have(&key->plan, REASON_CLUSTER_NOT_FOUND)) {
             return false;
         }
     }

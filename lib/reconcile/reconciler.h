@@ -31,8 +31,6 @@ struct reconciler_events {
     void (*condition)(void *ctx, const struct condition *condition, const struct condition *before);
     // Something in reconciler_status() changed.
     void (*status)(void *ctx);
-    // The next call of reconciler_step is due earlier than known.
-    void (*wake)(void *ctx);
     void *ctx;
 };
 
@@ -58,7 +56,7 @@ void reconciler_trigger_key(struct reconciler *reconciler, const char *name);
 void reconciler_reload(struct reconciler *reconciler, struct config *config);
 
 // Takes up what the backend answered and starts what is due. Call it when reconciler_next_due says
-// so and after events->wake.
+// so, which every call of this interface and of the backend's callbacks may change.
 void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now_s);
 // When to call it next, false when nothing is scheduled.
 bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms);

@@ -49,23 +49,13 @@ static const struct condition *find(const struct plan *plan, const char *resourc
     return NULL;
 }
 
-static bool has_actions(const struct plan *plan, const char *resource)
-{
-    for (size_t i = 0; i < plan->action_count; i++) {
-        if (str_equal(plan->actions[i].resource, resource)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // Drops the blame of resources for which the plan has nothing to do.
 static void absolve(struct key *key, const struct plan *plan)
 {
     size_t kept = 0;
     for (size_t i = 0; i < key->blamed.count; i++) {
         char *resource = key->blamed.items[i];
-        if (has_actions(plan, resource)) {
+        if (plan_touches(plan, resource)) {
             key->blamed.items[kept++] = resource;
             continue;
         }

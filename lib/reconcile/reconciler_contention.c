@@ -1,6 +1,7 @@
 // Contention: what was repaired and is changed back, again and again, is somebody else's declared
-// wish. Each repair of a resource that was ready fills its bucket by one, time empties it; above
-// the brim the repairs wait, ever longer, and the condition says what is being fought over.
+// wish. Each repair of a resource that had nothing to be done before fills its bucket by one, time
+// empties it; above the brim the repairs wait, ever longer, and the condition says what is being
+// fought over.
 #include "lib/reconcile/reconciler_internal.h"
 
 #include "lib/base/str.h"
@@ -77,12 +78,20 @@ static int explain(struct condition *condition, const struct action *action)
     return str_replace(&condition->message, message);
 }
 
+// Whether the latest look found nothing to do for the resource, whatever else it waited for, and
+// held nothing back.
+static bool was_settled(const struct key *key, const char *resource)
+{
+    const struct status_entry *before = status_get(&key->reconciler->status, resource);
+    return before != NULL && before->condition.reason != REASON_CONTENDED &&
+           before->condition.ready != READY_UNKNOWN && !plan_touches(&key->plan, resource);
+}
+
 static int restrain(struct key *key, struct plan *plan, struct condition *condition)
 {
-    const struct reconciler *reconciler = key->reconciler;
+    struct reconciler *reconciler = key->reconciler;
     const struct action *action = first_action(plan, condition->resource);
-    const struct status_entry *before = status_get(&reconciler->status, condition->resource);
-    bool repair = action != NULL && before != NULL && before->condition.ready == READY_TRUE;
+    bool repair = action != NULL && was_settled(key, condition->resource);
     struct contention *contention = find(key, condition->resource);
     if (contention == NULL && repair) {
         contention = add(key, condition->resource);
@@ -101,14 +110,15 @@ static int restrain(struct key *key, struct plan *plan, struct condition *condit
             contention->until_ms =
                 reconciler->now_ms + backoff_delay_ms(&reconciler->config->reconcile.backoff,
                                                       contention->repairs - REPAIRS_MAX,
-                                                      reconciler->random);
+                                                      reconciler_random(reconciler));
         }
     }
     if (reconciler->now_ms >= contention->until_ms) {
         return 0;
     }
     int r = explain(condition, action);
-    plan_drop_actions(plan, condition->resource);
+    // What the engine's plan does stands on what it does before.
+    plan_drop_actions(plan, condition->resource, key->kind == KEY_ENGINE);
     return r;
 }
 

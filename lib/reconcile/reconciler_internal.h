@@ -121,7 +121,6 @@ struct reconciler {
     struct status status;
     bool status_changed; // since the last step
     bool stopping;
-    bool woken; // since the last step
     uint64_t now_ms;
     int64_t now_s;
     uint32_t random;
@@ -146,7 +145,7 @@ struct reconciler {
 bool reconciler_acts(const struct reconciler *reconciler);
 bool reconciler_wants(const struct reconciler *reconciler);  // false: everything is to be removed
 bool reconciler_drains(const struct reconciler *reconciler); // nothing new is to begin
-void reconciler_wake(struct reconciler *reconciler);
+uint32_t reconciler_random(struct reconciler *reconciler);   // another one each time
 
 // reconciler_round.c
 void round_begin(struct key *key);

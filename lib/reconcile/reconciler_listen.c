@@ -5,6 +5,8 @@
 
 #include "lib/base/log.h"
 
+#include <errno.h>
+
 #define COALESCE_MS 10       // a burst of events is one pass
 #define FAILURES_HEARD_MAX 2 // a key that fails more often is left to its back-off
 #define STEADY_MS 10000      // a stream that lasted so long begins its back-off anew
@@ -32,7 +34,6 @@ static void on_dirty(void *ctx, const char *name)
         key->dirty = true;
         TAILQ_INSERT_TAIL(&reconciler->dirty, key, dirty_link);
     }
-    reconciler_wake(reconciler);
 }
 
 static void on_end(void *ctx, const struct error *err)
@@ -48,7 +49,6 @@ static void on_end(void *ctx, const struct error *err)
         listener->ended = true;
         TAILQ_INSERT_TAIL(&reconciler->streams.ended, listener, ended_link);
     }
-    reconciler_wake(reconciler);
 }
 
 // What a key does in vain may be what its stream tells of: a container that ends as often as it is
@@ -119,22 +119,34 @@ void listener_drop(struct key *key)
     }
 }
 
-static void take_end(struct listener *listener)
+static void open_later(struct listener *listener)
 {
     struct reconciler *reconciler = listener->reconciler;
     struct queue *queue = reconciler->streams.queue;
+    const struct backoff *backoff = &reconciler->config->reconcile.backoff;
     bool steady = reconciler->now_ms - listener->opened_ms >= STEADY_MS;
-    log_debug("%s: no longer listening: %s", listener->key->name,
-              listener->error.kind == ERROR_NONE ? "the stream ended" : listener->error.text);
+    uint32_t random = reconciler_random(reconciler);
     queue_done(queue, &listener->item, steady ? QUEUE_OK : QUEUE_RETRY, 0, reconciler->now_ms,
-               reconciler->random);
+               random);
     if (steady) {
-        const struct backoff *backoff = &reconciler->config->reconcile.backoff;
         queue_add_at(queue, &listener->item,
-                     reconciler->now_ms + backoff_delay_ms(backoff, 1, reconciler->random));
+                     reconciler->now_ms + backoff_delay_ms(backoff, 1, random));
     }
     if (listener->key->kind == KEY_ENGINE) {
         queue_add_at(queue, &listener->item, reconciler->now_ms + ENGINE_RETRY_MS);
+    }
+}
+
+static void take_end(struct listener *listener)
+{
+    struct reconciler *reconciler = listener->reconciler;
+    log_debug("%s: no longer listening: %s", listener->key->name,
+              listener->error.kind == ERROR_NONE ? "the stream ended" : listener->error.text);
+    if (listener->error.code == ECANCELED) {
+        // Given up on this side, as by a reload: the key's next observation opens another one.
+        queue_done(reconciler->streams.queue, &listener->item, QUEUE_OK, 0, reconciler->now_ms, 0);
+    } else {
+        open_later(listener);
     }
     if (listener->key->observed) { // else it is to be observed anyway
         key_mark(listener->key);

@@ -19,13 +19,6 @@ static void set_state(struct key *key, enum key_state state)
     key->state = state;
 }
 
-static uint32_t next_random(struct reconciler *reconciler)
-{
-    // Spreads retries, no more: a linear congruential generator does (Knuth, TAOCP 3.3.4).
-    reconciler->random = reconciler->random * 1664525u + 1013904223u;
-    return reconciler->random >> 16;
-}
-
 // ---- the end of a round ----
 
 static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
@@ -37,7 +30,7 @@ static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
     pass_leave(key);
     key->leads_pass = false;
     queue_done(key_queue(key), &key->item, outcome, retry_ms, reconciler->now_ms,
-               next_random(reconciler));
+               reconciler_random(reconciler));
     if (key->gone) {
         key_forget(key);
     }
@@ -92,7 +85,6 @@ static void answer(struct key *key, const struct error *err)
     TAILQ_INSERT_TAIL(&key->reconciler->answered, key, answered_link);
     key->failed = err != NULL;
     key->error = err != NULL ? *err : (struct error){0};
-    reconciler_wake(key->reconciler);
 }
 
 static void observe_done(void *ctx, struct observation *observation, const struct error *err)

@@ -124,6 +124,16 @@ static int fake_act(struct backend *backend, const struct action *action,
     return submit(fake, &op, err);
 }
 
+static void fake_unlisten(struct backend *backend, const char *key)
+{
+    struct fake_backend *fake = (struct fake_backend *)backend;
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        struct fake_stream *stream = &fake->streams[i];
+        bool meant = stream->key[0] != '\0' && (key == NULL || strcmp(stream->key, key) == 0);
+        stream->cancelled = stream->cancelled || meant;
+    }
+}
+
 static void fake_cancel(struct backend *backend, bool actions_too)
 {
     struct fake_backend *fake = (struct fake_backend *)backend;
@@ -131,6 +141,7 @@ static void fake_cancel(struct backend *backend, bool actions_too)
         struct fake_op *op = &fake->ops[i];
         op->cancelled = op->cancelled || op->action == NULL || actions_too;
     }
+    fake_unlisten(backend, NULL);
 }
 
 static void fake_forget(struct backend *backend, const char *key)
@@ -341,16 +352,6 @@ static int fake_listen(struct backend *backend, const char *key, const struct pl
     *stream = (struct fake_stream){.dirty = dirty, .done = done, .ctx = ctx};
     COPY(stream->key, key);
     return 0;
-}
-
-static void fake_unlisten(struct backend *backend, const char *key)
-{
-    struct fake_backend *fake = (struct fake_backend *)backend;
-    for (size_t i = 0; i < STREAMS_MAX; i++) {
-        struct fake_stream *stream = &fake->streams[i];
-        stream->cancelled =
-            stream->key[0] != '\0' && (key == NULL || strcmp(stream->key, key) == 0);
-    }
 }
 
 void fake_offer_streams(struct fake_backend *fake)

@@ -111,6 +111,17 @@ void fake_container_stop(struct fake_world *world, const char *name)
     need_container(world, name)->state = "exited";
 }
 
+static void remove_container(struct fake_world *world, struct fake_container *container)
+{
+    json_decref(container->spec);
+    *container = world->containers[--world->container_count];
+}
+
+void fake_container_remove(struct fake_world *world, const char *name)
+{
+    remove_container(world, need_container(world, name));
+}
+
 void fake_world_start_failed(struct fake_world *world, const char *name, const char *error)
 {
     COPY(need_container(world, name)->error, error);
@@ -277,8 +288,7 @@ static int act_on_container(struct fake_world *world, const struct action *actio
     } else if (action->type == ACTION_CONTAINER_UPDATE) {
         update(container, action);
     } else if (action->type == ACTION_CONTAINER_REMOVE) {
-        json_decref(container->spec);
-        *container = world->containers[--world->container_count];
+        remove_container(world, container);
     } else if (action->type == ACTION_NETWORK_CONNECT) {
         COPY(container->network_id, world->network_id);
         container->address = world->address;

@@ -62,6 +62,7 @@ void fake_node_file(struct fake_world *world, const char *name, const char *alia
 size_t fake_node_files(const struct fake_world *world, const char *name);
 struct model_cluster *fake_cluster(struct fake_world *world, const char *name);
 void fake_container_stop(struct fake_world *world, const char *name);
+void fake_container_remove(struct fake_world *world, const char *name);
 bool fake_container_exists(const struct fake_world *world, const char *name);
 bool fake_container_runs(const struct fake_world *world, const char *name);
 

@@ -38,11 +38,6 @@ static void on_status(void *ctx)
     ((struct fixture *)ctx)->statuses++;
 }
 
-static void on_wake(void *ctx)
-{
-    ((struct fixture *)ctx)->wakes++;
-}
-
 struct fixture *fixture_new_with(enum reconcile_mode mode, struct config *config)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -55,7 +50,6 @@ struct fixture *fixture_new_with(enum reconcile_mode mode, struct config *config
         .acted = on_acted,
         .condition = on_condition,
         .status = on_status,
-        .wake = on_wake,
         .ctx = fixture,
     };
     assert_int_equal(

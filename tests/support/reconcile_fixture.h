@@ -16,11 +16,10 @@ struct fixture {
     struct fake_world *world;
     struct reconciler *reconciler;
     uint64_t now_ms;
-    size_t acted;       // actions carried out
-    size_t failed;      // actions that failed
-    size_t transitions; // condition events
-    size_t statuses;    // status events
-    size_t wakes;
+    size_t acted;             // actions carried out
+    size_t failed;            // actions that failed
+    size_t transitions;       // condition events
+    size_t statuses;          // status events
     char last_condition[256]; // "resource Reason"
 };
 

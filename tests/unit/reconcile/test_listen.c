@@ -216,6 +216,21 @@ static void test_an_unwanted_cluster_is_not_listened_to(void **state)
     finish(fixture);
 }
 
+// It ends all streams, which are no failures: each is open again with the first look.
+static void test_reloads_cost_no_back_off(void **state)
+{
+    (void)state;
+    struct fixture *fixture = listening_fixture();
+    for (int i = 0; i < 10; i++) {
+        reconciler_reload(fixture->reconciler, sample_config());
+        fixture_run(fixture);
+        assert_true(fake_is_listened_to(fixture->fake, "engine"));
+        assert_true(fake_is_listened_to(fixture->fake, CLUSTER));
+    }
+    fixture_all_ready(fixture);
+    finish(fixture);
+}
+
 // A local socket costs nothing to ask; a cluster is asked ever more rarely.
 static void test_the_engine_is_tried_every_second(void **state)
 {
@@ -252,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_a_cluster_that_goes_is_not_listened_to),
         cmocka_unit_test(test_a_cluster_that_is_forgotten),
         cmocka_unit_test(test_an_unwanted_cluster_is_not_listened_to),
+        cmocka_unit_test(test_reloads_cost_no_back_off),
         cmocka_unit_test(test_the_engine_is_tried_every_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,9 +131,7 @@ static void test_trigger_key(void **state)
     fixture_run(fixture);
     size_t engine = fake_observed(fixture->fake, "engine");
     size_t node = fake_observed(fixture->fake, FIXTURE_NODE);
-    size_t wakes = fixture->wakes;
     reconciler_trigger_key(fixture->reconciler, FIXTURE_NODE);
-    assert_int_equal(fixture->wakes, wakes + 1);
     fixture_run(fixture);
     assert_int_equal(fake_observed(fixture->fake, FIXTURE_NODE), node + 1);
     assert_int_equal(fake_observed(fixture->fake, "engine"), engine);
@@ -227,7 +225,7 @@ static void test_cluster_not_found(void **state)
     fixture_is(fixture, FIXTURE_NODE, "absent");
     fixture_is(fixture, FIXTURE_NAMESPACE, "False ClusterNotFound");
     assert_int_equal(fake_observed(fixture->fake, "cluster/hostk8s"), 0);
-    assert_false(reconciler_all_observed(fixture->reconciler));
+    assert_true(reconciler_all_observed(fixture->reconciler)); // that there is none was seen
 
     fake_node(fixture->world, "hostk8s", "hostk8s-control-plane", true);
     fixture_advance(fixture, POLL_MS);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #define POLL_MS 10000
+#define NODES_AT_A_TIME 8
 
 static const struct error refused = {
     .kind = ERROR_TRANSIENT, .code = ECONNREFUSED, .text = "connection refused"};
@@ -218,6 +219,32 @@ static void test_reload_in_mid_pass(void **state)
     fixture_free(fixture);
 }
 
+// The pass does not wait for nodes that were due before the reload and are so no more.
+static void test_poll_after_a_reload_in_mid_pass(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(RECONCILE_KEEP);
+    for (int i = 0; i < 2 * NODES_AT_A_TIME; i++) { // more than are looked at at a time
+        char name[32];
+        (void)snprintf(name, sizeof(name), "hostk8s-worker%d", i);
+        fake_node(fixture->world, "hostk8s", name, true);
+    }
+    fixture_run(fixture);
+    fixture->now_ms += POLL_MS;
+    fixture_step(fixture);
+    assert_true(fake_run_one(fixture->fake));
+    fixture_step(fixture);
+    assert_int_equal(fake_under_way(fixture->fake), NODES_AT_A_TIME + 1); // and the cluster
+    reconciler_reload(fixture->reconciler, sample_config());
+    fake_fail(fixture->fake, "engine", FAKE_OBSERVE, &refused, SIZE_MAX);
+    fixture_run(fixture);
+    fixture_is(fixture, FIXTURE_CONTAINER, "Unknown EngineUnreachable");
+    size_t cluster = fake_observed(fixture->fake, "cluster/hostk8s");
+    fixture_advance(fixture, POLL_MS);
+    assert_true(fake_observed(fixture->fake, "cluster/hostk8s") > cluster);
+    fixture_free(fixture);
+}
+
 // A reload does not wait for an engine that does not answer: it may name another one.
 static void test_reload_in_mid_observation(void **state)
 {
@@ -313,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_cancel_in_mid_action),
         cmocka_unit_test(test_reload_in_mid_observation),
         cmocka_unit_test(test_reload_in_mid_pass),
+        cmocka_unit_test(test_poll_after_a_reload_in_mid_pass),
         cmocka_unit_test(test_observe_teardown),
         cmocka_unit_test(test_teardown),
         cmocka_unit_test(test_teardown_without_cluster),
