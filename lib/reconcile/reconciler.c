@@ -67,6 +67,7 @@ void reconciler_free(struct reconciler *reconciler)
     queue_free(reconciler->streams.queue);
     snapshot_unref(reconciler->snapshot);
     status_done(&reconciler->status);
+    pull_free(&reconciler->pull);
     rejected_done(reconciler);
     config_free(reconciler->config);
     config_free(reconciler->next_config);
@@ -132,7 +133,7 @@ static bool keys_idle(const struct reconciler *reconciler)
     for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
         processing += queue_processing(reconciler->queues[kind]);
     }
-    return processing == 0;
+    return processing == 0 && !reconciler->pull.running;
 }
 
 bool reconciler_idle(const struct reconciler *reconciler)
@@ -156,8 +157,8 @@ static bool keys_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
 bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
 {
     bool swaps = reconciler->next_config != NULL && keys_idle(reconciler);
-    if (!TAILQ_EMPTY(&reconciler->answered) || listeners_heard(reconciler) ||
-        (swaps && !reconciler->stopping)) {
+    if (!TAILQ_EMPTY(&reconciler->answered) || reconciler->pull.answered ||
+        listeners_heard(reconciler) || (swaps && !reconciler->stopping)) {
         *ret_ms = 0;
         return true;
     }
@@ -188,6 +189,7 @@ static void swap_config(struct reconciler *reconciler)
     }
     config_free(reconciler->config);
     reconciler->config = TAKE_PTR(reconciler->next_config);
+    reconciler->pull.error = (struct error){0};
     const struct backoff *backoff = &reconciler->config->reconcile.backoff;
     for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
         queue_set_backoff(reconciler->queues[kind], backoff);
@@ -252,6 +254,7 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
             TAILQ_REMOVE(&reconciler->answered, key, answered_link);
             round_advance(key);
         }
+        pull_step(reconciler);
         swap_config(reconciler);
         listeners_step(reconciler);
         pass_poll(reconciler);

@@ -5,6 +5,7 @@
 //   reconciler_keys.c        which keys there are, and which of them an observed engine makes due
 //   reconciler_pass.c        the full pass, and the poll that begins it
 //   reconciler_conditions.c  conditions from plans and failures into the status
+//   reconciler_pull.c        the pull of the image, beside the engine's rounds
 //   reconciler_rejected.c    the container spec that did not come up
 //   reconciler_contention.c  resources that something else keeps changing back
 //   reconciler_listen.c      streams that mark keys as soon as something changes
@@ -56,6 +57,15 @@ enum key_result {
 struct snapshot {
     unsigned refs;
     struct world_engine *engine;
+};
+
+// The pull under way, or how the latest ended.
+struct image_pull {
+    bool running;
+    bool answered;           // since the last step
+    struct error error;      // why it failed, until a round takes that up
+    struct action action;    // borrowed by the backend; resource and target are its own
+    struct plan_input input; // likewise
 };
 
 struct contention;
@@ -133,6 +143,7 @@ struct reconciler {
         uint64_t begin_cpu_us;
         uint64_t poll_ms; // when the next one is due by itself
     } pass;
+    struct image_pull pull;
     struct {
         char *digest;
         char *text;
@@ -214,6 +225,14 @@ void conditions_forget(struct key *key);
 // KEY_CLEAN, _WAITING or _BLOCKED, from the conditions alone.
 enum key_result conditions_result(const struct plan *plan);
 bool conditions_have(const struct plan *plan, enum reason reason);
+
+// reconciler_pull.c
+// The action, a pull, is the next of the key's plan: begins it unless it is under way. Returns 0,
+// the key then has to wait; or < 0, it could not begin, or the one before failed.
+int pull_go_on(struct key *key, const struct action *action, struct error *err);
+// Takes up its end.
+void pull_step(struct reconciler *reconciler);
+void pull_free(struct image_pull *pull);
 
 // reconciler_rejected.c
 // Notes what a failed action says about the container's spec: true when the spec is to blame and

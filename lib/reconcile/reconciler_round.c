@@ -234,7 +234,6 @@ static void follow_plan(struct key *key)
         finish(key, KEY_BLOCKED, QUEUE_RETRY, 0);
     } else {
         key->next_action = 0;
-        key->settle_ms = SETTLE_MS;
         act(key);
     }
 }
@@ -277,6 +276,9 @@ static int take_engine(struct key *key)
     struct reconciler *reconciler = key->reconciler;
     bool back = !key->observed && key->result != KEY_NEW;
     key->observed = true;
+    if (key->observation.engine->image_present) {
+        reconciler->pull.error = (struct error){0}; // nobody asks any more
+    }
     int r = keys_follow(reconciler, TAKE_PTR(key->observation.engine), back);
     if (key->leads_pass) {
         pass_spread(reconciler);
@@ -312,10 +314,19 @@ static void act_done(void *ctx, const struct error *err)
 static void act(struct key *key)
 {
     struct backend *backend = key->reconciler->backend;
+    const struct action *action = &key->plan.actions[key->next_action];
     set_state(key, KEY_ACTING);
     struct error err = {0};
-    int r = backend->ops->act(backend, &key->plan.actions[key->next_action], &key->input, act_done,
-                              key, &err);
+    int r = 0;
+    if (action->type == ACTION_IMAGE_PULL) {
+        r = pull_go_on(key, action, &err);
+        if (r == 0) {
+            finish(key, KEY_WAITING, QUEUE_OK, 0);
+        }
+    } else {
+        key->settle_ms = SETTLE_MS;
+        r = backend->ops->act(backend, action, &key->input, act_done, key, &err);
+    }
     if (r != 0) {
         answer(key, r < 0 ? &err : NULL);
     }

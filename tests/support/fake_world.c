@@ -184,7 +184,7 @@ struct world_engine *fake_world_engine(const struct fake_world *world)
 {
     struct world_engine *engine = calloc(1, sizeof(*engine));
     engine->now_s = world->now_s;
-    engine->image_present = true;
+    engine->image_present = !world->image_missing;
     engine->network_present = world->network_id[0] != '\0';
     engine->network_id = engine->network_present ? str_dup(world->network_id) : NULL;
     engine->containers = calloc(world->container_count + 1, sizeof(*engine->containers));
@@ -302,7 +302,9 @@ int fake_world_act(struct fake_world *world, const struct action *action)
 {
     switch (action->type) {
     case ACTION_STORAGE_MAKE:
+        return 0;
     case ACTION_IMAGE_PULL:
+        world->image_missing = false;
         return 0;
     case ACTION_CONTAINER_CREATE:
         create(world, action);

@@ -34,6 +34,7 @@ struct fake_node {
 
 struct fake_world {
     char network_id[16]; // "": missing
+    bool image_missing;
     int64_t now_s;
     enum probe_result probe; // of a running container
     int address;             // last number of the next started container's address

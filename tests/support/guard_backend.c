@@ -94,9 +94,11 @@ static int act(struct backend *base, const struct action *action, const struct p
 {
     struct guard_backend *guard = (struct guard_backend *)base;
     bool files = action->type == ACTION_HOSTS_WRITE || action->type == ACTION_HOSTS_REMOVE;
+    bool pull = action->type == ACTION_IMAGE_PULL;
     bool object = action->type == ACTION_OBJECT_APPLY || action->type == ACTION_OBJECT_DELETE;
     struct operation *operation = files    ? begin(guard, "node/", action->target)
                                   : object ? begin(guard, "cluster/", action->cluster)
+                                  : pull   ? begin(guard, "pull", "") // beside the engine's
                                            : begin(guard, "engine", "");
     operation->acted = done;
     operation->ctx = ctx;
