@@ -23,7 +23,7 @@ ENDS = [
 # What a 404 is believed of, and what then is made again: request, writes.
 BELIEVED = [
     (r"engine GET /containers/hostk8s-registry\S*/json", ["engine POST /containers/create?name=hostk8s-registry"]),
-    (r"engine GET /images/registry:2/json", ["engine POST /images/create?fromImage=registry&tag=2"]),
+    (r"engine GET /images/registry:(\d)/json", [r"engine POST /images/create?fromImage=registry&tag=\1"]),
     (  # the port is free, and the address another one, once it is seen again and given up
         r"engine GET /containers/mine/json",
         [
