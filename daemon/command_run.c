@@ -44,6 +44,8 @@ static const int signal_numbers[SIGNAL_COUNT] = {
 struct daemon {
     const struct options *options;
     const char *config_file;
+    bool
+        must_exist; // the file: it was named, or read once, and is only being replaced when missing
     struct session *session;
     struct instance instance;
     uv_signal_t signals[SIGNAL_COUNT];
@@ -194,8 +196,8 @@ static void reload_problem(struct daemon *daemon, const char *text)
 static int read_config(struct daemon *daemon, struct config **ret)
 {
     struct config_problems problems = {0};
-    int r = config_load(daemon->config_file, daemon->options->config_file != NULL,
-                        &config_process_environment, ret, &problems);
+    int r = config_load(daemon->config_file, daemon->must_exist, &config_process_environment, ret,
+                        &problems);
     if (r < 0 && problems.count == 0) {
         reload_problem(daemon, strerror(-r));
     }
@@ -220,6 +222,7 @@ static int take_config(struct daemon *daemon, struct config *config)
         config->log_level = daemon->options->level;
     }
     log_set_level(config->log_level);
+    daemon->must_exist |= config->from_file;
     reconciler_reload(session_reconciler(daemon->session), config);
     return 0;
 }
@@ -320,7 +323,12 @@ int command_run(const struct options *options)
     journal_open(config->log_level);
 
     struct daemon daemon = {
-        .options = options, .config_file = file, .instance = INSTANCE_NONE, .publish = true};
+        .options = options,
+        .config_file = file,
+        .must_exist = options->config_file != NULL || config->from_file,
+        .instance = INSTANCE_NONE,
+        .publish = true,
+    };
     struct error error = {0};
     if (instance_claim(file, config, &daemon.instance, &error) < 0) {
         log_text(LOG_LEVEL_ERROR, "%s", error.text);

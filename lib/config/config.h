@@ -70,6 +70,7 @@ struct config {
     } reconcile;
     enum log_level log_level;
     struct secrets *secrets; // the values of both environments
+    bool from_file;          // false: there was none, so these are the defaults
 };
 
 // One problem of a configuration file, line and column from 1.

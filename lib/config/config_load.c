@@ -154,17 +154,19 @@ int config_load(const char *file, bool must_exist, const struct config_environme
 {
     _cleanup_buf_ struct buf text = BUF_INIT(YAML_BYTES_MAX + 1);
     int r = read_file(file, &text);
-    if (r == -ENOENT && !must_exist) {
-        r = 0;
-    }
     if (r == -ENOMEM) {
         return r;
     }
-    if (r < 0) {
+    if (r < 0 && (r != -ENOENT || must_exist)) {
         _cleanup_(problems_done) struct problems problems = {0};
         r = problems_add(&problems, 1, 1, "", "cannot be read: %s",
                          r == -EBUSY ? "it is being written" : strerror(-r));
         return r < 0 ? r : give_problems(&problems, ret_problems);
     }
-    return config_parse(buf_str(&text), text.length, file, environment, ret, ret_problems);
+    bool from_file = r == 0;
+    r = config_parse(buf_str(&text), text.length, file, environment, ret, ret_problems);
+    if (r == 0) {
+        (*ret)->from_file = from_file;
+    }
+    return r;
 }

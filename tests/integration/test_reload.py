@@ -106,6 +106,35 @@ class Reload(MachineTest):
         self.reload(daemon, "^STATUS=reload failed: .*cannot be read: No such file or directory")
         self.assertEqual(daemon.stop(), 0)
 
+    def test_the_default_file_is_gone(self):
+        """An editor that takes it away before it writes: the defaults would clean up the other clusters."""
+        default = self.home / ".config/hostk8s/registryd.yaml"
+        default.parent.mkdir(parents=True)
+        self.configure(nodes={"aliases": ["registry.example:80"]})
+        self.config_file.rename(default)
+        daemon = self.converged_daemon(config=False)
+        since = self.engine.mark(), self.kube.mark()
+        default.rename(self.config_file)
+        before = len(daemon.lines)
+        self.reload(daemon, f"^STATUS=reload failed: {default}:1:1: cannot be read: No such file or directory")
+        daemon.wait_line("error: reload failed, the old configuration stays: ", before)
+        self.wait_passes()
+        self.assertEqual(self.engine.writes(since[0]) + self.kube.writes(since[1]), [])
+        self.config_file.rename(default)
+        self.assertNotIn("reload failed", self.reload(daemon))
+
+    def test_there_never_was_a_file(self):
+        """Then it means the defaults, until there is one."""
+        default = self.home / ".config/hostk8s/registryd.yaml"
+        default.parent.mkdir(parents=True)
+        daemon = self.converged_daemon(config=False, environment={"DOCKER_HOST": self.config["docker"]["host"]})
+        self.assertNotIn("reload failed", self.reload(daemon))
+        daemon.wait_converged()
+        self.config_file.rename(default)
+        self.assertNotIn("reload failed", self.reload(daemon))
+        default.unlink()
+        self.reload(daemon, "^STATUS=reload failed: .*cannot be read: No such file or directory")
+
     def test_log_level(self):
         daemon = self.converged_daemon()
         before = len(daemon.lines)

@@ -27,6 +27,7 @@ static void the_example_shows_the_defaults(void **state)
     _cleanup_problems_ struct config_problems problems = {0};
     assert_int_equal(config_load(EXAMPLE, true, ENVIRONMENT(&variables), &config, &problems), 0);
     assert_defaults(config);
+    assert_true(config->from_file);
 }
 
 static void bad_one(const char *file)
@@ -69,6 +70,7 @@ static void files_that_cannot_be_read(void **state)
     assert_int_equal(
         config_load(BAD "none.yaml", false, ENVIRONMENT(&variables), &config, &problems), 0);
     assert_defaults(config);
+    assert_false(config->from_file);
 
     static const struct {
         const char *file;
