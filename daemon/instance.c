@@ -35,6 +35,7 @@ void instance_done(struct instance *instance)
         claim_done(&instance->claims[i]);
     }
     free(instance->config_file);
+    free(instance->directory);
     *instance = (struct instance)INSTANCE_NONE;
 }
 
@@ -48,8 +49,10 @@ static int name_claims(struct instance *instance, const char *directory, const c
     claims[CLAIM_REGISTRY_STORAGE].what =
         str_printf("registry.storage %s", config->registry.storage);
     instance->config_file = str_dup(config_file);
+    instance->directory = str_dup(directory);
     claims[CLAIM_CONFIG_FILE].path = runtime_path(directory, config_file, ".lock");
-    bool whole = instance->config_file != NULL && claims[CLAIM_CONFIG_FILE].path != NULL;
+    bool whole = instance->config_file != NULL && instance->directory != NULL &&
+                 claims[CLAIM_CONFIG_FILE].path != NULL;
     for (size_t i = CLAIM_REGISTRY_NAME; whole && i < _CLAIM_COUNT; i++) {
         _cleanup_free_ char *name =
             claims[i].what == NULL ? NULL : str_printf("%s %s", host, claims[i].what);
@@ -82,12 +85,12 @@ static int lock_claim(struct claim *claim, const char *config_file, struct error
 }
 
 // Takes status.json, or else the name that no other process has.
-static int open_status(struct instance *instance, const char *directory)
+static int open_status(struct instance *instance)
 {
     _cleanup_(holder_done) struct holder other = {0};
-    _cleanup_free_ char *lock = str_printf("%s/status.lock", directory);
-    _cleanup_free_ char *shared = str_printf("%s/status.json", directory);
-    _cleanup_free_ char *own = runtime_path(directory, instance->config_file, ".json");
+    _cleanup_free_ char *lock = str_printf("%s/status.lock", instance->directory);
+    _cleanup_free_ char *shared = str_printf("%s/status.json", instance->directory);
+    _cleanup_free_ char *own = runtime_path(instance->directory, instance->config_file, ".json");
     if (lock == NULL || shared == NULL || own == NULL) {
         return -ENOMEM;
     }
@@ -104,7 +107,7 @@ static int open_status(struct instance *instance, const char *directory)
 }
 
 // Returns 1 when something had to be locked.
-static int lock_all(struct instance *instance, const char *directory, struct error *err)
+static int lock_all(struct instance *instance, struct error *err)
 {
     bool changed = false;
     for (size_t i = 0; i < _CLAIM_COUNT; i++) {
@@ -114,7 +117,7 @@ static int lock_all(struct instance *instance, const char *directory, struct err
         }
         changed = changed || r > 0;
     }
-    int r = changed ? open_status(instance, directory) : 0;
+    int r = changed ? open_status(instance) : 0;
     return r < 0 ? error_oom(err) : changed;
 }
 
@@ -130,7 +133,7 @@ int instance_claim(const char *config_file, const struct config *config, struct 
     if (name_claims(&instance, directory, config_file, config) < 0) {
         return error_oom(err);
     }
-    r = lock_all(&instance, directory, err);
+    r = lock_all(&instance, err);
     if (r < 0) {
         return r;
     }
@@ -140,23 +143,18 @@ int instance_claim(const char *config_file, const struct config *config, struct 
 
 int instance_renew(struct instance *instance, struct error *err)
 {
-    _cleanup_free_ char *directory = NULL;
-    int r = runtime_directory(&directory, err);
-    return r < 0 ? r : lock_all(instance, directory, err);
+    int r = runtime_make_directory(instance->directory, err);
+    return r < 0 ? r : lock_all(instance, err);
 }
 
 int instance_reclaim(struct instance *instance, const struct config *config, struct error *err)
 {
     _cleanup_(instance_done) struct instance next = INSTANCE_NONE;
-    _cleanup_free_ char *directory = NULL;
-    int r = runtime_directory(&directory, err);
-    if (r >= 0) {
-        r = lock_all(instance, directory, err);
-    }
+    int r = instance_renew(instance, err);
     if (r < 0) {
         return r;
     }
-    if (name_claims(&next, directory, instance->config_file, config) < 0) {
+    if (name_claims(&next, instance->directory, instance->config_file, config) < 0) {
         return error_oom(err);
     }
     for (size_t i = 0; r >= 0 && i < _CLAIM_COUNT; i++) {

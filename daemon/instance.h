@@ -26,6 +26,7 @@ struct claim {
 
 struct instance {
     char *config_file;
+    char *directory; // of all these files, as long as the process runs
     struct claim claims[_CLAIM_COUNT];
     int status_lock; // held by the one whose status is status.json, else -1
     char *status_file;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #define HOLDER_TEXT_MAX (PATH_MAX + 32)
 #define OTHERS_MODE 0077
+#define SESSION_PATH_MAX 32
 
 void holder_done(struct holder *holder)
 {
@@ -34,12 +36,17 @@ char *runtime_path(const char *directory, const char *name, const char *suffix)
     return str_printf("%s/%016jx%s", directory, (uintmax_t)name_hash(name), suffix);
 }
 
+// A link is none, whatever it points to.
+static bool is_own_directory(const char *path, struct stat *ret)
+{
+    return lstat(path, ret) == 0 && S_ISDIR(ret->st_mode) && ret->st_uid == getuid();
+}
+
 // In /tmp the name is anybody's to take first.
 static int check_directory(const char *path, struct error *err)
 {
     struct stat st;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != getuid()) {
+    if (!is_own_directory(path, &st)) {
         return error_set(err, ERROR_PERMANENT, EPERM, "%s is no directory of this user", path);
     }
     if ((st.st_mode & OTHERS_MODE) != 0) {
@@ -49,26 +56,39 @@ static int check_directory(const char *path, struct error *err)
     return 0;
 }
 
-int runtime_directory(char **ret, struct error *err)
+// The caller frees it, NULL when out of memory.
+static char *directory_path(void)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
+    unsigned user = getuid();
+    char session[SESSION_PATH_MAX];
+    struct stat st;
+    (void)snprintf(session, sizeof(session), "/run/user/%u", user);
     // A relative one is to be ignored: XDG base directories.
-    _cleanup_free_ char *path = base == NULL || base[0] != '/'
-                                    ? str_printf("/tmp/hostk8s-registryd-%u", (unsigned)getuid())
-                                    : str_printf("%s/hostk8s-registryd", base);
-    if (path == NULL) {
-        return error_oom(err);
+    if (base == NULL || base[0] != '/') {
+        base = is_own_directory(session, &st) ? session : NULL;
     }
+    return base == NULL ? str_printf("/tmp/hostk8s-registryd-%u", user)
+                        : str_printf("%s/hostk8s-registryd", base);
+}
+
+int runtime_make_directory(const char *path, struct error *err)
+{
     if (mkdir(path, S_IRWXU) < 0 && errno != EEXIST) {
         int code = errno;
         return error_set(err, ERROR_PERMANENT, code, "cannot make %s: %s", path, strerror(code));
     }
-    int r = check_directory(path, err);
-    if (r < 0) {
-        return r;
+    return check_directory(path, err);
+}
+
+int runtime_directory(char **ret, struct error *err)
+{
+    _cleanup_free_ char *path = directory_path();
+    int r = path == NULL ? error_oom(err) : runtime_make_directory(path, err);
+    if (r == 0) {
+        *ret = TAKE_PTR(path);
     }
-    *ret = TAKE_PTR(path);
-    return 0;
+    return r;
 }
 
 static int read_holder(int fd, struct holder *ret)

@@ -75,18 +75,24 @@ class Directory(MachineTest):
         self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
         return daemon
 
-    def test_without_a_runtime_directory_of_the_session(self):
-        """A relative one counts as none. In /tmp it is the same for every process of the user."""
-        fallback = pathlib.Path(f"/tmp/hostk8s-registryd-{os.getuid()}")
-        self.environment.pop("XDG_RUNTIME_DIR")
+    def assert_found_without_the_variable(self, directory):
+        """A relative one counts as none."""
+        self.environment.pop("XDG_RUNTIME_DIR", None)
         for environment in ({}, {"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "run"}):
             self.run_program("status", status=3, environment=environment, cwd=self.home)
-        self.assertEqual(fallback.lstat().st_uid, os.getuid())
-        self.assertTrue(stat.S_ISDIR(fallback.lstat().st_mode))
-        self.assertEqual(stat.S_IMODE(fallback.lstat().st_mode), 0o700)
+        self.assertEqual(directory.lstat().st_uid, os.getuid())
+        self.assertTrue(stat.S_ISDIR(directory.lstat().st_mode))
+        self.assertEqual(stat.S_IMODE(directory.lstat().st_mode), 0o700)
         self.assertEqual(list(self.runtime.iterdir()), [])
         with contextlib.suppress(OSError):  # not empty when the user has a daemon there
-            fallback.rmdir()
+            directory.rmdir()
+
+    def test_without_the_variable(self):
+        """What su, sudo and cron leave: the session's directory if there is one, else the one in /tmp."""
+        session = pathlib.Path(f"/run/user/{os.getuid()}")
+        fallback = pathlib.Path(f"/tmp/hostk8s-registryd-{os.getuid()}")
+        is_own = session.is_dir() and not session.is_symlink() and session.lstat().st_uid == os.getuid()
+        self.assert_found_without_the_variable(session / "hostk8s-registryd" if is_own else fallback)
 
     def test_removed_under_the_daemon_it_is_made_again(self):
         """As the end of a service does it that has made it."""
