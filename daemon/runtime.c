@@ -113,7 +113,8 @@ static int write_holder(int fd, const char *config_file)
     char text[HOLDER_TEXT_MAX];
     int n = snprintf(text, sizeof(text), "%d\n%s\n", (int)getpid(), config_file);
     size_t length = n < (int)sizeof(text) ? (size_t)n : sizeof(text) - 1;
-    return ftruncate(fd, 0) < 0 || pwrite(fd, text, length, 0) < 0 ? -errno : 0;
+    // In this order, since somebody may read meanwhile; what a longer text leaves is a third line.
+    return pwrite(fd, text, length, 0) < 0 || ftruncate(fd, (off_t)length) < 0 ? -errno : 0;
 }
 
 int runtime_lock(const char *path, const char *config_file, struct holder *ret_other)

@@ -35,6 +35,33 @@ int mkdir(const char *path, mode_t mode)
     return mkdirat(AT_FDCWD, below_root(path, there), mode);
 }
 
+// The path of a lock file that is looked at after each step of its writing, NULL: none is.
+static const char *watched;
+
+static void look_at_lock(void)
+{
+    _cleanup_(holder_done) struct holder holder = {0};
+    if (watched != NULL) {
+        assert_int_equal(runtime_find(watched, &holder), 1);
+        assert_int_equal(holder.pid, getpid());
+        assert_string_not_equal(holder.config_file, "");
+    }
+}
+
+ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+{
+    ssize_t n = pwrite64(fd, data, size, offset);
+    look_at_lock();
+    return n;
+}
+
+int ftruncate(int fd, off_t length)
+{
+    int r = ftruncate64(fd, length);
+    look_at_lock();
+    return r;
+}
+
 static char session[PATH_SIZE];  // as the program knows it
 static char fallback[PATH_SIZE]; // likewise
 
@@ -84,6 +111,26 @@ static void what_is_no_directory_of_the_user_is_none(void **state)
     assert_int_equal(unlink(there), 0);
 }
 
+static void a_lock_tells_who_has_it_while_it_is_written(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"/a/longer/path.yaml", "/short.yaml",
+                                        "/a/longer/path.yaml"};
+    char path[PATH_SIZE];
+    (void)below_root("/lock", path);
+    for (size_t i = 0; i < ELEMENTS(files); i++) {
+        _cleanup_(holder_done) struct holder other = {0};
+        _cleanup_(holder_done) struct holder found = {0};
+        _cleanup_close_ int lock = runtime_lock(path, files[i], &other);
+        assert_true(lock >= 0);
+        assert_int_equal(runtime_find(path, &found), 1);
+        assert_string_equal(found.config_file, files[i]);
+        watched = path; // not the first time: a new file is empty until it is written
+    }
+    watched = NULL;
+    assert_int_equal(unlink(path), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -111,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_session_s_directory_comes_first),
+        cmocka_unit_test(a_lock_tells_who_has_it_while_it_is_written),
         cmocka_unit_test(what_is_no_directory_of_the_user_is_none),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
