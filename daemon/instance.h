@@ -45,9 +45,8 @@ int instance_claim(const char *config_file, const struct config *config, struct 
 // failure what was claimed stays so.
 int instance_reclaim(struct instance *instance, const struct config *config, struct error *err);
 
-// Claims again what is there no longer, since the directory was removed: a logout does that, and so
-// does the end of the service that has made it. Returns 1 when there was something to claim, 0 when
-// there was not, or as instance_claim.
+// Claims again what is there no longer, since the directory was removed: a logout does that.
+// Returns 1 when there was something to claim, 0 when there was not, or as instance_claim.
 int instance_renew(struct instance *instance, struct error *err);
 
 // 1 when a process has the configuration file; *ret and *ret_status_file (to be released) then say

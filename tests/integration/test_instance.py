@@ -95,7 +95,6 @@ class Directory(MachineTest):
         self.assert_found_without_the_variable(session / "hostk8s-registryd" if is_own else fallback)
 
     def test_removed_under_the_daemon_it_is_made_again(self):
-        """As the end of a service does it that has made it."""
         daemon = self.converged_daemon()
         shutil.rmtree(self.directory)
         daemon.wait_line("notice: the directory of .*/status.json was removed, and is made again")
