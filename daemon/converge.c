@@ -87,9 +87,7 @@ static void open_handles(struct convergence *convergence, uint64_t timeout_ms)
     uv_loop_t *loop = session_loop(convergence->session);
     (void)uv_timer_init(loop, &convergence->timeout);
     convergence->timeout.data = convergence;
-    if (timeout_ms > 0) {
-        (void)uv_timer_start(&convergence->timeout, on_timeout, timeout_ms, 0);
-    }
+    (void)uv_timer_start(&convergence->timeout, on_timeout, timeout_ms, 0);
     const struct {
         uv_signal_t *handle;
         int number;

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-// Takes config over; config_file as in session_options. timeout_ms 0: none. done_word is what the
+// Takes config over; config_file as in session_options. done_word is what the
 // last line says of success, e.g. "converged". Returns the exit status.
 int converge(struct config *config, const char *config_file, enum reconcile_mode mode,
              uint64_t timeout_ms, const char *done_word);

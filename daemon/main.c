@@ -9,13 +9,14 @@
 #include <signal.h>
 
 static const struct command commands[] = {
-    {"run", "stay and keep everything converged (the default)", "", command_run},
-    {"check", "check the configuration, print every error", "--print", command_check},
-    {"plan", "print what would change, change nothing", "--json", command_plan},
-    {"apply", "converge once and say what was done", "--timeout", command_apply},
-    {"status", "print what the running daemon sees", "--json", command_status},
-    {"teardown", "remove what is owned, never the storage directory", "--yes", command_teardown},
-    {NULL, NULL, NULL, NULL},
+    {"run", "stay and keep everything converged (the default)", TAKES_NONE, command_run},
+    {"check", "check the configuration, print every error", TAKES_PRINT, command_check},
+    {"plan", "print what would change, change nothing", TAKES_JSON, command_plan},
+    {"apply", "converge once and say what was done", TAKES_TIMEOUT, command_apply},
+    {"status", "print what the running daemon sees", TAKES_JSON, command_status},
+    {"teardown", "remove what is owned, never the storage directory", TAKES_YES | TAKES_TIMEOUT,
+     command_teardown},
+    {NULL, NULL, TAKES_NONE, NULL},
 };
 
 int main(int argc, char **argv)

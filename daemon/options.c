@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define APPLY_TIMEOUT_MS_DEFAULT (120u * 1000u)
-#define APPLY_TIMEOUT_S_MAX (24u * 3600u)
+#define TIMEOUT_MS_DEFAULT (120u * 1000u)
+#define TIMEOUT_S_MAX (24u * 3600u)
 
 enum {
     OPTION_PRINT = 256,
@@ -47,7 +47,8 @@ static void print_help(const struct command *commands)
                  "      --print            check: print the effective configuration, "
                  "with all environment values\n"
                  "      --json             plan, status: print JSON\n"
-                 "      --timeout TIME     apply: give up after TIME, such as 90s (default 120s)\n"
+                 "      --timeout TIME     apply, teardown: give up after TIME, such as 90s "
+                 "(default 120s)\n"
                  "      --yes              teardown: do not ask\n");
 }
 
@@ -80,20 +81,14 @@ static int parse_timeout(const char *text, uint64_t *ret_ms)
         factor = 60;
     }
     uint64_t value = 0;
-    if (factor == 0 || str_to_u64(digits, APPLY_TIMEOUT_S_MAX / factor, &value) < 0 || value == 0) {
+    if (factor == 0 || str_to_u64(digits, TIMEOUT_S_MAX / factor, &value) < 0 || value == 0) {
         return -EINVAL;
     }
     *ret_ms = value * factor * 1000;
     return 0;
 }
 
-static bool takes(const struct command *command, const char *flag)
-{
-    const char *at = strstr(command->flags, flag);
-    return at != NULL;
-}
-
-// Sets the command and refuses flags that it has no use for.
+// Sets the command and refuses options that it has no use for.
 static int choose_command(struct options *options, const struct command *commands, const char *name,
                           int *ret_status)
 {
@@ -108,20 +103,21 @@ static int choose_command(struct options *options, const struct command *command
     }
     const struct {
         bool given;
-        const char *flag;
-    } flags[] = {
-        {options->print, "--print"},
-        {options->json, "--json"},
-        {options->yes, "--yes"},
-        {options->timeout_ms != 0, "--timeout"},
+        enum option_set option;
+        const char *name;
+    } special[] = {
+        {options->print, TAKES_PRINT, "--print"},
+        {options->json, TAKES_JSON, "--json"},
+        {options->yes, TAKES_YES, "--yes"},
+        {options->timeout_ms != 0, TAKES_TIMEOUT, "--timeout"},
     };
-    for (size_t i = 0; i < ELEMENTS(flags); i++) {
-        if (flags[i].given && !takes(options->command, flags[i].flag)) {
-            return usage(ret_status, "%s takes no %s", options->command->name, flags[i].flag);
+    for (size_t i = 0; i < ELEMENTS(special); i++) {
+        if (special[i].given && (options->command->takes & special[i].option) == 0) {
+            return usage(ret_status, "%s takes no %s", options->command->name, special[i].name);
         }
     }
     if (options->timeout_ms == 0) {
-        options->timeout_ms = APPLY_TIMEOUT_MS_DEFAULT;
+        options->timeout_ms = TIMEOUT_MS_DEFAULT;
     }
     return 0;
 }

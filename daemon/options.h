@@ -8,10 +8,19 @@
 
 struct options;
 
+// The options that only some commands take.
+enum option_set {
+    TAKES_NONE = 0,
+    TAKES_PRINT = 1 << 0,
+    TAKES_JSON = 1 << 1,
+    TAKES_YES = 1 << 2,
+    TAKES_TIMEOUT = 1 << 3,
+};
+
 struct command {
     const char *name;
     const char *summary;
-    const char *flags; // long options that it takes besides the common ones, space-separated
+    unsigned takes; // of enum option_set
     int (*run)(const struct options *options);
 };
 
@@ -24,7 +33,7 @@ struct options {
     bool print;
     bool json;
     bool yes;
-    uint64_t timeout_ms;
+    uint64_t timeout_ms; // not 0
 };
 
 // Reads argv. Returns 0 with *ret, or 1 when the program has nothing more to do (--help, --version,

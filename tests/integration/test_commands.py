@@ -49,6 +49,8 @@ class Usage(MachineTest):
             ["apply", "--print"],
             ["plan", "--yes"],
             ["status", "--timeout", "5s"],
+            ["run", "--timeout", "5s"],
+            ["teardown", "--json"],
             ["apply", "--timeout", "soon"],
             ["apply", "--timeout", "0"],
         ]
@@ -385,6 +387,12 @@ class Teardown(MachineTest):
         self.assert_gone()
         removals = self.engine.since(self.before[0], "DELETE .*/containers/")
         self.assertEqual([request.query for request in removals], [{"force": "1", "v": "0"}])
+
+    def test_timeout(self):
+        self.engine.fault("/containers/json", "hang", times=None)
+        result = self.run_program("teardown", "--yes", "--timeout", "1s", status=1, seconds=20)
+        self.assertRegex(result.stdout, r"(?m)^timed out: ")
+        self.assert_nothing_removed()
 
     def test_second_time_there_is_nothing_to_do(self):
         self.run_program("teardown", "--yes", status=0)
