@@ -4,9 +4,7 @@
 #include "daemon/commands.h"
 #include "daemon/exit_status.h"
 #include "daemon/load.h"
-
-#include <stdio.h>
-#include <string.h>
+#include "daemon/output.h"
 
 int command_check(const struct options *options)
 {
@@ -15,12 +13,6 @@ int command_check(const struct options *options)
     if (file == NULL || load_config(options, file, &config) < 0) {
         return EXIT_CONFIGURATION;
     }
-    if (options->print) {
-        int r = config_print(config, stdout);
-        if (r < 0 || fflush(stdout) != 0) {
-            (void)fprintf(stderr, "hostk8s-registryd: cannot print: %s\n", strerror(-r));
-            return EXIT_FAILED;
-        }
-    }
-    return EXIT_OK;
+    int r = options->print ? config_print(config, stdout) : 0;
+    return output_end(r) < 0 ? EXIT_FAILED : EXIT_OK;
 }

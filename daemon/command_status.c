@@ -3,11 +3,13 @@
 #include "daemon/exit_status.h"
 #include "daemon/instance.h"
 #include "daemon/load.h"
+#include "daemon/output.h"
+#include "daemon/status_file.h"
 #include "daemon/terminal.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
-#include <jansson.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -81,7 +83,7 @@ int command_status(const struct options *options)
     _cleanup_free_ char *status_file = NULL;
     _cleanup_(holder_done) struct holder daemon = {0};
     struct error error = {0};
-    json_error_t json_error;
+    json_auto_t *status = NULL;
     if (file == NULL) {
         return EXIT_CONFIGURATION;
     }
@@ -94,7 +96,11 @@ int command_status(const struct options *options)
         (void)fprintf(stderr, "hostk8s-registryd: no daemon runs with %s\n", file);
         return EXIT_NOT_RUNNING;
     }
-    json_auto_t *status = json_load_file(status_file, 0, &json_error);
+    r = status_file_read(status_file, &status);
+    if (r < 0 && r != -ENOENT && r != -EBADMSG) {
+        (void)fprintf(stderr, "hostk8s-registryd: cannot read %s: %s\n", status_file, strerror(-r));
+        return EXIT_FAILED;
+    }
     // It may be a daemon that is only starting, or a teardown; the file then is another's.
     if (status == NULL || json_get_int(status, 0, "pid", NULL) != daemon.pid) {
         (void)fprintf(stderr, "hostk8s-registryd: process %d has published no status yet\n",
@@ -102,10 +108,12 @@ int command_status(const struct options *options)
         return EXIT_FAILED;
     }
     if (options->json) {
-        (void)json_dumpf(status, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-        (void)putchar('\n');
+        r = output_json(status);
     } else {
         print_table(status);
+    }
+    if (output_end(r) < 0) {
+        return EXIT_FAILED;
     }
     int64_t total = json_get_int(status, 0, "total", NULL);
     return total > 0 && json_get_int(status, -1, "ready", NULL) == total ? EXIT_OK : EXIT_FAILED;

@@ -1,6 +1,7 @@
 #include "daemon/converge.h"
 
 #include "daemon/exit_status.h"
+#include "daemon/output.h"
 #include "daemon/report.h"
 #include "daemon/session.h"
 #include "daemon/terminal.h"
@@ -116,7 +117,7 @@ static int report_end(const struct convergence *convergence, const char *done_wo
     }
     (void)printf("%s: %zu of %zu ready, %u change%s\n", outcome, status->ready, status->count,
                  convergence->changes, convergence->changes == 1 ? "" : "s");
-    return done ? EXIT_OK : EXIT_FAILED;
+    return output_end(0) == 0 && done ? EXIT_OK : EXIT_FAILED;
 }
 
 int converge(struct config *config, const char *config_file, enum reconcile_mode mode,

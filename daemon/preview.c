@@ -1,21 +1,33 @@
 #include "daemon/preview.h"
 
+#include "daemon/output.h"
 #include "daemon/report.h"
 #include "daemon/session.h"
-#include "lib/base/str.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 struct previewer {
     struct session *session;
     struct preview result;
-    json_t *changes; // NULL: print text
+    bool json;
+    json_t *changes; // of what is printed as JSON, likewise blocked
+    json_t *blocked;
+    int r; // -ENOMEM: something is missing there
 };
 
 static bool on_turn(void *ctx)
 {
     const struct previewer *previewer = ctx;
     return reconciler_settled(session_reconciler(previewer->session));
+}
+
+// Takes entry over, which may be NULL.
+static void add(struct previewer *previewer, json_t *list, json_t *entry)
+{
+    if (json_array_append_new(list, entry) < 0) {
+        previewer->r = -ENOMEM;
+    }
 }
 
 static void on_pending(void *ctx, const struct action *action)
@@ -25,10 +37,10 @@ static void on_pending(void *ctx, const struct action *action)
         return;
     }
     previewer->result.changes++;
-    if (previewer->changes == NULL) {
-        report_action(stdout, action);
+    if (previewer->json) {
+        add(previewer, previewer->changes, report_action_json(action));
     } else {
-        (void)json_array_append_new(previewer->changes, report_action_json(action));
+        report_action(stdout, action);
     }
 }
 
@@ -38,37 +50,37 @@ static bool is_blocked(const struct condition *condition)
     return condition->ready != READY_TRUE && condition->reason != REASON_CONVERGING;
 }
 
-static json_t *print_blocked(struct previewer *previewer, bool json)
+static void print_blocked(struct previewer *previewer)
 {
     const struct status *status = reconciler_status(session_reconciler(previewer->session));
-    json_t *blocked = json_array();
     for (size_t i = 0; i < status->count; i++) {
         const struct condition *condition = &status->entries[i].condition;
         if (!is_blocked(condition)) {
             continue;
         }
         previewer->result.blocked++;
-        if (json) {
-            (void)json_array_append_new(
-                blocked, json_pack("{s:s, s:s, s:s, s:s?}", "resource", condition->resource,
-                                   "ready", ready_name(condition->ready), "reason",
-                                   reason_name(condition->reason), "message", condition->message));
+        if (previewer->json) {
+            add(previewer, previewer->blocked,
+                json_pack("{s:s, s:s, s:s, s:s?}", "resource", condition->resource, "ready",
+                          ready_name(condition->ready), "reason", reason_name(condition->reason),
+                          "message", condition->message));
         } else {
             report_condition(stdout, condition);
         }
     }
-    return blocked;
 }
 
-static void print_end(struct previewer *previewer, json_t *blocked)
+static int print_document(const struct previewer *previewer)
 {
-    const struct preview *result = &previewer->result;
-    if (previewer->changes != NULL) {
-        json_auto_t *document = json_pack("{s:O, s:O, s:b}", "changes", previewer->changes,
-                                          "blocked", blocked, "observed", result->all_observed);
-        (void)json_dumpf(document, stdout, JSON_INDENT(2));
-        (void)putchar('\n');
-    } else if (result->changes + result->blocked == 0) {
+    json_auto_t *document =
+        json_pack("{s:O, s:O, s:b}", "changes", previewer->changes, "blocked", previewer->blocked,
+                  "observed", previewer->result.all_observed);
+    return previewer->r < 0 ? previewer->r : output_json(document);
+}
+
+static void print_summary(const struct preview *result)
+{
+    if (result->changes + result->blocked == 0) {
         (void)printf("nothing to do\n");
     } else {
         (void)printf("%u change%s pending, %u resource%s blocked\n", result->changes,
@@ -80,14 +92,17 @@ static void print_end(struct previewer *previewer, json_t *blocked)
 int preview_print(struct config *config, const char *config_file, enum reconcile_mode mode,
                   bool json, struct preview *ret)
 {
-    struct previewer previewer = {.changes = json ? json_array() : NULL};
+    struct previewer previewer = {.json = json};
     const struct session_options options = {
         .config_file = config_file, .mode = mode, .events.ctx = &previewer, .finished = on_turn};
     int r = session_new(config, &options, &previewer.session);
     if (r < 0) {
         config_free(config);
-        json_decref(previewer.changes);
         return r;
+    }
+    if (json) {
+        previewer.changes = json_array();
+        previewer.blocked = json_array();
     }
     struct reconciler *reconciler = session_reconciler(previewer.session);
     reconciler_trigger(reconciler);
@@ -95,10 +110,18 @@ int preview_print(struct config *config, const char *config_file, enum reconcile
 
     previewer.result.all_observed = reconciler_all_observed(reconciler);
     reconciler_each_pending(reconciler, on_pending, &previewer);
-    json_auto_t *blocked = print_blocked(&previewer, json);
-    print_end(&previewer, blocked);
+    print_blocked(&previewer);
+    if (json) {
+        r = print_document(&previewer);
+    } else {
+        print_summary(&previewer.result);
+    }
     session_free(previewer.session);
     json_decref(previewer.changes);
-    *ret = previewer.result;
-    return 0;
+    json_decref(previewer.blocked);
+    r = output_end(r);
+    if (r == 0) {
+        *ret = previewer.result;
+    }
+    return r;
 }

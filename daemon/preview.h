@@ -13,6 +13,6 @@ struct preview {
 };
 
 // Takes config over; config_file as in session_options. mode is one of the observing ones. Returns
-// 0 with *ret, or -errno (said on stderr).
+// 0 with *ret and everything printed, or -errno (said on stderr).
 int preview_print(struct config *config, const char *config_file, enum reconcile_mode mode,
                   bool json, struct preview *ret);

@@ -1,5 +1,5 @@
 // JSON from text and to text, safe when memory runs out: jansson's own functions are not (see
-// json_text.c), so nothing else parses or prints JSON.
+// json_text.c), so nothing else in lib/ or daemon/ parses or prints JSON.
 #pragma once
 
 #include "lib/base/buf.h"

@@ -251,7 +251,8 @@ class MachineTest(unittest.TestCase):
         environment = self.environment | (environment or {})
         if "input" not in options:
             options["stdin"] = subprocess.DEVNULL
-        options |= {"capture_output": True, "text": True, "timeout": seconds, "check": False}
+        options = {"stdout": subprocess.PIPE} | options
+        options |= {"stderr": subprocess.PIPE, "text": True, "timeout": seconds, "check": False}
         result = subprocess.run(command, env=environment, **options)
         text = f"{arguments} ended with {result.returncode}:\n{result.stdout}{result.stderr}"
         self.assertIsNone(SANITIZER.search(text), text)

@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import stat
+import subprocess
 import time
 import unittest
 
@@ -344,6 +345,36 @@ class Status(MachineTest):
     def test_daemon_stopped(self):
         self.assertEqual(self.converged_daemon().stop(), 0)
         self.run_program("status", status=3)
+
+
+class Output(MachineTest):
+    """Who has not got the answer is not told that all is well."""
+
+    def run_for_nobody(self, *arguments, **options):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            return self.run_program(*arguments, status=1, stdout=full, **options).stderr
+
+    def test_that_goes_nowhere(self):
+        self.converged_daemon()
+        for words in ("check --print", "plan", "plan --json", "status", "status --json", "apply"):
+            with self.subTest(words=words):
+                lines = self.run_for_nobody(*words.split()).splitlines()
+                self.assertEqual(lines[-1], "hostk8s-registryd: cannot print: No space left on device")
+                self.assertEqual(len(lines), 2 if words == "apply" else 1, lines)
+
+    def test_of_many_changes(self):
+        for number in range(100):
+            self.engine.add_node(f"hostk8s-worker{number}", "hostk8s", role="worker")
+        for arguments in (["plan"], ["plan", "--json"]):
+            with self.subTest(arguments=arguments):
+                said = self.run_for_nobody(*arguments)
+                self.assertRegex(said, r"\Ahostk8s-registryd: cannot print: [^\n]+\n\Z")
+
+    def test_what_is_not_listed_is_not_removed(self):
+        self.apply()
+        before = self.engine.mark(), self.kube.mark()
+        self.run_for_nobody("teardown", input="y\n")
+        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
 
 
 class Teardown(MachineTest):
