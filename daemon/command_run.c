@@ -142,17 +142,15 @@ static void on_status(void *ctx)
     daemon->publish = true;
 }
 
-static void on_acted(void *ctx, const struct action *action, const struct error *err)
+static void on_acted(_unused_ void *ctx, const struct action *action, const struct error *err)
 {
-    struct daemon *daemon = ctx;
-    narrate_action(&daemon->narrator, action, err);
+    narrate_action(action, err);
 }
 
-static void on_condition(void *ctx, const struct condition *condition,
+static void on_condition(_unused_ void *ctx, const struct condition *condition,
                          const struct condition *before)
 {
-    struct daemon *daemon = ctx;
-    narrate_condition(&daemon->narrator, condition, before);
+    narrate_condition(condition, before);
 }
 
 static void on_progress(void *ctx, const char *line)

@@ -12,8 +12,7 @@
 #define RESOURCE_BYTES_MAX 512
 #define PROGRESS_INTERVAL_S 2
 
-void narrate_action(_unused_ struct narrator *narrator, const struct action *action,
-                    const struct error *err)
+void narrate_action(const struct action *action, const struct error *err)
 {
     char what[WHAT_BYTES_MAX];
     char line[WHAT_BYTES_MAX + ERROR_TEXT_MAX + RESOURCE_BYTES_MAX];
@@ -30,8 +29,7 @@ void narrate_action(_unused_ struct narrator *narrator, const struct action *act
                                   .message = line});
 }
 
-void narrate_condition(_unused_ struct narrator *narrator, const struct condition *condition,
-                       const struct condition *before)
+void narrate_condition(const struct condition *condition, const struct condition *before)
 {
     static const enum log_level levels[] = {
         [READY_UNKNOWN] = LOG_LEVEL_WARNING,

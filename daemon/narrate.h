@@ -12,10 +12,8 @@ struct narrator {
 };
 
 // A step of a larger change that went well is told at debug alone.
-void narrate_action(struct narrator *narrator, const struct action *action,
-                    const struct error *err);
-void narrate_condition(struct narrator *narrator, const struct condition *condition,
-                       const struct condition *before);
+void narrate_action(const struct action *action, const struct error *err);
+void narrate_condition(const struct condition *condition, const struct condition *before);
 // At most one line in some seconds; returns whether this one was told.
 bool narrate_progress(struct narrator *narrator, const char *line);
 void narrate_started(const char *config_file);

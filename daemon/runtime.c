@@ -21,19 +21,9 @@ void holder_done(struct holder *holder)
     *holder = (struct holder){0};
 }
 
-// FNV-1a. http://www.isthe.com/chongo/tech/comp/fnv/
-static uint64_t name_hash(const char *name)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name != '\0'; name++) {
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    }
-    return hash;
-}
-
 char *runtime_path(const char *directory, const char *name, const char *suffix)
 {
-    return str_printf("%s/%016jx%s", directory, (uintmax_t)name_hash(name), suffix);
+    return str_printf("%s/%016jx%s", directory, (uintmax_t)str_hash(name), suffix);
 }
 
 // A link is none, whatever it points to.

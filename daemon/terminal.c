@@ -19,7 +19,6 @@ const char *terminal_style(FILE *out, enum style style)
         [STYLE_RESET] = "\033[0m",
         [STYLE_RED] = "\033[31m",
         [STYLE_GREEN] = "\033[32m",
-        [STYLE_YELLOW] = "\033[33m",
     };
     return is_live(out) ? sequences[style] : "";
 }

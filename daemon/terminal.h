@@ -8,7 +8,6 @@ enum style {
     STYLE_RESET,
     STYLE_RED,
     STYLE_GREEN,
-    STYLE_YELLOW,
 };
 
 // The escape sequence, "" where there is to be none.

@@ -78,11 +78,6 @@ void buf_cut(struct buf *buf, size_t at, size_t n)
     }
 }
 
-void buf_consume(struct buf *buf, size_t n)
-{
-    buf_cut(buf, 0, n < buf->length ? n : buf->length);
-}
-
 void buf_truncate(struct buf *buf, size_t length)
 {
     if (length < buf->length) {

@@ -22,9 +22,6 @@ int buf_printf(struct buf *buf, const char *format, ...) _printf_(2, 3) _must_ch
 // Removes n bytes from at on, which are there.
 void buf_cut(struct buf *buf, size_t at, size_t n);
 
-// Removes n bytes from the front.
-void buf_consume(struct buf *buf, size_t n);
-
 // Removes what is beyond length, which is at most what it has.
 void buf_truncate(struct buf *buf, size_t length);
 

@@ -50,20 +50,3 @@ bool error_is_own(const struct error *err)
     return err->code == ECANCELED || err->code == ENOMEM || err->code == EMFILE ||
            err->code == ENFILE;
 }
-
-const char *error_kind_name(enum error_kind kind)
-{
-    switch (kind) {
-    case ERROR_NONE:
-        return "none";
-    case ERROR_TRANSIENT:
-        return "transient";
-    case ERROR_CONFLICT:
-        return "conflict";
-    case ERROR_PERMANENT:
-        return "permanent";
-    case ERROR_FATAL:
-        return "fatal";
-    }
-    return "unknown";
-}

@@ -41,5 +41,3 @@ int error_oom(struct error *err);
 // Whether it says nothing about the other side: the request was cancelled, or the process lacks
 // memory or descriptors.
 bool error_is_own(const struct error *err);
-
-const char *error_kind_name(enum error_kind kind);

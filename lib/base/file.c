@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-static int read_all(int fd, char *data, size_t size, size_t *ret_length)
+int file_read_some(int fd, char *data, size_t size, size_t *ret_length)
 {
     size_t length = 0;
     while (length < size) {
@@ -38,7 +38,7 @@ int file_read(const char *path, size_t max, char **ret, size_t *ret_length)
         return -ENOMEM;
     }
     size_t length = 0;
-    int r = read_all(fd, data, max + 1, &length);
+    int r = file_read_some(fd, data, max + 1, &length);
     if (r == 0 && length > max) {
         r = -EFBIG;
     }

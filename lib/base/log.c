@@ -33,11 +33,6 @@ void log_set_level(enum log_level level)
     log_state.level = level;
 }
 
-enum log_level log_get_level(void)
-{
-    return log_state.level;
-}
-
 bool log_is_enabled(enum log_level level)
 {
     return log_state.sink != NULL && level <= log_state.level;

@@ -43,7 +43,6 @@ typedef void (*log_sink_fn)(void *ctx, const struct log_record *record);
 // Before the first call lines are dropped.
 void log_set_sink(log_sink_fn sink, void *ctx);
 void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 bool log_is_enabled(enum log_level level);
 
 void log_emit(const struct log_record *record);

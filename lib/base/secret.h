@@ -11,9 +11,7 @@ struct secrets;
 // Returns 0 with *ret, or -ENOMEM.
 int secrets_new(struct secrets **ret);
 
-// Of a value every part counts that is repeated as it is also where quotes, backslashes and line
-// ends are escaped, and that is long enough not to be a word or a number which ordinary messages
-// have.
+// A value is split at characters that get escaped; each piece of at least 6 bytes is hidden.
 #define SECRET_BYTES_MIN 6
 // Returns 0 or -ENOMEM.
 int secrets_add(struct secrets *secrets, const char *value);

@@ -201,6 +201,15 @@ unsigned str_distance(const char *a, const char *b)
     return row[length_b];
 }
 
+uint64_t str_hash(const char *s)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *s != '\0'; s++) {
+        hash = (hash ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
 bool str_is_utf8(const char *s)
 {
     // The first byte's range, and the range of the second; the rest are 80..BF (RFC 3629).

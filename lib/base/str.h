@@ -38,5 +38,9 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 // (UINT_MAX).
 unsigned str_distance(const char *a, const char *b);
 
+// FNV-1a, 64 bits: tells texts apart, but hides nothing, since a text that has the hash is soon
+// found. http://www.isthe.com/chongo/tech/comp/fnv/
+uint64_t str_hash(const char *s);
+
 // Whether s is well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool str_is_utf8(const char *s);

@@ -59,20 +59,6 @@ int strmap_merge(struct strmap *map, const struct strmap *source)
     return 0;
 }
 
-bool strmap_equal(const struct strmap *a, const struct strmap *b)
-{
-    if (a->count != b->count) {
-        return false;
-    }
-    for (size_t i = 0; i < a->count; i++) {
-        if (!str_equal(a->entries[i].key, b->entries[i].key) ||
-            !str_equal(a->entries[i].value, b->entries[i].value)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void strmap_done(struct strmap *map)
 {
     for (size_t i = 0; i < map->count; i++) {

@@ -26,7 +26,6 @@ const char *strmap_get(const struct strmap *map, const char *key);
 // Sets every entry of source in map. Returns 0 or -ENOMEM (map may hold a part).
 int strmap_merge(struct strmap *map, const struct strmap *source);
 
-bool strmap_equal(const struct strmap *a, const struct strmap *b);
 void strmap_done(struct strmap *map);
 
 #define strmap_foreach(map, entry)                                                                 \

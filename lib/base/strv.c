@@ -34,19 +34,6 @@ bool strv_contains(const struct strv *list, const char *s)
     return false;
 }
 
-bool strv_equal(const struct strv *a, const struct strv *b)
-{
-    if (a->count != b->count) {
-        return false;
-    }
-    for (size_t i = 0; i < a->count; i++) {
-        if (!str_equal(a->items[i], b->items[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void strv_done(struct strv *list)
 {
     for (size_t i = 0; i < list->count; i++) {

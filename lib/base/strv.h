@@ -19,5 +19,4 @@ int strv_add(struct strv *list, const char *s);
 int strv_add_unique(struct strv *list, const char *s);
 
 bool strv_contains(const struct strv *list, const char *s);
-bool strv_equal(const struct strv *a, const struct strv *b); // same strings, same order
 void strv_done(struct strv *list);

@@ -1,6 +1,6 @@
 // From a file to the effective configuration.
 
-#include "lib/base/buf.h"
+#include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "lib/config/internal.h"
 
@@ -10,26 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define READ_CHUNK 16384
-
-static int read_all(int fd, struct buf *out)
-{
-    char chunk[READ_CHUNK];
-    for (;;) {
-        size_t room = out->max - out->length;
-        ssize_t n = read(fd, chunk, room < sizeof(chunk) ? room : sizeof(chunk));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return n < 0 ? -errno : 0;
-        }
-        int r = buf_append(out, chunk, (size_t)n);
-        if (r < 0) {
-            return r;
-        }
-    }
-}
+#define TEXT_MAX (YAML_BYTES_MAX + 1)
 
 static bool is_same(const struct stat *a, const struct stat *b)
 {
@@ -39,23 +20,33 @@ static bool is_same(const struct stat *a, const struct stat *b)
 
 // Reads at most one byte more than the reader accepts, so that it can say so. A file that is
 // replaced meanwhile is read as it was; one that is written to would be a mixture, and is -EBUSY.
-// Returns 0 or -errno.
-static int read_file(const char *file, struct buf *out)
+// Returns 0 with *ret owned by the caller, or -errno.
+static int read_file(const char *file, char **ret, size_t *ret_length)
 {
+    _cleanup_free_ char *text = malloc(TEXT_MAX);
     _cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat before;
     struct stat after;
+    size_t length = 0;
+    if (text == NULL) {
+        return -ENOMEM;
+    }
     if (fd < 0 || fstat(fd, &before) < 0) {
         return -errno;
     }
-    int r = read_all(fd, out);
+    int r = file_read_some(fd, text, TEXT_MAX, &length);
     if (r < 0) {
         return r;
     }
     if (fstat(fd, &after) < 0) {
         return -errno;
     }
-    return S_ISREG(before.st_mode) && !is_same(&before, &after) ? -EBUSY : 0;
+    if (S_ISREG(before.st_mode) && !is_same(&before, &after)) {
+        return -EBUSY;
+    }
+    *ret = TAKE_PTR(text);
+    *ret_length = length;
+    return 0;
 }
 
 // Hands the problems over. Returns -EINVAL or -ENOMEM.
@@ -152,8 +143,9 @@ int config_parse(const char *text, size_t length, const char *file,
 int config_load(const char *file, bool must_exist, const struct config_environment *environment,
                 struct config **ret, struct config_problems *ret_problems)
 {
-    _cleanup_buf_ struct buf text = BUF_INIT(YAML_BYTES_MAX + 1);
-    int r = read_file(file, &text);
+    _cleanup_free_ char *text = NULL;
+    size_t length = 0;
+    int r = read_file(file, &text, &length);
     if (r == -ENOMEM) {
         return r;
     }
@@ -164,7 +156,7 @@ int config_load(const char *file, bool must_exist, const struct config_environme
         return r < 0 ? r : give_problems(&problems, ret_problems);
     }
     bool from_file = r == 0;
-    r = config_parse(buf_str(&text), text.length, file, environment, ret, ret_problems);
+    r = config_parse(from_file ? text : "", length, file, environment, ret, ret_problems);
     if (r == 0) {
         (*ret)->from_file = from_file;
     }

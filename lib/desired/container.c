@@ -96,22 +96,12 @@ json_t *desired_container_spec(const struct desired_container *container)
                      container->host_port, "RestartPolicy", "Name", container->restart_policy);
 }
 
-// FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/
-static uint64_t hash_text(const char *s)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *s != '\0'; s++) {
-        hash = (hash ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
 int desired_container_digest(const struct desired_container *container, char **ret)
 {
     json_auto_t *spec = desired_container_spec(container);
     _cleanup_buf_ struct buf text = BUF_INIT(SPEC_BYTES_MAX);
     int r = json_print(&text, spec, JSON_COMPACT | JSON_SORT_KEYS);
-    char *digest = r < 0 ? NULL : str_printf("%016" PRIx64, hash_text(buf_str(&text)));
+    char *digest = r < 0 ? NULL : str_printf("%016" PRIx64, str_hash(buf_str(&text)));
     if (digest == NULL) {
         return r < 0 ? r : -ENOMEM;
     }

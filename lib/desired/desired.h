@@ -26,8 +26,9 @@ void desired_container_done(struct desired_container *container);
 // The body of POST /containers/create for it; the caller owns the reference. NULL: out of memory.
 json_t *desired_container_spec(const struct desired_container *container);
 
-// A digest (hex) of the spec, to recognise in memory a spec that did not come up. Not a secret, not
-// reversible. Caller frees *ret.
+// A digest (hex) of the spec, to recognise in memory a spec that did not come up. The environment's
+// values are in it and a short one could be guessed from it, so it is for no message and no file.
+// Returns 0 with *ret owned by the caller, or -ENOMEM or -EFBIG.
 int desired_container_digest(const struct desired_container *container, char **ret);
 
 // The text of hosts.toml for every alias.

@@ -1,9 +1,5 @@
 #include "lib/plan/condition.h"
 
-#include "lib/base/str.h"
-
-#include <errno.h>
-
 static const struct {
     const char *name;
     bool settling;
@@ -43,17 +39,6 @@ const char *ready_name(enum ready ready)
 const char *reason_name(enum reason reason)
 {
     return reasons[reason].name;
-}
-
-int reason_from_name(const char *name, enum reason *ret)
-{
-    for (enum reason reason = 0; reason < _REASON_COUNT; reason++) {
-        if (str_equal(reasons[reason].name, name)) {
-            *ret = reason;
-            return 0;
-        }
-    }
-    return -EINVAL;
 }
 
 bool reason_is_settling(enum reason reason)

@@ -43,9 +43,8 @@ struct condition {
     char *message; // one line, says what to do; "" when converged
 };
 
-const char *ready_name(enum ready ready);                 // "True", "False", "Unknown"
-const char *reason_name(enum reason reason);              // "Converged", …
-int reason_from_name(const char *name, enum reason *ret); // 0 or -EINVAL
+const char *ready_name(enum ready ready);    // "True", "False", "Unknown"
+const char *reason_name(enum reason reason); // "Converged", …
 
 // Whether waiting may help by itself (Converging, Unavailable, ApiUnreachable, NodeNotRunning …),
 // so that `apply` goes on until its timeout.

@@ -135,7 +135,7 @@ static void *serve(void *ctx)
     while (receive(fd, &request)) {
         note_request(connection->server, &request);
         const struct http_server_route *route = find_route(connection->server, request.data);
-        buf_consume(&request, request.length);
+        buf_truncate(&request, 0);
         if (!answer(fd, route) || route->then == HTTP_SERVER_CLOSE) {
             break;
         }

@@ -1,6 +1,7 @@
 #include "tests/support/config_test.h"
 
 #include "lib/base/str.h"
+#include "tests/support/equal.h"
 #include "tests/support/random.h"
 #include "tests/support/repeat.h"
 
@@ -22,7 +23,7 @@ static void assert_registry_equal(const struct config_registry *a, const struct 
     assert_string_equal(a->storage, b->storage);
     assert_int_equal(a->restart, b->restart);
     assert_int_equal(a->delete_enabled, b->delete_enabled);
-    assert_true(strmap_equal(&a->environment, &b->environment));
+    assert_maps_equal(&a->environment, &b->environment);
 }
 
 static void assert_ui_equal(const struct config_ui *a, const struct config_ui *b)
@@ -35,7 +36,7 @@ static void assert_ui_equal(const struct config_ui *a, const struct config_ui *b
     assert_string_equal(a->url, b->url);
     assert_string_equal(a->path, b->path);
     assert_string_equal(a->ingress_class, b->ingress_class);
-    assert_true(strmap_equal(&a->environment, &b->environment));
+    assert_maps_equal(&a->environment, &b->environment);
 }
 
 static void assert_config_equal(const struct config *a, const struct config *b)
@@ -43,8 +44,8 @@ static void assert_config_equal(const struct config *a, const struct config *b)
     assert_registry_equal(&a->registry, &b->registry);
     assert_ui_equal(&a->ui, &b->ui);
     assert_string_equal(a->network, b->network);
-    assert_true(strv_equal(&a->clusters, &b->clusters));
-    assert_true(strv_equal(&a->nodes.aliases, &b->nodes.aliases));
+    assert_lists_equal(&a->clusters, &b->clusters);
+    assert_lists_equal(&a->nodes.aliases, &b->nodes.aliases);
     assert_int_equal(a->nodes.skip_verify, b->nodes.skip_verify);
     assert_string_equal(a->docker.host, b->docker.host);
     assert_int_equal(a->docker.tls, b->docker.tls);

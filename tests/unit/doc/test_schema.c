@@ -4,6 +4,7 @@
 #include "lib/base/strv.h"
 #include "lib/doc/path.h"
 #include "lib/doc/schema.h"
+#include "tests/support/equal.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -340,8 +341,8 @@ static void print_one(const struct sample *sample)
     assert_int_equal(sample->colour, again.colour);
     assert_string_equal(sample->name, again.name);
     assert_true(str_equal(sample->file, again.file));
-    assert_true(strv_equal(&sample->list, &again.list));
-    assert_true(strmap_equal(&sample->map, &again.map));
+    assert_lists_equal(&sample->list, &again.list);
+    assert_maps_equal(&sample->map, &again.map);
     assert_string_equal(sample->custom, again.custom);
     assert_string_equal(sample->inner, again.inner);
 }
