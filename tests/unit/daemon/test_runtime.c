@@ -23,10 +23,10 @@ static const char *below_root(const char *path, char there[PATH_SIZE])
     return there;
 }
 
-int lstat(const char *restrict path, struct stat *restrict st)
+int lstat(const char *restrict file, struct stat *restrict buf)
 {
     char there[PATH_SIZE];
-    return fstatat(AT_FDCWD, below_root(path, there), st, AT_SYMLINK_NOFOLLOW);
+    return fstatat(AT_FDCWD, below_root(file, there), buf, AT_SYMLINK_NOFOLLOW);
 }
 
 int mkdir(const char *path, mode_t mode)
@@ -48,11 +48,11 @@ static void look_at_lock(void)
     }
 }
 
-ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
+ssize_t pwrite(int fd, const void *buf, size_t n, off_t offset)
 {
-    ssize_t n = pwrite64(fd, data, size, offset);
+    ssize_t written = pwrite64(fd, buf, n, offset);
     look_at_lock();
-    return n;
+    return written;
 }
 
 int ftruncate(int fd, off_t length)
