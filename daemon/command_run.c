@@ -44,8 +44,7 @@ static const int signal_numbers[SIGNAL_COUNT] = {
 struct daemon {
     const struct options *options;
     const char *config_file;
-    bool
-        must_exist; // the file: it was named, or read once, and is only being replaced when missing
+    bool must_exist; // the file, since it was named or was there once
     struct session *session;
     struct instance instance;
     uv_signal_t signals[SIGNAL_COUNT];
