@@ -191,7 +191,7 @@ class DamagedContainer(RecreateTest):
         with self.engine.lock:
             container.server.close()
             self.engine.containers.remove(container)
-        self.engine.wait("POST .*/containers/.*/start$", count=3, answered=True)
+        self.engine.wait("POST .*/networks/kind/connect", count=2, answered=True)
         daemon.wait_converged()
         self.assert_registry()
 
