@@ -89,6 +89,16 @@ bool str_ends_with(const char *s, const char *suffix)
     return length >= suffix_length && strcmp(s + length - suffix_length, suffix) == 0;
 }
 
+bool str_is_path_within(const char *path, const char *directory)
+{
+    if (!str_starts_with(path, directory)) {
+        return false;
+    }
+    const char *rest = path + strlen(directory);
+    return (*rest == '/' || *rest == '\0') && strstr(rest, "/../") == NULL &&
+           !str_ends_with(rest, "/..");
+}
+
 // The length of the UTF-8 sequence at s (RFC 3629, section 4), 0 when it is none.
 static size_t utf8_length(const unsigned char *s)
 {

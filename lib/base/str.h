@@ -22,6 +22,10 @@ bool str_empty(const char *s);                // NULL is empty
 bool str_starts_with(const char *s, const char *prefix);
 bool str_ends_with(const char *s, const char *suffix);
 
+// Whether an absolute path is the directory or something below it. A path with a ".." in it is not:
+// where that leads is not looked at.
+bool str_is_path_within(const char *path, const char *directory);
+
 // Replaces control characters and bytes that are no UTF-8 by '?' in place (line ends and tabs by a
 // space), so that text from outside, cut anywhere, fits a line of a log or a status and JSON.
 void str_make_printable(char *s);

@@ -130,6 +130,13 @@ static bool changes_port(const struct config *config, const char *value)
     return !str_ends_with(value, ":5000");
 }
 
+// Only there is the host's directory mounted (WORLD_REGISTRY_STORAGE).
+static bool leaves_storage(const struct config *config, const char *value)
+{
+    (void)config;
+    return !str_is_path_within(value, "/var/lib/registry");
+}
+
 static bool is_always_wrong(const struct config *config, const char *value)
 {
     (void)config;
@@ -148,6 +155,10 @@ static const struct {
      "contradicts registry.delete; leave it out and set registry.delete"},
     {"registry.environment", "REGISTRY_HTTP_ADDR", changes_port,
      "must keep the port 5000; the port on the host is a part of registry.listen"},
+    {"registry.environment", "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", leaves_storage,
+     "must be /var/lib/registry or below it: only what is there is kept in registry.storage, "
+     "images "
+     "elsewhere would be lost with the container"},
     {"ui.environment", "URL", is_always_wrong, "is set by the program; use ui.url"},
     {"ui.environment", "REGISTRY_URL", is_always_wrong, "is set by the program; use ui.url"},
     {"ui.environment", "REGISTRY_TITLE", is_always_wrong, "is set by the program; use ui.title"},
@@ -207,8 +218,11 @@ static int complete_aliases(struct checker *checker)
     strv_done(&config->nodes.aliases);
     config->nodes.aliases = TAKE_STRUCT(aliases);
     if (config->nodes.aliases.count > ALIASES_MAX) {
-        return complain(checker, "nodes.aliases",
-                        "must have at most 32 entries with the three that are always added");
+        char text[128];
+        (void)snprintf(text, sizeof(text),
+                       "must have at most %d entries with the three that are always added",
+                       ALIASES_MAX);
+        return complain(checker, "nodes.aliases", text);
     }
     return 0;
 }
