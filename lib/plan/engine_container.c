@@ -70,7 +70,6 @@ static const struct world_container *find_renamed(const struct engine_plan *p)
     for (size_t i = 0; i < p->engine->container_count; i++) {
         const struct world_container *container = &p->engine->containers[i];
         if (engine_is_stray(p, container) && engine_can_return(container) &&
-            str_equal(container->storage, p->config->registry.storage) &&
             (found == NULL || (engine_is_up(container) && !engine_is_up(found)))) {
             found = container;
         }
@@ -106,7 +105,7 @@ static void plan_absent(struct engine_plan *p)
         return;
     }
     engine_prepare(p);
-    engine_create(p, p->previous == NULL ? "create" : "recreate", &diffs, false);
+    engine_create(p, p->previous == NULL ? "create" : "recreate", p->previous, &diffs, false);
     engine_stop_others(p, NULL, "stop");
     engine_start(p, NULL, "start");
 }
@@ -140,6 +139,10 @@ static bool recreate_is_blocked(struct engine_plan *p)
         engine_judge_name_taken(p);
         return true;
     }
+    if (engine_holds_images(p->main)) {
+        engine_judge_holds_images(p);
+        return true;
+    }
     return storage_is_bad(p);
 }
 
@@ -156,7 +159,7 @@ static void replace_dead(struct engine_plan *p)
     }
     engine_prepare(p);
     engine_remove(p, p->main, "recreate", false);
-    engine_create(p, "create", NULL, true);
+    engine_create(p, "create", NULL, NULL, true);
     engine_stop_others(p, NULL, "stop");
     engine_start(p, NULL, "start");
 }
@@ -172,7 +175,7 @@ static void recreate(struct engine_plan *p, struct field_diffs *diffs)
     if (action != NULL) {
         action_take_diffs(action, diffs);
     }
-    engine_create(p, "create", NULL, true);
+    engine_create(p, "create", p->main, NULL, true);
     engine_stop_others(p, NULL, "stop");
     if (engine_is_up(p->main)) {
         engine_act(p, (struct action_template){.type = ACTION_CONTAINER_STOP,
@@ -303,10 +306,7 @@ void engine_plan_container(struct engine_plan *p)
     } else if (ours) {
         plan_present(p);
     } else {
-        engine_judge(p, REASON_NAME_CONFLICT,
-                     "another container has the name %s; rename or remove it, or change "
-                     "registry.name",
-                     p->config->registry.name);
+        engine_judge_foreign(p);
     }
     const struct action *pending = engine_pending(p);
     if (pending != NULL) {

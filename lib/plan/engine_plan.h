@@ -51,10 +51,8 @@ void engine_judge(struct engine_plan *p, enum reason reason, const char *format,
 bool engine_is_labelled(const struct world_container *container);
 bool engine_is_own(const struct engine_plan *p, const struct world_container *container);
 
-// Whether it may be taken over without a label: a registry over the same storage.
-bool engine_is_adoptable(const struct engine_plan *p, const struct world_container *container);
-
-// Own, but neither main nor previous.
+// Labelled, but neither main nor previous. A container gets the labels of its image, so one made of
+// an image of the registry's container has them too: it takes the storage to tell a registry.
 bool engine_is_stray(const struct engine_plan *p, const struct world_container *container);
 
 // Whether its processes are there, so that it is to be stopped and cannot be started.
@@ -67,6 +65,20 @@ bool engine_endpoint_is_stale(const struct engine_plan *p, const struct world_co
 // Whether it is not up and is attached to the network while there is none: no start can succeed,
 // and only a container that knows nothing of the network can take its place.
 bool engine_lacks_network(const struct engine_plan *p, const struct world_container *container);
+
+// engine_adopt.c
+
+// Whether the declared directory is mounted where the image keeps its images, and whether the
+// variable that names that place has it somewhere else: they would go with the container.
+bool engine_has_storage(const struct engine_plan *p, const struct world_container *container);
+bool engine_holds_images(const struct world_container *container);
+
+// Whether it may be taken over without a label.
+bool engine_is_adoptable(const struct engine_plan *p, const struct world_container *container);
+
+// Say why main is left alone: it is not adoptable, or it holds its images itself.
+void engine_judge_foreign(struct engine_plan *p);
+void engine_judge_holds_images(struct engine_plan *p);
 
 // engine_fields.c: appends what differs and needs another container; labels are compared where
 // there are some. Values of environment variables stay out.
@@ -93,8 +105,10 @@ void engine_unpause(struct engine_plan *p, const char *name);
 void engine_take_name(struct engine_plan *p, const struct world_container *container,
                       const char *verb);
 
-// Creates the declared container; takes the list out of diffs.
-void engine_create(struct engine_plan *p, const char *verb, struct field_diffs *diffs, bool step);
+// Creates the declared container in the place of another (NULL: of none), whose id it keeps if that
+// was adopted; takes the list out of diffs.
+void engine_create(struct engine_plan *p, const char *verb, const struct world_container *replaced,
+                   struct field_diffs *diffs, bool step);
 
 // By id: whoever has the name by then may not be ours.
 void engine_remove(struct engine_plan *p, const struct world_container *container, const char *verb,

@@ -28,7 +28,8 @@ void engine_plan_removal(struct engine_plan *p)
 {
     for (size_t i = 0; i < p->engine->container_count; i++) {
         const struct world_container *container = &p->engine->containers[i];
-        if (container == p->blocker || !engine_is_own(p, container)) {
+        bool named = container == p->main || container == p->previous;
+        if (!(named ? engine_is_own(p, container) : engine_is_stray(p, container))) {
             continue;
         }
         if (container->state == CONTAINER_REMOVING) {

@@ -75,10 +75,20 @@ void engine_take_name(struct engine_plan *p, const struct world_container *conta
     }
 }
 
-void engine_create(struct engine_plan *p, const char *verb, struct field_diffs *diffs, bool step)
+// An adopted container has no label of its own that tells whose it is.
+static int label_adopted(json_t *spec, const struct world_container *replaced)
+{
+    return replaced == NULL || engine_is_labelled(replaced)
+               ? 0
+               : json_object_set_new(json_object_get(spec, "Labels"), WORLD_LABEL_REPLACES,
+                                     json_string(replaced->id));
+}
+
+void engine_create(struct engine_plan *p, const char *verb, const struct world_container *replaced,
+                   struct field_diffs *diffs, bool step)
 {
     json_auto_t *spec = desired_container_spec(&p->desired);
-    if (spec == NULL) {
+    if (spec == NULL || label_adopted(spec, replaced) < 0) {
         p->oom = true;
         return;
     }

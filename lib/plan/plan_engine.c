@@ -61,39 +61,14 @@ bool engine_is_own(const struct engine_plan *p, const struct world_container *co
 {
     return engine_is_labelled(container) &&
            (str_equal(owner(container), p->config->registry.name) ||
-            str_equal(container->storage, p->config->registry.storage));
-}
-
-// Whether the last component of the image's repository has the word, e.g. "docker.io/registry:2".
-static bool image_is_registry(const char *image)
-{
-    const char *slash = strrchr(image, '/');
-    const char *name = slash == NULL ? image : slash + 1;
-    const char *word = strstr(name, "registry");
-    return word != NULL && word < name + strcspn(name, ":@");
-}
-
-static bool binds_registry_port(const struct world_container *container)
-{
-    for (size_t i = 0; i < container->binding_count; i++) {
-        if (str_equal(container->bindings[i].container_port, WORLD_REGISTRY_PORT_KEY)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool engine_is_adoptable(const struct engine_plan *p, const struct world_container *container)
-{
-    return !engine_is_labelled(container) &&
-           str_equal(container->storage, p->config->registry.storage) &&
-           (image_is_registry(container->image) || binds_registry_port(container));
+            engine_has_storage(p, container));
 }
 
 bool engine_is_stray(const struct engine_plan *p, const struct world_container *container)
 {
     return container != p->main && container != p->previous && container != p->blocker &&
-           engine_is_own(p, container);
+           engine_is_labelled(container) && engine_has_storage(p, container) &&
+           !engine_holds_images(container);
 }
 
 bool engine_is_up(const struct world_container *container)
@@ -116,6 +91,15 @@ bool engine_lacks_network(const struct engine_plan *p, const struct world_contai
            world_container_endpoint(container, p->config->network) != NULL;
 }
 
+// Whether it is the adopted container of a recreate: it has no label, and is not somebody's backup
+// if the one that has taken its place says so.
+static bool is_adopted(const struct engine_plan *p, const struct world_container *named)
+{
+    bool begun =
+        p->main == NULL || str_equal(strmap_get(&p->main->labels, WORLD_LABEL_REPLACES), named->id);
+    return begun && engine_is_adoptable(p, named);
+}
+
 static int engine_begin(struct engine_plan *p)
 {
     p->container_resource = resource_container(p->config);
@@ -134,9 +118,7 @@ static int engine_begin(struct engine_plan *p)
     }
     p->main = world_engine_container(p->engine, p->config->registry.name);
     const struct world_container *named = world_engine_container(p->engine, p->previous_name);
-    // One without a label is the adopted one of a recreate, unless none has begun yet.
-    bool begun = p->main == NULL || engine_is_own(p, p->main);
-    if (named != NULL && (engine_is_own(p, named) || (begun && engine_is_adoptable(p, named)))) {
+    if (named != NULL && (engine_is_own(p, named) || is_adopted(p, named))) {
         p->previous = named;
     } else {
         p->blocker = named;

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <string.h>
-
 const struct world_endpoint *world_container_endpoint(const struct world_container *container,
                                                       const char *network)
 {
@@ -72,6 +70,7 @@ void world_container_done(struct world_container *container)
     secrets_free(container->secrets);
     free(container->restart_policy);
     free(container->storage);
+    free(container->other_mount);
     strmap_done(&container->environment);
     strmap_done(&container->labels);
     for (size_t i = 0; i < container->binding_count; i++) {

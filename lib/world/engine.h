@@ -17,6 +17,9 @@
 #define WORLD_LABEL_OWNER "io.hostk8s.registryd.owner"
 // The declared environment's names, comma-separated, so that a removed one is seen as drift.
 #define WORLD_LABEL_ENVIRONMENT "io.hostk8s.registryd.environment"
+// The id of the container that an adoption replaces by this one: it tells that, which has no label,
+// apart from somebody's backup of the same name.
+#define WORLD_LABEL_REPLACES "io.hostk8s.registryd.replaces"
 // Ends the name of the container that a recreate replaces, until the new one answers.
 #define WORLD_PREVIOUS_SUFFIX "-previous"
 // kind's own labels (kind pkg/cluster/constants/constants.go).
@@ -63,6 +66,8 @@ struct world_container {
     int64_t started_s; // Unix time, 0 when never started
     char *restart_policy;
     char *storage; // host path mounted at WORLD_REGISTRY_STORAGE, NULL: none or a volume
+    bool storage_is_volume;
+    char *other_mount; // where in the container something else is mounted, NULL: nowhere
     struct strmap environment;
     struct secrets *secrets; // the values that were declared when it was made
     struct strmap labels;

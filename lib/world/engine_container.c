@@ -122,14 +122,23 @@ static int decode_error(const char *text, char **ret)
     return *ret == NULL ? -ENOMEM : 0;
 }
 
-static int decode_storage(const json_t *mounts, char **ret)
+static int decode_mounts(const json_t *mounts, struct world_container *container)
 {
     size_t index = 0;
     json_t *mount = NULL;
     json_array_foreach (mounts, index, mount) {
-        if (str_equal(json_get_string(mount, "Destination", NULL), WORLD_REGISTRY_STORAGE) &&
-            str_equal(json_get_string(mount, "Type", NULL), "bind")) {
-            return copy_optional(ret, json_get_string(mount, "Source", NULL));
+        const char *type = json_get_string(mount, "Type", NULL);
+        const char *destination = json_get_string(mount, "Destination", NULL);
+        int r = 0;
+        if (!str_equal(destination, WORLD_REGISTRY_STORAGE)) {
+            r = copy_optional(&container->other_mount, destination);
+        } else if (str_equal(type, "bind")) {
+            r = copy_optional(&container->storage, json_get_string(mount, "Source", NULL));
+        } else {
+            container->storage_is_volume = str_equal(type, "volume");
+        }
+        if (r < 0) {
+            return r;
         }
     }
     return 0;
@@ -226,7 +235,7 @@ static int decode_parts(const json_t *inspect, struct world_container *container
         copy_text(&container->name, inspect_name(inspect)) < 0 ||
         copy_text(&container->image, json_get_string(inspect, "Config", "Image", NULL)) < 0 ||
         str_replace(&container->restart_policy, str_empty(policy) ? "no" : policy) < 0 ||
-        decode_storage(json_get_array(inspect, "Mounts", NULL), &container->storage) < 0 ||
+        decode_mounts(json_get_array(inspect, "Mounts", NULL), container) < 0 ||
         decode_environment(json_get_array(inspect, "Config", "Env", NULL),
                            &container->environment) < 0 ||
         decode_labels(json_get_object(inspect, "Config", "Labels", NULL), &container->labels) < 0 ||

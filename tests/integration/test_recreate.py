@@ -155,6 +155,36 @@ class Adoption(RecreateTest):
         self.assertIs(self.registry(), found)
         self.assertEqual(found.state, "running")
 
+    def test_backup_of_the_name_of_a_recreate_is_left_alone(self):
+        daemon = self.converged_daemon()
+        spec = {key: value for key, value in self.registry().spec.items() if key != "Labels"}
+        backup = self.engine.add_container(PREVIOUS, spec, start=False)
+        backup.state = "exited"
+        self.wait_passes(2)
+        self.assertIs(self.engine.find(PREVIOUS), backup)
+        self.change_port()
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_reason(CONTAINER, "NameConflict", f"needs the name {PREVIOUS}")
+        self.assertIs(self.engine.find(PREVIOUS), backup)
+
+    def test_copy_with_the_labels_of_an_image_is_left_alone(self):
+        self.engine.images["copy"] = "answers"
+        daemon = self.converged_daemon()
+        copy = self.engine.add_container("copy", {"Image": "copy", "Labels": self.registry().labels})
+        self.wait_passes(2)
+        daemon.wait_converged()
+        self.assertIs(self.engine.find("copy"), copy)
+        self.assertEqual(copy.state, "running")
+
+    def test_with_another_mount_it_is_left_alone(self):
+        self.engine.images["registry:2"] = "answers"
+        spec = self.registry_spec()
+        spec["HostConfig"]["Binds"].append("/srv/auth:/auth")
+        found = self.engine.add_container(REGISTRY, spec)
+        daemon = self.daemon()
+        daemon.wait_reason(CONTAINER, "NameConflict", "a mount at /auth")
+        self.assertIs(self.registry(), found)
+
     def test_stopped_one_is_started(self):
         self.engine.images["registry:2"] = "answers"
         found = self.engine.add_container(REGISTRY, self.registry_spec(), start=False)
@@ -253,6 +283,13 @@ class Interruption(RecreateTest):
 
     def test_after_each_request(self):
         self.assert_every_interruption_heals(True, lambda number: self.change_port())
+
+    def test_adoption_after_each_request(self):
+        def change(number):
+            self.registry().spec["Labels"] = {}  # as if somebody had made it
+            self.change_port()
+
+        self.assert_every_interruption_heals(True, change)
 
     def test_environment_after_each_request(self):
         def change(number):

@@ -167,26 +167,6 @@ static void spec_was_rejected(struct scene *scene)
     container->state = CONTAINER_EXITED;
 }
 
-static void name_is_foreign(struct scene *scene)
-{
-    struct world_container *container = model_engine_add(scene->model, "hostk8s-registry");
-    sample_set(&container->image, "nginx");
-    sample_set(&container->storage, "/srv/a");
-}
-
-static void is_adopted(struct scene *scene)
-{
-    scene_unlabel(scene_add_main(scene));
-}
-
-static void is_adopted_by_its_image(struct scene *scene)
-{
-    struct world_container *container = model_engine_add(scene->model, "hostk8s-registry");
-    sample_set(&container->image, "ghcr.io:443/mirror/registry@sha256:1");
-    sample_set(&container->storage, "/srv/a");
-    container->state = CONTAINER_RUNNING;
-}
-
 static void says_what_is_no_line(struct scene *scene)
 {
     scene_add_previous(scene);
@@ -201,6 +181,10 @@ static void has_fields_that_are_no_lines(struct scene *scene)
     sample_set(&container->image, "registry\n\x1b[31m:1");
     container->state = CONTAINER_EXITED;
 }
+
+#define WAITS                                                                                      \
+    "network/kind/hostk8s-registry False Converging: waits for container/hostk8s-registry to "     \
+    "run\n"
 
 static const struct engine_case cases[] = {
     {starts_from_nothing, "storage-make /srv/a (make storage)\n"
@@ -323,22 +307,6 @@ static const struct engine_case cases[] = {
                         "container/hostk8s-registry False PortInUse: it was tried\n"
                         "network/kind/hostk8s-registry False Converging: waits for "
                         "container/hostk8s-registry to run\n"},
-    {name_is_foreign, "container/hostk8s-registry False NameConflict: another container has the "
-                      "name hostk8s-registry; rename or remove it, or change registry.name\n"
-                      "network/kind/hostk8s-registry False Converging: waits for "
-                      "container/hostk8s-registry to run\n"},
-    {is_adopted, "container/hostk8s-registry True Converged: \n"
-                 "network/kind/hostk8s-registry True Converged: \n"},
-    {is_adopted_by_its_image,
-     "container-rename hostk8s-registry > hostk8s-registry-previous (recreate!) image: "
-     "ghcr.io:443/mirror/registry@sha256:1 -> registry:2, listen: absent -> 127.0.0.1:5002, "
-     "environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
-     "container-create hostk8s-registry (create+)\n"
-     "container-stop hostk8s-registry-previous (stop+)\n"
-     "container-start hostk8s-registry (start+)\n"
-     "network-connect hostk8s-registry > kind (attach)\n"
-     "container/hostk8s-registry False Converging: recreate is pending\n"
-     "network/kind/hostk8s-registry False Converging: attach is pending\n"},
     {says_what_is_no_line,
      "container-remove id-2 (put back!) hostk8s-registry: present -> absent\n"
      "container-rename hostk8s-registry-previous > hostk8s-registry (put back+)\n"

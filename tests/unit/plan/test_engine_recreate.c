@@ -163,12 +163,49 @@ static void a_stray_of_another_storage_runs(struct scene *scene)
     sample_set(&container->storage, "/srv/b");
 }
 
+static void a_copy_is_left(struct scene *scene)
+{
+    a_stray_of_another_storage_runs(scene);
+    (void)scene_add_main(scene);
+}
+
+static void a_stray_holds_images(struct scene *scene)
+{
+    a_stray_is_left(scene);
+    assert_int_equal(strmap_set(&scene->world->containers[0].environment,
+                                "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/data"),
+                     0);
+}
+
+static void a_copy_is_left_at_the_end(struct scene *scene)
+{
+    a_stray_of_another_storage_runs(scene);
+    scene->unwanted = true;
+}
+
+static void a_backup_has_the_name(struct scene *scene)
+{
+    scene_unlabel(scene_add_previous(scene));
+    (void)scene_add_main(scene);
+}
+
+static void an_adopted_one_is_replaced(struct scene *scene)
+{
+    a_backup_has_the_name(scene);
+    assert_int_equal(strmap_set(&scene->world->containers[1].labels, WORLD_LABEL_REPLACES, "id-1"),
+                     0);
+}
+
 // Whether it would come up is not waited for.
 #define REPLACED                                                                                   \
     "container-remove id-2 (recreate!) hostk8s-registry: present -> absent\n"                      \
     "container/hostk8s-registry False Converging: recreate is pending\n"                           \
     "network/kind/hostk8s-registry False Converging: waits for container/hostk8s-registry to "     \
     "run\n"
+
+#define CONVERGED                                                                                  \
+    "container/hostk8s-registry True Converged: \n"                                                \
+    "network/kind/hostk8s-registry True Converged: \n"
 
 static const struct engine_case cases[] = {
     {is_started_beside_previous, "container/hostk8s-registry False Converging: is started; "
@@ -280,11 +317,18 @@ static const struct engine_case cases[] = {
                       "network/kind/hostk8s-registry True Converged: \n"},
     {a_stray_of_another_storage_runs,
      "container-create hostk8s-registry (create)\n"
-     "container-stop moved (stop+)\n"
      "container-start hostk8s-registry (start+)\n"
      "network-connect hostk8s-registry > kind (attach)\n"
      "container/hostk8s-registry False Converging: create is pending\n"
      "network/kind/hostk8s-registry False Converging: attach is pending\n"},
+    {a_copy_is_left, CONVERGED},
+    {a_stray_holds_images, CONVERGED},
+    {a_copy_is_left_at_the_end, CONVERGED},
+    {a_backup_has_the_name, CONVERGED},
+    {an_adopted_one_is_replaced,
+     "container-remove id-1 (remove!) hostk8s-registry-previous: present -> absent\n"
+     "container/hostk8s-registry False Converging: remove is pending\n"
+     "network/kind/hostk8s-registry True Converged: \n"},
 };
 
 static void plans(void **unused)
@@ -295,10 +339,41 @@ static void plans(void **unused)
     }
 }
 
+// Cut off after any of its actions, an adoption goes on with the container that it began with.
+static void adoption_is_finished(void **unused)
+{
+    (void)unused;
+    for (size_t limit = 1; limit <= 5; limit++) {
+        struct scene scene;
+        scene_begin(&scene);
+        struct world_container *adopted = scene_add_main(&scene);
+        scene_unlabel(adopted);
+        sample_set(&adopted->image, "registry:1");
+        size_t actions = 0;
+        for (size_t round = 0; round == 0 || actions > 0; round++) {
+            assert_true(round < 8);
+            model_engine_observe(scene.model, scene.config);
+            const struct plan_input input = {
+                .config = scene.config, .engine = scene.world, .wanted = true};
+            struct plan plan = {0};
+            assert_int_equal(plan_engine(&input, &plan, NULL), 0);
+            actions = plan.action_count;
+            for (size_t i = 0; i < actions && (round > 0 || i < limit); i++) {
+                assert_int_equal(model_engine_act(scene.model, &plan.actions[i], NULL), 0);
+            }
+            plan_done(&plan);
+        }
+        assert_int_equal(scene.world->container_count, 1);
+        assert_string_equal(scene.world->containers[0].image, "registry:2");
+        scene_end(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plans),
+        cmocka_unit_test(adoption_is_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

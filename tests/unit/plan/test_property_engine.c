@@ -22,6 +22,7 @@
 #define ROUNDS_MAX 60
 #define INTERRUPTED_ROUNDS 12
 #define SNAPSHOTS_MAX 8
+#define ROOT_VARIABLE "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY"
 
 static uint64_t state;
 
@@ -68,15 +69,21 @@ static bool is_ours(const struct run *run, const struct world_container *contain
 {
     const char *owner = strmap_get(&container->labels, WORLD_LABEL_OWNER);
     bool same_storage = str_equal(container->storage, run->config->registry.storage);
-    if (owner != NULL) {
-        return str_equal(owner, run->config->registry.name) || same_storage;
-    }
     const struct world_container *main =
         world_engine_container(run->model->world, run->config->registry.name);
-    bool replaced = str_equal(container->name, "hostk8s-registry-previous") &&
-                    (main == NULL || is_labelled(main));
+    bool is_previous = str_equal(container->name, "hostk8s-registry-previous");
+    bool elsewhere = strmap_get(&container->environment, ROOT_VARIABLE) != NULL;
+    if (owner != NULL && (container == main || is_previous)) {
+        return str_equal(owner, run->config->registry.name) || same_storage;
+    }
+    if (owner != NULL) {
+        return same_storage && !elsewhere;
+    }
+    bool replaced =
+        is_previous &&
+        (main == NULL || str_equal(strmap_get(&main->labels, WORLD_LABEL_REPLACES), container->id));
     return run->wanted && (container == main || replaced) && same_storage &&
-           container->binding_count > 0;
+           container->binding_count > 0 && !elsewhere && container->other_mount == NULL;
 }
 
 static void make_container(struct run *run, const char *name)
@@ -112,6 +119,12 @@ static void make_container(struct run *run, const char *name)
     if (pick(4) > 0) {
         assert_int_equal(
             strmap_set(&container->environment, "REGISTRY_STORAGE_DELETE_ENABLED", "true"), 0);
+    }
+    if (pick(10) == 0) {
+        assert_int_equal(strmap_set(&container->environment, ROOT_VARIABLE, "/data"), 0);
+    }
+    if (pick(10) == 0) {
+        sample_set(&container->other_mount, "/auth");
     }
     const char *owner = PICK(owners);
     if (owner != NULL) {

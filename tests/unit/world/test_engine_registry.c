@@ -1,0 +1,58 @@
+// What the engine's answers tell of the registry's container: what is mounted where, and who has
+// its port.
+#include "lib/world/engine.h"
+
+#include "lib/base/str.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static json_t *parse(const char *text)
+{
+    json_t *json = json_loads(text, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static void mounts_are_told_apart(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *mounts;
+        const char *storage;
+        bool is_volume;
+        const char *other;
+    } cases[] = {
+        {"[]", NULL, false, NULL},
+        {"[{\"Type\":\"bind\",\"Source\":\"/a\",\"Destination\":\"/var/lib/registry\"}]", "/a",
+         false, NULL},
+        {"[{\"Type\":\"volume\",\"Name\":\"v\",\"Source\":\"/var/lib/docker/volumes/v/_data\","
+         "\"Destination\":\"/var/lib/registry\"}]",
+         NULL, true, NULL},
+        {"[{\"Type\":\"bind\",\"Source\":\"/a\",\"Destination\":\"/var/lib/registry\"},"
+         "{\"Type\":\"bind\",\"Source\":\"/b\",\"Destination\":\"/auth\"}]",
+         "/a", false, "/auth"},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_free_ char *text =
+            str_printf("{\"Id\":\"1\",\"Name\":\"/r\",\"Mounts\":%s}", cases[i].mounts);
+        json_auto_t *json = parse(text);
+        struct world_container container;
+        assert_int_equal(world_container_decode(json, &container, NULL), 0);
+        assert_true(str_equal(container.storage, cases[i].storage));
+        assert_int_equal(container.storage_is_volume, cases[i].is_volume);
+        assert_true(str_equal(container.other_mount, cases[i].other));
+        world_container_done(&container);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mounts_are_told_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
