@@ -229,8 +229,10 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
          world_engine_registry_ids(answer, config->registry.name, &ids, &error) < 0)) {
         err = &error;
     } else if (err == NULL &&
-               world_engine_infer(answer, config->registry.name, config->registry.image,
-                                  config->network, look->engine) < 0) {
+               (world_engine_infer(answer, config->registry.name, config->registry.image,
+                                   config->network, look->engine) < 0 ||
+                world_engine_find_port_holder(answer, config->registry.listen_address,
+                                              config->registry.listen_port, look->engine) < 0)) {
         (void)error_oom(&error);
         err = &error;
     }

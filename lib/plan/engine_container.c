@@ -34,10 +34,10 @@ bool engine_answers(const struct engine_plan *p)
 
 void engine_judge_start_error(struct engine_plan *p, const char *text)
 {
-    char listen[PLAN_LISTEN_SIZE];
-    plan_listen_text(p->config, listen, sizeof(listen));
     if (plan_port_is_taken(text)) {
-        engine_judge(p, REASON_PORT_IN_USE, PLAN_PORT_IN_USE, listen);
+        char taken[PLAN_PORT_TEXT_SIZE];
+        plan_port_text(p->input, taken, sizeof(taken));
+        engine_judge(p, REASON_PORT_IN_USE, "%s", taken);
     } else {
         engine_judge(p, REASON_ERROR, "the container does not start: %s", text);
     }

@@ -129,9 +129,9 @@ enum reason outcome_of_action(const struct plan_input *input, const struct actio
     bool creates = action->type == ACTION_CONTAINER_CREATE;
     bool starts = action->type == ACTION_CONTAINER_START;
     if ((creates || starts) && plan_port_is_taken(error->text)) {
-        char listen[PLAN_LISTEN_SIZE];
-        plan_listen_text(input->config, listen, sizeof(listen));
-        return say(message, size, REASON_PORT_IN_USE, PLAN_PORT_IN_USE, listen);
+        char taken[PLAN_PORT_TEXT_SIZE];
+        plan_port_text(input, taken, sizeof(taken));
+        return say(message, size, REASON_PORT_IN_USE, "%s", taken);
     }
     if ((creates || action->type == ACTION_CONTAINER_RENAME) && error->status == 409) {
         return say(message, size, REASON_NAME_CONFLICT,

@@ -245,6 +245,28 @@ bool plan_port_is_taken(const char *engine_text)
            strstr(engine_text, "address already in use") != NULL;
 }
 
+// Of the registry's own containers one may have had it a moment ago.
+static const char *port_holder(const struct plan_input *input)
+{
+    const char *name = input->config->registry.name;
+    const char *holder = input->engine == NULL ? NULL : input->engine->port_holder;
+    if (holder == NULL || !str_starts_with(holder, name)) {
+        return holder;
+    }
+    const char *rest = holder + strlen(name);
+    return *rest == '\0' || str_equal(rest, WORLD_PREVIOUS_SUFFIX) ? NULL : holder;
+}
+
+void plan_port_text(const struct plan_input *input, char *text, size_t size)
+{
+    char listen[PLAN_LISTEN_SIZE];
+    plan_listen_text(input->config, listen, sizeof(listen));
+    const char *holder = port_holder(input);
+    (void)snprintf(text, size, "%s is taken by %s%s; change registry.listen or free the port",
+                   listen, holder == NULL ? "another process" : "container ",
+                   holder == NULL ? "" : holder);
+}
+
 char *resource_container(const struct config *config)
 {
     return str_printf("container/%s", config->registry.name);

@@ -59,6 +59,8 @@ void plan_listen_text(const struct config *config, char *text, size_t size);
 // Whether a sentence of the engine says that the port of a container is taken. The engine has no
 // code for it: it answers 500 (moby daemon/network, libnetwork portallocator).
 bool plan_port_is_taken(const char *engine_text);
-#define PLAN_PORT_IN_USE "%s is taken by another process; change registry.listen or free the port"
+// Says who has it: a container, as far as the engine's list tells, else some process.
+#define PLAN_PORT_TEXT_SIZE 512
+void plan_port_text(const struct plan_input *input, char *text, size_t size);
 #define PLAN_NETWORK_MISSING "there is no network %s; kind creates it with the first cluster"
 #define PLAN_NODE_NOT_RUNNING "the node is not running; start it with `docker start %s`"

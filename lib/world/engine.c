@@ -100,6 +100,7 @@ void world_engine_free(struct world_engine *engine)
     }
     free(engine->containers);
     free(engine->network_id);
+    free(engine->port_holder);
     for (size_t i = 0; i < engine->node_count; i++) {
         free(engine->nodes[i].id);
         free(engine->nodes[i].name);

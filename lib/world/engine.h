@@ -119,6 +119,7 @@ struct world_engine {
     bool image_present; // registry.image is on the engine
     bool network_present;
     char *network_id;
+    char *port_holder;        // the running container that publishes registry.listen, NULL: none
     struct world_node *nodes; // of every kind cluster, sorted by name
     size_t node_count;
     struct world_api *apis;
@@ -147,6 +148,11 @@ int world_engine_registry_ids(const json_t *list, const char *name, struct strv 
 // image_present then. Returns 0 or -ENOMEM.
 int world_engine_infer(const json_t *list, const char *name, const char *image, const char *network,
                        struct world_engine *engine);
+
+// Sets port_holder to the name of the listed container that has published the address and port, the
+// registry's own or another. Returns 0 or -ENOMEM.
+int world_engine_find_port_holder(const json_t *list, const char *address, uint16_t port,
+                                  struct world_engine *engine);
 
 // When a container ended, from its inspect: Unix time, 0 when it never ran.
 int64_t world_container_stopped_s(const json_t *inspect);

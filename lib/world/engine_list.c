@@ -239,3 +239,37 @@ int world_engine_infer(const json_t *list, const char *name, const char *image, 
     }
     return 0;
 }
+
+static bool is_every_address(const char *address)
+{
+    return str_empty(address) || str_equal(address, "0.0.0.0") || str_equal(address, "::");
+}
+
+static bool publishes(const json_t *item, const char *address, uint16_t port)
+{
+    size_t index = 0;
+    json_t *published = NULL;
+    json_array_foreach (json_get_array(item, "Ports", NULL), index, published) {
+        const char *its_address = json_get_string(published, "IP", NULL);
+        if (json_get_int(published, 0, "PublicPort", NULL) == port &&
+            str_equal(json_get_string(published, "Type", NULL), "tcp") &&
+            (str_equal(its_address, address) || is_every_address(its_address) ||
+             is_every_address(address))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int world_engine_find_port_holder(const json_t *list, const char *address, uint16_t port,
+                                  struct world_engine *engine)
+{
+    size_t index = 0;
+    json_t *item = NULL;
+    json_array_foreach (list, index, item) {
+        if (item_name(item) != NULL && publishes(item, address, port)) {
+            return str_replace(&engine->port_holder, item_name(item));
+        }
+    }
+    return 0;
+}

@@ -185,6 +185,13 @@ class Adoption(RecreateTest):
         daemon.wait_reason(CONTAINER, "NameConflict", "a mount at /auth")
         self.assertIs(self.registry(), found)
 
+    def test_port_of_another_container_is_told(self):
+        self.engine.images["registry:2"] = "answers"
+        other = self.engine.add_container("other", self.registry_spec())
+        other.ports = [{"IP": "127.0.0.1", "PrivatePort": 5000, "PublicPort": self.port, "Type": "tcp"}]
+        daemon = self.daemon()
+        daemon.wait_reason(CONTAINER, "PortInUse", "is taken by container other;")
+
     def test_stopped_one_is_started(self):
         self.engine.images["registry:2"] = "answers"
         found = self.engine.add_container(REGISTRY, self.registry_spec(), start=False)

@@ -76,6 +76,18 @@ static void is_stopped_by_a_taken_port(struct scene *scene)
     sample_set(&scene->world->containers[0].state_error, "port is already allocated");
 }
 
+static void is_stopped_by_the_port_of_a_container(struct scene *scene)
+{
+    is_stopped_by_a_taken_port(scene);
+    sample_set(&scene->world->port_holder, "hostk8s-registry-old");
+}
+
+static void is_stopped_by_the_port_of_the_previous_one(struct scene *scene)
+{
+    is_stopped_by_a_taken_port(scene);
+    sample_set(&scene->world->port_holder, "hostk8s-registry-previous");
+}
+
 static void is_paused(struct scene *scene)
 {
     scene_add_main(scene)->state = CONTAINER_PAUSED;
@@ -233,6 +245,15 @@ static const struct engine_case cases[] = {
      "change registry.listen or free the port\n"
      "network/kind/hostk8s-registry False Converging: waits for container/hostk8s-registry to "
      "run\n"},
+    {is_stopped_by_the_port_of_a_container,
+     "container-start hostk8s-registry (start)\n"
+     "container/hostk8s-registry False PortInUse: 127.0.0.1:5002 is taken by container "
+     "hostk8s-registry-old; "
+     "change registry.listen or free the port\n" WAITS},
+    {is_stopped_by_the_port_of_the_previous_one,
+     "container-start hostk8s-registry (start)\n"
+     "container/hostk8s-registry False PortInUse: 127.0.0.1:5002 is taken by another process; "
+     "change registry.listen or free the port\n" WAITS},
     {is_paused, "container-unpause hostk8s-registry (unpause)\n"
                 "container/hostk8s-registry False Converging: unpause is pending\n"
                 "network/kind/hostk8s-registry False Converging: waits for "

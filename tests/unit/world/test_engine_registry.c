@@ -49,10 +49,38 @@ static void mounts_are_told_apart(void **unused)
     }
 }
 
+static void port_holder_is_found(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *address;
+        uint16_t port;
+        const char *holder;
+    } cases[] = {
+        {"127.0.0.1", 5002, "a"}, {"127.0.0.1", 5003, "b"}, {"10.0.0.1", 5002, NULL},
+        {"10.0.0.1", 5003, "b"},  {"0.0.0.0", 5002, "a"},   {"127.0.0.1", 53, NULL},
+    };
+    json_auto_t *list = parse("["
+                              "{\"Names\":[\"/a\"],\"Ports\":[{\"PrivatePort\":1,\"Type\":\"tcp\"},"
+                              "{\"IP\":\"127.0.0.1\",\"PublicPort\":5002,\"Type\":\"tcp\"}]},"
+                              "{\"Names\":[\"/b\"],\"Ports\":["
+                              "{\"IP\":\"0.0.0.0\",\"PublicPort\":5003,\"Type\":\"tcp\"},"
+                              "{\"IP\":\"0.0.0.0\",\"PublicPort\":53,\"Type\":\"udp\"}]}]");
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct world_engine *engine = calloc(1, sizeof(*engine));
+        assert_non_null(engine);
+        assert_int_equal(
+            world_engine_find_port_holder(list, cases[i].address, cases[i].port, engine), 0);
+        assert_true(str_equal(engine->port_holder, cases[i].holder));
+        world_engine_free(engine);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mounts_are_told_apart),
+        cmocka_unit_test(port_holder_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
