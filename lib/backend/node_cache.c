@@ -80,7 +80,9 @@ struct world_node_files *node_files_copy(const struct world_node_files *files)
     for (size_t i = 0; i < files->dir_count; i++) {
         struct world_hosts_dir *dir = &copy->dirs[copy->dir_count++];
         if (str_replace(&dir->name, files->dirs[i].name) < 0 ||
-            str_replace(&dir->content, files->dirs[i].content) < 0) {
+            str_replace(&dir->content, files->dirs[i].content) < 0 ||
+            str_replace(&dir->not_directory, files->dirs[i].not_directory) < 0 ||
+            str_replace(&dir->not_file, files->dirs[i].not_file) < 0) {
             return NULL;
         }
     }

@@ -1,5 +1,6 @@
 // {"version": "0.1.0", "nodes": {"kind-worker": {"container": "ID", "configPath": 1,
-//   "stamps": [["/etc/containerd/config.toml", "…"], …], "dirs": [["localhost:5002", "…"], …]}}}
+//   "stamps": [["/etc/containerd/config.toml", "…"], …],
+//   "dirs": [["localhost:5002", "…", null, null], …]}}}
 // Another version may make something else of the same files, so it starts anew.
 #include "lib/backend/node_cache.h"
 
@@ -9,23 +10,20 @@
 
 #include <errno.h>
 
-static int append_pair(json_t *list, const char *name, const char *value)
-{
-    return json_array_append_new(list, json_pack("[s, s?]", name, value));
-}
-
 static json_t *cache_to_json(const struct node_cache *cache)
 {
     json_auto_t *stamps = json_array();
     json_auto_t *dirs = json_array();
     for (size_t i = 0; i < cache->stamp_count; i++) {
-        if (append_pair(stamps, cache->stamps[i].path, cache->stamps[i].stamp) < 0) {
+        const struct path_stamp *stamp = &cache->stamps[i];
+        if (json_array_append_new(stamps, json_pack("[s, s?]", stamp->path, stamp->stamp)) < 0) {
             return NULL;
         }
     }
     for (size_t i = 0; i < cache->files->dir_count; i++) {
         const struct world_hosts_dir *dir = &cache->files->dirs[i];
-        if (append_pair(dirs, dir->name, dir->content) < 0) {
+        if (json_array_append_new(dirs, json_pack("[s, s?, s?, s?]", dir->name, dir->content,
+                                                  dir->not_directory, dir->not_file)) < 0) {
             return NULL;
         }
     }
@@ -47,17 +45,19 @@ json_t *node_caches_to_json(const struct sorted *caches)
     return json_pack("{s:s, s:O}", "version", PROGRAM_VERSION, "nodes", nodes);
 }
 
-// One of append_pair's, both copied.
-static int read_pair(const json_t *pair, char **ret_name, char **ret_value)
+// The texts of a list, copied; only the first one is never null.
+static int read_texts(const json_t *list, char **const *targets, size_t count)
 {
-    const char *name = json_string_value(json_array_get(pair, 0));
-    const json_t *value = json_array_get(pair, 1);
-    if (name == NULL || !(json_is_string(value) || json_is_null(value))) {
-        return -EBADMSG;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *value = json_array_get(list, i);
+        if (!json_is_string(value) && !(i > 0 && json_is_null(value))) {
+            return -EBADMSG;
+        }
+        if (str_replace(targets[i], json_string_value(value)) < 0) {
+            return -ENOMEM;
+        }
     }
-    return str_replace(ret_name, name) < 0 || str_replace(ret_value, json_string_value(value)) < 0
-               ? -ENOMEM
-               : 0;
+    return 0;
 }
 
 static int read_stamps(struct node_cache *cache, const json_t *stamps)
@@ -66,7 +66,8 @@ static int read_stamps(struct node_cache *cache, const json_t *stamps)
     int r = cache->stamps == NULL ? -ENOMEM : 0;
     for (size_t i = 0; r == 0 && i < json_array_size(stamps); i++) {
         struct path_stamp *stamp = &cache->stamps[cache->stamp_count++];
-        r = read_pair(json_array_get(stamps, i), &stamp->path, &stamp->stamp);
+        char **const targets[] = {&stamp->path, &stamp->stamp};
+        r = read_texts(json_array_get(stamps, i), targets, ELEMENTS(targets));
     }
     return r;
 }
@@ -83,7 +84,8 @@ static int read_files(struct node_cache *cache, const json_t *dirs, int64_t conf
     int r = files->dirs == NULL ? -ENOMEM : 0;
     for (size_t i = 0; r == 0 && i < json_array_size(dirs); i++) {
         struct world_hosts_dir *dir = &files->dirs[files->dir_count++];
-        r = read_pair(json_array_get(dirs, i), &dir->name, &dir->content);
+        char **const targets[] = {&dir->name, &dir->content, &dir->not_directory, &dir->not_file};
+        r = read_texts(json_array_get(dirs, i), targets, ELEMENTS(targets));
         if (r == 0 && !world_hosts_name_is_valid(dir->name)) {
             r = -EBADMSG;
         }

@@ -4,7 +4,8 @@
 // content: a change in between shows at the next look.
 //
 // A directory that comes or goes beside those of interest changes the stamp of the one above. The
-// first look of a process takes that as well: no event has told it what happened before.
+// first look of a process also checks the parent directory's stamp: no event has told it what
+// happened before.
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
@@ -124,15 +125,15 @@ static struct world_hosts_dir *get_dir(struct world_node_files *files, const cha
 }
 
 // From "certs.d/NAME" and "certs.d/NAME/hosts.toml" to directories with their hosts.toml.
-static int add_entry(struct world_node_files *files, const char *path, const char *content)
+static int add_entry(struct world_node_files *files, const char *path,
+                     const struct docker_file *file)
 {
     if (!str_starts_with(path, WORLD_CERTS_DIR "/")) {
         return 0;
     }
     const char *rest = path + strlen(WORLD_CERTS_DIR "/");
     const char *slash = strchr(rest, '/');
-    bool is_hosts = slash != NULL && str_equal(slash + 1, WORLD_HOSTS_FILE);
-    if ((slash != NULL && !is_hosts) || (slash == NULL && content != NULL)) {
+    if (slash != NULL && !str_equal(slash + 1, WORLD_HOSTS_FILE)) {
         return 0;
     }
     _cleanup_free_ char *name = str_dup_n(rest, strcspn(rest, "/"));
@@ -146,7 +147,15 @@ static int add_entry(struct world_node_files *files, const char *path, const cha
     if (dir == NULL) {
         return -ENOMEM;
     }
-    return is_hosts && content != NULL ? str_replace(&dir->content, content) : 0;
+    bool is_directory = file->content == NULL && file->special == NULL;
+    if (slash == NULL) {
+        return is_directory ? 0
+                            : str_replace(&dir->not_directory,
+                                          file->special == NULL ? "a file" : file->special);
+    }
+    return file->content != NULL
+               ? str_replace(&dir->content, file->content)
+               : str_replace(&dir->not_file, is_directory ? "a directory" : file->special);
 }
 
 // The tree comes as "containerd/config.toml", "containerd/certs.d/…".
@@ -160,7 +169,7 @@ static int add_file(struct node_look *look, const struct docker_file *file)
     if (str_equal(path, "config.toml") && file->content != NULL) {
         return str_replace(&look->config_toml, file->content);
     }
-    return add_entry(look->files, path, file->content);
+    return add_entry(look->files, path, file);
 }
 
 static void on_tree(void *ctx, const struct docker_file *files, size_t count,

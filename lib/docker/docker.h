@@ -108,12 +108,12 @@ typedef void (*docker_stamp_fn)(void *ctx, const char *stamp, const struct error
 int docker_path_stamp(struct docker *docker, const char *container, const char *path,
                       docker_stamp_fn done, void *ctx, struct error *err);
 
-// A regular file in a tar body. Directories, links and devices are not followed and not listed,
-// except that directories appear with content NULL.
+// A file in a tar body. Only a regular one has a content: nothing is followed.
 struct docker_file {
     char *path;    // relative, no "." or ".." component, no leading '/'
-    char *content; // NUL-terminated, NULL for a directory
+    char *content; // NUL-terminated, NULL for a directory and what `special` says
     size_t length;
+    const char *special; // "a symbolic link", "a device", …, static; NULL for a file or directory
 };
 #define DOCKER_FILES_MAX 1024
 #define DOCKER_FILE_BYTES_MAX (1024u * 1024u)

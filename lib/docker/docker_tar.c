@@ -126,22 +126,41 @@ static int read_content(struct archive *archive, struct archive_entry *entry,
     return 0;
 }
 
+// What an entry is that is neither a regular file nor a directory, NULL when it is one of them. The
+// second name that a tar has of a file is a hard link, of the type of what it names.
+static const char *special_of(struct archive_entry *entry)
+{
+    static const struct {
+        mode_t type;
+        const char *words;
+    } specials[] = {
+        {AE_IFLNK, "a symbolic link"}, {AE_IFCHR, "a device"},  {AE_IFBLK, "a device"},
+        {AE_IFIFO, "a pipe"},          {AE_IFSOCK, "a socket"},
+    };
+    if (archive_entry_hardlink(entry) != NULL) {
+        return "a hard link";
+    }
+    mode_t type = archive_entry_filetype(entry);
+    for (size_t i = 0; i < ELEMENTS(specials); i++) {
+        if (type == specials[i].type) {
+            return specials[i].words;
+        }
+    }
+    return type == AE_IFREG || type == AE_IFDIR ? NULL : "no regular file";
+}
+
 static int read_entry(struct archive *archive, struct archive_entry *entry, struct file_list *list,
                       struct error *err)
 {
-    // The one is NULL for bytes that are not UTF-8, the other for what the locale cannot express.
+    // The UTF-8 getter fails on invalid UTF-8, the plain one on what the locale cannot express.
     const char *path = archive_entry_pathname_utf8(entry);
     path = path == NULL ? archive_entry_pathname(entry) : path;
-    mode_t type = archive_entry_filetype(entry);
-    bool is_directory = type == AE_IFDIR;
-    // A hard link has the type of what it names.
-    if ((type != AE_IFREG && !is_directory) || archive_entry_hardlink(entry) != NULL) {
-        return 0;
-    }
+    const char *special = special_of(entry);
+    bool is_directory = special == NULL && archive_entry_filetype(entry) == AE_IFDIR;
     if (is_directory && path != NULL && (strcmp(path, ".") == 0 || strcmp(path, "./") == 0)) {
         return 0;
     }
-    struct docker_file file = {0};
+    struct docker_file file = {.special = special};
     int r = path == NULL ? -EINVAL : clean_path(path, &file.path);
     if (r == -ENOMEM) {
         return error_oom(err);
@@ -150,8 +169,9 @@ static int read_entry(struct archive *archive, struct archive_entry *entry, stru
         return error_set(err, ERROR_PERMANENT, EBADMSG, "tar: %s", PATH_REFUSED);
     }
     list->files[list->count++] = file;
-    return is_directory ? 0
-                        : read_content(archive, entry, list, &list->files[list->count - 1], err);
+    return is_directory || special != NULL
+               ? 0
+               : read_content(archive, entry, list, &list->files[list->count - 1], err);
 }
 
 static int grow(struct file_list *list)

@@ -21,7 +21,7 @@ struct node_plan {
     // Borrowed from plan until the next action: every write comes before the first removal.
     struct action *write;
     struct action *removal;
-    char *foreign; // path of the first file or directory that is in the way
+    char *foreign; // what the first file or directory is that is in the way, and where
 };
 
 static bool is_own(const struct world_hosts_dir *dir)
@@ -29,22 +29,26 @@ static bool is_own(const struct world_hosts_dir *dir)
     return dir->content != NULL && str_starts_with(dir->content, DESIRED_HOSTS_MARK);
 }
 
+static char *dir_path(const char *dir)
+{
+    return str_printf("%s/%s/%s", WORLD_CERTS_PARENT, WORLD_CERTS_DIR, dir);
+}
+
 static char *hosts_path(const char *dir)
 {
     return str_printf("%s/%s/%s/%s", WORLD_CERTS_PARENT, WORLD_CERTS_DIR, dir, WORLD_HOSTS_FILE);
 }
 
-static int note_foreign(struct node_plan *p, char *path)
+// instead: what it is when it is not what the path is for, NULL when it is. Frees path.
+static int note_foreign(struct node_plan *p, char *path, const char *instead)
 {
-    if (path == NULL) {
-        return -ENOMEM;
+    if (path != NULL && p->foreign == NULL) {
+        p->foreign = instead == NULL
+                         ? str_printf("%s was not made by this program", path)
+                         : str_printf("%s is %s, which this program never makes", path, instead);
     }
-    if (p->foreign == NULL) {
-        p->foreign = path;
-    } else {
-        free(path);
-    }
-    return 0;
+    free(path);
+    return p->foreign == NULL ? -ENOMEM : 0;
 }
 
 static size_t line_length(const char *at)
@@ -129,9 +133,8 @@ static int check_shadow(struct node_plan *p, const char *alias)
     if (name == NULL) {
         return -ENOMEM;
     }
-    return world_node_files_dir(p->files, name) == NULL
-               ? 0
-               : note_foreign(p, str_printf("%s/%s/%s", WORLD_CERTS_PARENT, WORLD_CERTS_DIR, name));
+    const struct world_hosts_dir *dir = world_node_files_dir(p->files, name);
+    return dir == NULL ? 0 : note_foreign(p, dir_path(name), dir->not_directory);
 }
 
 static int plan_alias(struct node_plan *p, const char *alias)
@@ -141,6 +144,12 @@ static int plan_alias(struct node_plan *p, const char *alias)
         return r;
     }
     const struct world_hosts_dir *dir = world_node_files_dir(p->files, alias);
+    if (dir != NULL && dir->not_directory != NULL) {
+        return note_foreign(p, dir_path(alias), dir->not_directory);
+    }
+    if (dir != NULL && dir->not_file != NULL) {
+        return note_foreign(p, hosts_path(alias), dir->not_file);
+    }
     if (dir == NULL || dir->content == NULL) {
         return add_write(p, alias, NULL);
     }
@@ -150,7 +159,7 @@ static int plan_alias(struct node_plan *p, const char *alias)
     if (is_own(dir) || desired_hosts_is_script(dir->content)) {
         return add_write(p, alias, dir->content);
     }
-    return note_foreign(p, hosts_path(alias));
+    return note_foreign(p, hosts_path(alias), NULL);
 }
 
 static int plan_files(struct node_plan *p)
@@ -179,8 +188,7 @@ static int judge(struct node_plan *p)
     const char *cluster = p->node->cluster;
     if (p->foreign != NULL) {
         return plan_add_condition(plan, p->resource, cluster, READY_FALSE, REASON_FOREIGN_FILE,
-                                  "%s was not made by this program; remove it or drop the alias",
-                                  p->foreign);
+                                  "%s; remove it or drop the alias", p->foreign);
     }
     if (plan->action_count > 0) {
         return plan_add_condition(plan, p->resource, cluster, READY_FALSE, REASON_CONVERGING,

@@ -21,6 +21,8 @@ void world_node_files_free(struct world_node_files *files)
     for (size_t i = 0; i < files->dir_count; i++) {
         free(files->dirs[i].name);
         free(files->dirs[i].content);
+        free(files->dirs[i].not_directory);
+        free(files->dirs[i].not_file);
     }
     free(files->dirs);
     free(files);

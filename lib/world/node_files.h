@@ -23,6 +23,9 @@ enum config_path {
 struct world_hosts_dir {
     char *name;    // "localhost:5000", "_default", …
     char *content; // of its hosts.toml, NULL when there is none
+    // What has the place of the directory, or of its hosts.toml, and is none ("a symbolic link").
+    char *not_directory;
+    char *not_file;
 };
 
 struct world_node_files {

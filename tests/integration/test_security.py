@@ -242,16 +242,47 @@ class Answers(HostileTest):
                 self.watch(daemon)
                 self.engine.clear_faults()
 
+    def fault_entry(self, path, kind):
+        """The worker's tree with something else in the place of the path."""
+        tree, top = self.worker.tree, "/etc/containerd"
+        members = [
+            (name.removeprefix("/etc/"), tarfile.REGTYPE, "", tree.files[name])
+            for name in tree.below(f"{top}/certs.d")
+            if tree.files[name] is not None and not f"{name}/".startswith(f"{top}/certs.d/{path}/")
+        ]
+        self.fault_tree(*members, (f"containerd/certs.d/{path}", kind, "containerd/config.toml", b""))
+        tree.write(f"{top}/config.toml", tree.text(f"{top}/config.toml"))  # so that the files are read again
+
     def test_tar_with_links_and_devices(self):
-        """They are no files: nothing is read through them, and they are no hosts.toml."""
-        name = f"containerd/certs.d/localhost:{self.port}/hosts.toml"
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE):
-            with self.subTest(kind=kind):
-                self.fault_tree((name, kind, "/etc/passwd", b""))
-                result = self.run_program("plan", status=2)
-                self.assertRegex(result.stdout, rf"(?m)/localhost:{self.port}/hosts.toml: \(none\) -> present$")
-                self.assertNotIn("root:", result.stdout)
-                self.engine.clear_faults()
+        """Nothing is read through them, and what somebody put there is not overwritten."""
+        alias = f"localhost:{self.port}"
+        kinds = {
+            tarfile.SYMTYPE: "a symbolic link",
+            tarfile.LNKTYPE: "a hard link",
+            tarfile.CHRTYPE: "a device",
+            tarfile.BLKTYPE: "a device",
+            tarfile.FIFOTYPE: "a pipe",
+        }
+        self.apply()
+        for path in (f"{alias}/hosts.toml", alias, f"localhost_{self.port}_"):
+            for kind, words in kinds.items():
+                with self.subTest(path=path, kind=kind):
+                    self.fault_entry(path, kind)
+                    before = self.engine.mark()
+                    result = self.run_program("apply", status=1)
+                    self.assertRegex(result.stdout, rf"(?m)^{WORKER}: ForeignFile: .*/certs.d/{path} is {words}, ")
+                    self.assertEqual(self.engine.since(before, "PUT .*/archive"), [])
+                    self.engine.clear_faults()
+
+    def test_link_is_kept_in_mind(self):
+        """The next process knows of it without reading the files again."""
+        self.apply()
+        self.fault_entry(f"localhost:{self.port}", tarfile.SYMTYPE)
+        self.run_program("apply", status=1)
+        before = self.engine.mark()
+        result = self.run_program("apply", status=1)
+        self.assertRegex(result.stdout, rf"(?m)^{WORKER}: ForeignFile: .* is a symbolic link, ")
+        self.assertEqual(self.engine.since(before, f"GET .*/{self.worker.id}/archive"), [])
 
     def test_tar_with_sizes_that_are_not_true(self):
         huge = tarfile.TarInfo("containerd/certs.d/a:1/hosts.toml")

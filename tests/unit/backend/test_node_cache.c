@@ -182,8 +182,10 @@ static const char *const unfit[] = {
     NODES(ENTRY("\"id\"", "1", "[[\"a\",1]]", "[]")),
     NODES(ENTRY("\"id\"", "1", "[[\"a\"]]", "[]")),
     NODES(ENTRY("\"id\"", "1", "[]", "[\"a\"]")),
-    NODES(ENTRY("\"id\"", "1", "[]", "[[\"../../x\",\"\"]]")),
-    NODES(ENTRY("\"id\"", "1", "[]", "[[\"\",\"\"]]")),
+    NODES(ENTRY("\"id\"", "1", "[]", "[[\"../../x\",\"\",null,null]]")),
+    NODES(ENTRY("\"id\"", "1", "[]", "[[\"\",\"\",null,null]]")),
+    NODES(ENTRY("\"id\"", "1", "[]", "[[\"a\",\"\"]]")), // before links were told apart
+    NODES(ENTRY("\"id\"", "1", "[]", "[[\"a\",null,1,null]]")),
 };
 
 static void test_unfit(void **state)

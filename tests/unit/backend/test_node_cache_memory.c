@@ -16,7 +16,8 @@
 static const char text[] =
     "{\"version\":\"" PROGRAM_VERSION "\",\"nodes\":{"
     "\"a\":{\"container\":\"1\",\"configPath\":1,\"stamps\":[[\"/x\",\"s\"],[\"/y\",null]],"
-    "\"dirs\":[[\"localhost:5000\",\"server = 1\\n\"],[\"_default\",null]]},"
+    "\"dirs\":[[\"localhost:5000\",\"server = 1\\n\",null,null],"
+    "[\"localhost:5002\",null,null,\"a pipe\"],[\"_default\",null,\"a file\",null]]},"
     "\"b\":{\"container\":\"2\",\"configPath\":2,\"stamps\":[[\"/x\",\"s\"]],\"dirs\":[]}}}";
 
 static int load(struct sorted *caches)
@@ -50,7 +51,7 @@ static int attempt_print(void *ctx)
     json_object_foreach (json_object_get(json, "nodes"), node, value) {
         assert_int_equal(json_object_size(value), 4);
         assert_int_equal(json_array_size(json_object_get(value, "stamps")), node[0] == 'a' ? 2 : 1);
-        assert_int_equal(json_array_size(json_object_get(value, "dirs")), node[0] == 'a' ? 2 : 0);
+        assert_int_equal(json_array_size(json_object_get(value, "dirs")), node[0] == 'a' ? 3 : 0);
     }
     return r;
 }

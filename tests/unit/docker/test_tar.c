@@ -71,13 +71,13 @@ static void test_round_trip(void **state)
     char text[] = "server = \"http://hostk8s-registry:5000\"\n";
     char empty[] = "";
     const struct docker_file files[] = {
-        {paths[0], text, sizeof(text) - 1},
-        {paths[1], binary, 3},
-        {paths[2], empty, 0},
-        {paths[3], NULL, 0},
-        {paths[4], NULL, 0}, // was on the way of the first
-        {long_path, text, sizeof(text) - 1},
-        {paths[5], text, 1},
+        {.path = paths[0], .content = text, .length = sizeof(text) - 1},
+        {.path = paths[1], .content = binary, .length = 3},
+        {.path = paths[2], .content = empty, .length = 0},
+        {.path = paths[3], .content = NULL, .length = 0},
+        {.path = paths[4], .content = NULL, .length = 0}, // was on the way of the first
+        {.path = long_path, .content = text, .length = sizeof(text) - 1},
+        {.path = paths[5], .content = text, .length = 1},
     };
     static const struct {
         const char *path;
@@ -123,7 +123,7 @@ static void test_attributes(void **state)
     (void)state;
     char path[] = "a/b";
     char content[] = "x";
-    const struct docker_file file = {path, content, 1};
+    const struct docker_file file = {.path = path, .content = content, .length = 1};
     struct error err;
     _cleanup_buf_ struct buf tar = BUF_INIT(TAR_MAX);
     time_t before = time(NULL);
@@ -157,14 +157,14 @@ static void test_write_refuses(void **state)
     char content[] = "0123456789";
     struct error err;
     for (size_t i = 0; i < ELEMENTS(paths); i++) {
-        const struct docker_file file = {paths[i], content, 1};
+        const struct docker_file file = {.path = paths[i], .content = content, .length = 1};
         _cleanup_buf_ struct buf tar = BUF_INIT(TAR_MAX);
         assert_int_equal(docker_tar_write(&file, 1, &tar, &err), -EINVAL);
         assert_string_equal(err.text, REFUSED);
         assert_int_equal(tar.length, 0);
     }
     char path[] = "a";
-    const struct docker_file file = {path, content, 10};
+    const struct docker_file file = {.path = path, .content = content, .length = 10};
     _cleanup_buf_ struct buf small = BUF_INIT(600);
     assert_int_equal(docker_tar_write(&file, 1, &small, &err), -EFBIG);
     assert_string_equal(err.text, "tar: the files are too large together");
@@ -206,15 +206,30 @@ static void test_read_refuses(void **state)
     read_one(&longest, 1, EBADMSG, REFUSED);
 }
 
-static void test_read_skips(void **state)
+// Nothing is read through what is no regular file.
+static void test_read_kinds(void **state)
 {
     (void)state;
     static const struct member members[] = {
-        {.path = "./", .type = AE_IFDIR},           {.path = "./a/./b//", .type = AE_IFDIR},
-        {.path = "a/link", .type = AE_IFLNK},       {.path = "../link", .type = AE_IFLNK},
-        {.path = "a/null", .type = AE_IFCHR},       {.path = "a/disk", .type = AE_IFBLK},
-        {.path = "a/fifo", .type = AE_IFIFO},       {.path = "a/b/file", .content = "x"},
-        {.path = "a/hard", .hardlink = "a/b/file"}, {.path = "..a/b..", .content = "y"},
+        {.path = "./", .type = AE_IFDIR},     {.path = "./a/./b//", .type = AE_IFDIR},
+        {.path = "a/link", .type = AE_IFLNK}, {.path = "a/null", .type = AE_IFCHR},
+        {.path = "a/disk", .type = AE_IFBLK}, {.path = "a/fifo", .type = AE_IFIFO},
+        {.path = "a/b/f", .content = "x"},    {.path = "a/hard", .hardlink = "a/b/f"},
+        {.path = "..a/b..", .content = "y"},
+    };
+    static const struct {
+        const char *path;
+        const char *content;
+        const char *special;
+    } expected[] = {
+        {"a/b", NULL, NULL},
+        {"a/link", NULL, "a symbolic link"},
+        {"a/null", NULL, "a device"},
+        {"a/disk", NULL, "a device"},
+        {"a/fifo", NULL, "a pipe"},
+        {"a/b/f", "x", NULL},
+        {"a/hard", NULL, "a hard link"},
+        {"..a/b..", "y", NULL},
     };
     struct buf tar;
     write_members(members, ELEMENTS(members), &tar);
@@ -222,14 +237,16 @@ static void test_read_skips(void **state)
     size_t count = 0;
     struct error err;
     assert_int_equal(docker_tar_read(tar.data, tar.length, &files, &count, &err), 0);
-    assert_int_equal(count, 3);
-    assert_string_equal(files[0].path, "a/b");
-    assert_null(files[0].content);
-    assert_string_equal(files[1].path, "a/b/file");
-    assert_string_equal(files[1].content, "x");
-    assert_string_equal(files[2].path, "..a/b..");
+    assert_int_equal(count, ELEMENTS(expected));
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(files[i].path, expected[i].path);
+        assert_true(str_equal(files[i].content, expected[i].content));
+        assert_true(str_equal(files[i].special, expected[i].special));
+    }
     docker_files_free(files, count);
     buf_done(&tar);
+    static const struct member above = {.path = "../link", .type = AE_IFLNK};
+    read_one(&above, 1, EBADMSG, REFUSED);
 }
 
 static void test_read_bounds(void **state)
@@ -322,7 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_attributes),
         cmocka_unit_test(test_write_refuses), cmocka_unit_test(test_read_refuses),
-        cmocka_unit_test(test_read_skips),    cmocka_unit_test(test_read_bounds),
+        cmocka_unit_test(test_read_kinds),    cmocka_unit_test(test_read_bounds),
         cmocka_unit_test(test_truncated),     cmocka_unit_test(test_not_a_tar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

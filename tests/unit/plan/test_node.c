@@ -157,6 +157,39 @@ static void shadowing_directory_is_named(void **state)
              "program; remove it or drop the alias\n");
 }
 
+static void what_is_no_file_stays(void **state)
+{
+    struct scene *scene = *state;
+    act_all(scene, true);
+    struct world_hosts_dir *dirs = scene->model->files->dirs;
+    sample_set(&dirs[0].content, NULL);
+    sample_set(&dirs[0].not_file, "a symbolic link");
+    plan_one(scene, true,
+             "node/hostk8s-worker False ForeignFile: " CERTS "localhost:5000/hosts.toml is a "
+             "symbolic link, which this program never makes; remove it or drop the alias\n");
+    sample_set(&dirs[0].not_directory, "a device");
+    plan_one(scene, true,
+             "node/hostk8s-worker False ForeignFile: " CERTS "localhost:5000 is a device, which "
+             "this program never makes; remove it or drop the alias\n");
+    plan_one(scene, false,
+             "hosts-remove hostk8s-worker (remove!) " CERTS
+             "localhost:5002/hosts.toml: present -> absent, " CERTS
+             "127.0.0.1:5002/hosts.toml: present -> absent, " CERTS
+             "hostk8s-registry:5000/hosts.toml: present -> absent\n"
+             "node/hostk8s-worker False Converging: remove is pending\n");
+}
+
+static void shadowing_link_is_named(void **state)
+{
+    struct scene *scene = *state;
+    act_all(scene, true);
+    model_engine_add_dir(scene->model, "localhost_5000_", NULL);
+    sample_set(&scene->model->files->dirs[4].not_directory, "a symbolic link");
+    plan_one(scene, true,
+             "node/hostk8s-worker False ForeignFile: " CERTS "localhost_5000_ is a symbolic link, "
+             "which this program never makes; remove it or drop the alias\n");
+}
+
 static void dropped_aliases_are_removed(void **state)
 {
     struct scene *scene = *state;
@@ -228,6 +261,8 @@ int main(void)
         TEST(missing_last_line_is_a_difference),
         TEST(foreign_file_stays),
         TEST(shadowing_directory_is_named),
+        TEST(what_is_no_file_stays),
+        TEST(shadowing_link_is_named),
         TEST(dropped_aliases_are_removed),
         TEST(nothing_of_ours_stays_when_unwanted),
         TEST(disabled_config_path_is_told),
