@@ -248,6 +248,8 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
         return;
     }
 
+    int64_t engine_s = docker_time_s(look->docker);
+    look->engine->now_s = engine_s == 0 ? time(NULL) : engine_s;
     for (size_t i = 0; i < ids.count; i++) {
         note_refused(
             look, docker_container_inspect(look->docker, ids.items[i], on_container, look, &error),
@@ -300,7 +302,6 @@ int observe_engine(struct real_backend *backend, const struct plan_input *input,
         return error_oom(err);
     }
     look->engine->storage_error = storage_error(input->config);
-    look->engine->now_s = time(NULL);
 
     int r = backend_docker(backend, input->config, &look->docker, err);
     if (r < 0) {

@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #define PATH_BYTES_MAX (16u * 1024u)
 // Of a body that is not the engine's JSON, what an error text shows.
 #define EXCERPT_BYTES_MAX 128
+#define DATE_BYTES_MAX 64
 
 void docker_call_free(struct docker_call *call)
 {
@@ -272,12 +274,30 @@ struct json_call {
     void *ctx;
 };
 
+// "Date: Sun, 22 Nov 2026 22:22:14 GMT" (https://www.rfc-editor.org/rfc/rfc9110#field.date).
+static int64_t answer_time_s(const struct http_response *response)
+{
+    char date[DATE_BYTES_MAX];
+    struct tm tm = {0};
+    bool said = http_response_header(response, "Date", date, sizeof(date)) &&
+                strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm) != NULL;
+    return said ? (int64_t)timegm(&tm) : 0;
+}
+
+int64_t docker_time_s(const struct docker *docker)
+{
+    return docker->time_s;
+}
+
 static void json_answered(struct docker_call *call, struct http_response *response,
                           struct error *err)
 {
     struct json_call *self = (struct json_call *)call;
     json_auto_t *answer = NULL;
     int r = response == NULL ? -err->code : 0;
+    if (response != NULL && self->shape == DOCKER_SHAPE_ENTITIES) {
+        call->docker->time_s = answer_time_s(response);
+    }
     if (response != NULL && self->shape != DOCKER_SHAPE_NONE) {
         r = docker_decode(call, &response->body, self->shape, self->memo, &answer, err);
     }

@@ -16,11 +16,13 @@
 #include "lib/base/str.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+// A start far in the future was noted before a clock was set back: it is not waited for that long.
 bool engine_is_late(const struct engine_plan *p, const struct world_container *container)
 {
-    return p->engine->now_s - container->started_s >= PLAN_COMEUP_SECONDS;
+    return llabs(p->engine->now_s - container->started_s) >= PLAN_COMEUP_SECONDS;
 }
 
 // Where the registry cannot be asked from here, one that has stayed up for long enough is taken to

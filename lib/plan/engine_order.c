@@ -2,11 +2,14 @@
 // starts, and a node that comes up is known to its cluster by the one that it had. So while nodes
 // of the declared clusters are on their way the registry keeps off the network, and leaves an
 // address there that one of them had. A node that stays away is waited for as long as nobody else
-// could use the registry, else for PLAN_NODES_SECONDS after its end.
+// could use the registry, else for PLAN_NODES_SECONDS after its end; an end that is further in the
+// future was noted before a clock was set back.
 // https://github.com/educates/educates-training-platform/issues/850
 #include "lib/plan/engine_plan.h"
 
 #include "lib/base/str.h"
+
+#include <stdlib.h>
 
 static bool is_up(const struct world_node *node)
 {
@@ -27,7 +30,7 @@ static bool any_is_up(const struct engine_plan *p)
 static bool is_awaited(const struct engine_plan *p, const struct world_node *node, bool any_up)
 {
     return !is_up(node) && config_wants_cluster(p->config, node->cluster) &&
-           (!any_up || p->engine->now_s - node->stopped_s < PLAN_NODES_SECONDS);
+           (!any_up || llabs(p->engine->now_s - node->stopped_s) < PLAN_NODES_SECONDS);
 }
 
 const struct world_node *engine_awaited_node(const struct engine_plan *p)

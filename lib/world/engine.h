@@ -127,7 +127,7 @@ struct world_engine {
     enum probe_result probe;
     int storage_error; // errno that using the storage directory meets (EACCES, ENOTDIR, EROFS …),
                        // ENOENT when it is to be made, 0 when it is fine or not on this machine
-    int64_t now_s;     // Unix time of the observation
+    int64_t now_s;     // Unix time of the observation, by the engine's clock if it told
 };
 
 // Decodes one /containers/ID/json answer. Returns 0 with *ret to be released by

@@ -231,6 +231,34 @@ static void test_losses(void **state)
     }
 }
 
+static void list_done(void *ctx, json_t *answer, const struct error *err)
+{
+    (void)ctx;
+    (void)answer;
+    assert_null(err);
+}
+
+static void test_time(void **state)
+{
+    struct docker_test *test = *state;
+    static const struct {
+        const char *headers;
+        int64_t time_s;
+    } cases[] = {
+        {"Date: Sun, 22 Nov 2026 22:22:14 GMT\r\n", 1795386134},
+        {"Date: yesterday\r\n", 0},
+        {NULL, 0},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        fake_transport_answer(
+            test->fake,
+            &(struct fake_answer){.status = 200, .headers = cases[i].headers, .body = "[]"});
+        assert_int_equal(docker_container_list(test->docker, NULL, list_done, NULL, NULL), 0);
+        assert_int_equal(fake_transport_run(test->fake), 1);
+        assert_int_equal(docker_time_s(test->docker), cases[i].time_s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_new_tls),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_losses),
+        cmocka_unit_test_setup_teardown(test_time, docker_test_setup, docker_test_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,18 @@ static void is_silent_for_long(struct scene *scene)
     scene->world->now_s += 60;
 }
 
+static void was_started_by_a_clock_that_is_ahead(struct scene *scene)
+{
+    is_silent_at_first(scene);
+    scene->world->containers[0].started_s = scene->world->now_s + 3;
+}
+
+static void was_started_before_the_clock_was_set_back(struct scene *scene)
+{
+    is_silent_at_first(scene);
+    scene->world->containers[0].started_s = scene->world->now_s + 3600;
+}
+
 static void is_stopped(struct scene *scene)
 {
     scene_add_main(scene)->state = CONTAINER_EXITED;
@@ -232,6 +244,14 @@ static const struct engine_case cases[] = {
     {is_silent_at_first, "container/hostk8s-registry False Converging: is started and does not "
                          "answer at http://127.0.0.1:5002/v2/ yet\n"
                          "network/kind/hostk8s-registry True Converged: \n"},
+    {was_started_by_a_clock_that_is_ahead,
+     "container/hostk8s-registry False Converging: is started and does not "
+     "answer at http://127.0.0.1:5002/v2/ yet\n"
+     "network/kind/hostk8s-registry True Converged: \n"},
+    {was_started_before_the_clock_was_set_back,
+     "container/hostk8s-registry False Unavailable: runs but does not answer at "
+     "http://127.0.0.1:5002/v2/; see `docker logs hostk8s-registry`\n"
+     "network/kind/hostk8s-registry True Converged: \n"},
     {is_silent_for_long, "container/hostk8s-registry False Unavailable: runs but does not answer "
                          "at http://[::1]:5002/v2/; see `docker logs hostk8s-registry`\n"
                          "network/kind/hostk8s-registry True Converged: \n"},

@@ -116,6 +116,12 @@ static void node_has_had_its_time(struct scene *scene)
     detach(scene);
 }
 
+static void node_ended_before_the_clock_was_set_back(struct scene *scene)
+{
+    add_nodes(scene, true, NOW + 3600);
+    detach(scene);
+}
+
 static void every_node_is_away(struct scene *scene)
 {
     add_nodes(scene, false, NOW - 60);
@@ -184,6 +190,7 @@ static void is_made_while_a_node_is_away(struct scene *scene)
 static const struct engine_case cases[] = {
     {node_is_coming_back, "container/hostk8s-registry True Converged: \n" WAITS},
     {node_has_had_its_time, ATTACHES},
+    {node_ended_before_the_clock_was_set_back, ATTACHES},
     {every_node_is_away, "container/hostk8s-registry True Converged: \n" WAITS_FOR_CONTROL_PLANE},
     {nodes_of_others_are_away, ATTACHES},
     {paused_node_keeps_its_address, ATTACHES},
