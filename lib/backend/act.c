@@ -69,8 +69,7 @@ static int make_directories(const char *path, struct error *err)
 }
 
 int act_on_engine(struct real_backend *backend, const struct action *action,
-                  _unused_ const struct plan_input *input, act_done_fn done, void *ctx,
-                  struct error *err)
+                  const struct plan_input *input, act_done_fn done, void *ctx, struct error *err)
 {
     if (action->type == ACTION_STORAGE_MAKE) {
         int r = make_directories(action->target, err);

@@ -1,6 +1,7 @@
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
+#include "lib/config/address.h"
 #include "lib/doc/json_text.h"
 
 #include <errno.h>
@@ -139,7 +140,7 @@ void backend_published_host(const struct config *config, const char *address, ch
         (void)snprintf(host, size, "%.*s", (int)length, remote);
         return;
     }
-    (void)snprintf(host, size, strchr(address, ':') == NULL ? "%s" : "[%s]", address);
+    (void)snprintf(host, size, "%s", address_bracketed(address).text);
 }
 
 int backend_new(struct http_transport *transport, backend_progress_fn progress, void *ctx,

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define LABEL_MAX 63
@@ -111,4 +112,12 @@ bool address_is_loopback(enum address_kind kind, const char *host)
 {
     return (kind == ADDRESS_IPV4 && str_starts_with(host, "127.")) ||
            (kind == ADDRESS_IPV6 && str_equal(host, "::1"));
+}
+
+struct address_text address_bracketed(const char *host)
+{
+    struct address_text bracketed;
+    (void)snprintf(bracketed.text, sizeof(bracketed.text),
+                   strchr(host, ':') == NULL ? "%s" : "[%s]", host);
+    return bracketed;
 }

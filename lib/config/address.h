@@ -29,3 +29,10 @@ bool address_is_loopback(enum address_kind kind, const char *host);
 bool address_name_is_valid(const char *name);
 
 enum address_kind address_kind_of(const char *host);
+
+// The host as it stands before ":PORT": an IPv6 address in brackets. One that is too long to be a
+// host is cut.
+struct address_text {
+    char text[ADDRESS_HOST_MAX + 2];
+};
+struct address_text address_bracketed(const char *host);

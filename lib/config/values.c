@@ -41,9 +41,8 @@ static int parse_listen(void *target, const char *text, struct error *err)
 static char *format_listen(const void *target)
 {
     const struct config_registry *registry = target;
-    bool brackets = address_kind_of(registry->listen_address) == ADDRESS_IPV6;
-    return str_printf("%s%s%s:%u", brackets ? "[" : "", registry->listen_address,
-                      brackets ? "]" : "", registry->listen_port);
+    return str_printf("%s:%u", address_bracketed(registry->listen_address).text,
+                      registry->listen_port);
 }
 
 const struct schema_codec config_listen_codec = {parse_listen, format_listen};

@@ -1,5 +1,6 @@
 // The UI's pods.
 #include "lib/base/str.h"
+#include "lib/config/address.h"
 #include "lib/desired/desired.h"
 #include "lib/desired/objects_internal.h"
 
@@ -26,9 +27,7 @@ char *desired_public_host(const struct config_registry *registry)
     if (is_local) {
         return str_printf("localhost:%u", registry->listen_port);
     }
-    bool ipv6 = strchr(address, ':') != NULL;
-    return str_printf("%s%s%s:%u", ipv6 ? "[" : "", address, ipv6 ? "]" : "",
-                      registry->listen_port);
+    return str_printf("%s:%u", address_bracketed(address).text, registry->listen_port);
 }
 
 // Joxit's UI: 1.x reads URL in the browser and REGISTRY_URL as the target of its own proxy, which

@@ -26,7 +26,8 @@ struct docker_options {
     const char *ca_file; // PEM files, NULL when unset; read here once
     const char *cert_file;
     const char *key_file;
-    uint64_t timeout_ms; // of one request; pull and exec have bounds of their own, a stop has its seconds more
+    uint64_t timeout_ms; // of one request; pull and exec have bounds of their own, a stop has its
+                         // seconds more
 };
 
 // Connects nothing yet. Copies options. The transport must outlive it.
@@ -60,8 +61,8 @@ bool docker_is_negotiated(const struct docker *docker);
 // GET /containers/json?all=1; filters is the API's JSON text or NULL.
 int docker_container_list(struct docker *docker, const char *filters, docker_done_fn done,
                           void *ctx, struct error *err);
-// The engine's clock, Unix time, when it last answered with a list; 0 when it did not say. The times
-// that it notes are by it.
+// The engine's clock, Unix time, when it last answered with a list; 0 when it did not say. The
+// times that it notes are by it.
 int64_t docker_time_s(const struct docker *docker);
 int docker_container_inspect(struct docker *docker, const char *container, docker_done_fn done,
                              void *ctx, struct error *err);

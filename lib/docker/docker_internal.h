@@ -14,7 +14,7 @@ struct docker {
     uint64_t timeout_ms;
     unsigned api_minor; // last agreed on, 0: never
     bool negotiated;    // and nothing has shown since that another engine may answer
-    int64_t time_s; // see docker_time_s
+    int64_t time_s;     // see docker_time_s
     struct docker_call *calls;
     // Of what is asked in every pass.
     struct json_memo list;

@@ -3,6 +3,7 @@
 #include "lib/plan/engine_plan.h"
 
 #include "lib/base/str.h"
+#include "lib/config/address.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,13 +38,11 @@ static bool is_same_address(const char *a, const char *b)
 
 static int print_address(struct buf *buf, const char *address, const char *port)
 {
-    bool is_v6 = strchr(address, ':') != NULL;
-    return buf_printf(buf, "%s%s%s%s:%s", buf->length > 0 ? ", " : "", is_v6 ? "[" : "", address,
-                      is_v6 ? "]" : "", port);
+    return buf_printf(buf, "%s%s:%s", buf->length > 0 ? ", " : "", address_bracketed(address).text,
+                      port);
 }
 
-// One binding, and that the declared one: another would be open to whom the configuration does not
-// say.
+// Exactly the declared binding: any other would expose the registry more widely than configured.
 static void compare_listen(struct engine_plan *p, const struct world_container *container,
                            struct field_diffs *diffs)
 {

@@ -39,8 +39,8 @@ struct engine_plan {
 // The first action of the container's resource, NULL when there is none.
 const struct action *engine_pending(const struct engine_plan *p);
 
-// Appends the action. The resource is the container's unless it is given; what nothing stands
-// before is no step.
+// Appends the action. The resource is the container's unless it is given. `step` is cleared on the
+// resource's first action.
 struct action *engine_act(struct engine_plan *p, struct action_template template);
 
 // Says the condition of the container, False unless it says Converged.

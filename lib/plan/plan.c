@@ -1,6 +1,7 @@
 #include "lib/plan/plan.h"
 
 #include "lib/base/str.h"
+#include "lib/config/address.h"
 #include "lib/plan/plan_internal.h"
 
 #include <errno.h>
@@ -146,13 +147,6 @@ int field_diffs_add(struct field_diffs *diffs, const char *path, const char *is,
         free(field.should);
         return -ENOMEM;
     }
-    // What differs is often somebody else's text.
-    char *const shown[] = {field.path, field.is, field.should};
-    for (size_t i = 0; i < ELEMENTS(shown); i++) {
-        if (shown[i] != NULL) {
-            str_make_printable(shown[i]);
-        }
-    }
     items[diffs->count++] = field;
     return 0;
 }
@@ -233,9 +227,7 @@ bool plan_touches(const struct plan *plan, const char *resource)
 
 void plan_listen_text(const struct config *config, char *text, size_t size)
 {
-    const char *address = config->registry.listen_address;
-    bool is_v6 = strchr(address, ':') != NULL;
-    (void)snprintf(text, size, "%s%s%s:%u", is_v6 ? "[" : "", address, is_v6 ? "]" : "",
+    (void)snprintf(text, size, "%s:%u", address_bracketed(config->registry.listen_address).text,
                    (unsigned)config->registry.listen_port);
 }
 

@@ -108,7 +108,7 @@ int plan_cluster(const struct plan_input *input, const char *cluster,
                  const struct world_cluster *world, struct plan *ret, struct error *err);
 
 // The conditions of a key's resources when it could not be observed: all Unknown or False with the
-// reason that the error gives (condition_reason). engine may be NULL.
+// reason that the error gives (outcome_of_observation). engine may be NULL.
 int plan_unobserved(const struct plan_input *input, const char *key, const struct error *why,
                     struct plan *ret, struct error *err);
 

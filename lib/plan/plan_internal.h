@@ -43,7 +43,7 @@ void action_take_diffs(struct action *action, struct field_diffs *diffs);
 int action_add_diff(struct action *action, const char *path, const char *is, const char *should);
 int action_add_file(struct action *action, const char *alias, const char *content);
 
-// Appends a condition, with cluster NULL for a resource of no cluster and "%s" of the sentence.
+// Appends a condition. `cluster` is NULL for a resource outside clusters; the message is formatted.
 // Returns 0 or -ENOMEM.
 int plan_add_condition(struct plan *plan, const char *resource, const char *cluster,
                        enum ready ready, enum reason reason, const char *format, ...)
@@ -53,14 +53,14 @@ int plan_add_condition(struct plan *plan, const char *resource, const char *clus
 int plan_add_converged(struct plan *plan, const char *resource, const char *cluster);
 
 // registry.listen as a URL has it, an IPv6 address in brackets.
-#define PLAN_LISTEN_SIZE 64
+#define PLAN_LISTEN_SIZE 272
 void plan_listen_text(const struct config *config, char *text, size_t size);
 
 // Whether a sentence of the engine says that the port of a container is taken. The engine has no
 // code for it: it answers 500 (moby daemon/network, libnetwork portallocator).
 bool plan_port_is_taken(const char *engine_text);
 // Says who has it: a container, as far as the engine's list tells, else some process.
-#define PLAN_PORT_TEXT_SIZE 512
+#define PLAN_PORT_TEXT_SIZE 640
 void plan_port_text(const struct plan_input *input, char *text, size_t size);
 #define PLAN_NETWORK_MISSING "there is no network %s; kind creates it with the first cluster"
 #define PLAN_NODE_NOT_RUNNING "the node is not running; start it with `docker start %s`"
