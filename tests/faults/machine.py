@@ -293,7 +293,8 @@ class Machine:
         with self.engine.lock, self.kube.lock:
             things = {}
             for container in self.engine.containers:
-                if OWNER not in container.labels:
+                # One of the registry's name is adopted.
+                if OWNER not in container.labels and container.name not in (REGISTRY, f"{REGISTRY}-previous"):
                     kept = container.__getstate__() | {"tree": None}
                     things[container.id] = repr(kept)
                 for path, content in container.tree.files.items():

@@ -24,6 +24,10 @@ def rename(machine):
     registry(machine).name = "mine"
 
 
+def disown(machine):
+    registry(machine).spec["Labels"] = {}
+
+
 def pause(machine):
     registry(machine).state = "paused"
 
@@ -108,6 +112,7 @@ SCENARIOS = [
     NOTHING,
     Scenario("nothing known of the nodes", lambda machine: machine.forget()),
     RECREATE,
+    Scenario("port changed of an adopted one", disown, RECREATE.config),
     Scenario("image changed", offer_another_image, lambda machine: {"registry": {"image": "registry:3"}}),
     Scenario("container and image removed", remove_with_image),
     Scenario("container stopped", lambda machine: machine.engine.stop_container(registry(machine))),
