@@ -9,6 +9,9 @@
 
 #define UI_CONTAINER "ui"
 #define PROBE_PERIOD_S 5
+// More are refused by the registry from 2.8.2 on, and 1.x of the UI asks for 100,000 by default.
+// https://github.com/Joxit/docker-registry-ui/issues/306
+#define CATALOG_ELEMENTS_MAX "1000"
 
 json_t *desired_labels(const char *app)
 {
@@ -44,6 +47,7 @@ static int ui_environment(const struct config *config, json_t **ret)
         const char *name;
         const char *value;
     } declared[] = {
+        {"CATALOG_ELEMENTS_LIMIT", CATALOG_ELEMENTS_MAX},
         {"DELETE_IMAGES", config->registry.delete_enabled ? "true" : "false"},
         {"ENABLE_VERSION_NOTIFICATION", "false"},
         {"PULL_URL", pull},

@@ -176,7 +176,8 @@ static void test_deployment(void **state)
     assert_json(json_get(container, "readinessProbe", "httpGet", NULL),
                 "{\"path\":\"/\",\"port\":80,\"scheme\":\"HTTP\"}");
     assert_json(json_get(container, "env", NULL),
-                "[{\"name\":\"DELETE_IMAGES\",\"value\":\"false\"},"
+                "[{\"name\":\"CATALOG_ELEMENTS_LIMIT\",\"value\":\"1000\"},"
+                "{\"name\":\"DELETE_IMAGES\",\"value\":\"false\"},"
                 "{\"name\":\"ENABLE_VERSION_NOTIFICATION\",\"value\":\"false\"},"
                 "{\"name\":\"PULL_URL\",\"value\":\"localhost:5002\"},"
                 "{\"name\":\"REGISTRY_TITLE\",\"value\":\"HostK8s Registry\"},"
