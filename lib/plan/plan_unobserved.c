@@ -1,4 +1,5 @@
-// Conditions without a world: every resource of the key that the configuration alone names.
+// Conditions without a world: of every resource that the plan before, or else the configuration,
+// names.
 #include "lib/plan/plan.h"
 
 #include "lib/base/str.h"
@@ -31,6 +32,16 @@ static int add(struct plan *plan, char *resource, const char *cluster,
                               verdict->message);
 }
 
+static int add_known(const struct plan *before, const struct verdict *verdict, struct plan *plan)
+{
+    int r = 0;
+    for (size_t i = 0; i < before->condition_count && r == 0; i++) {
+        const struct condition *known = &before->conditions[i];
+        r = add(plan, str_dup(known->resource), known->cluster, verdict);
+    }
+    return r;
+}
+
 static int add_cluster(const struct plan_input *input, const char *cluster,
                        const struct verdict *verdict, struct plan *plan)
 {
@@ -45,8 +56,8 @@ static int add_cluster(const struct plan_input *input, const char *cluster,
     return r;
 }
 
-int plan_unobserved(const struct plan_input *input, const char *key, const struct error *why,
-                    struct plan *ret, struct error *err)
+int plan_unobserved(const struct plan_input *input, const char *key, const struct plan *before,
+                    const struct error *why, struct plan *ret, struct error *err)
 {
     _cleanup_(plan_done) struct plan plan = {0};
     struct verdict verdict = {.ready = READY_UNKNOWN};
@@ -58,7 +69,8 @@ int plan_unobserved(const struct plan_input *input, const char *key, const struc
 
     int r = 0;
     if (str_starts_with(key, "cluster/")) {
-        r = add_cluster(input, key + strlen("cluster/"), &verdict, &plan);
+        r = before != NULL ? add_known(before, &verdict, &plan)
+                           : add_cluster(input, key + strlen("cluster/"), &verdict, &plan);
     } else if (str_starts_with(key, "node/")) {
         const char *node = key + strlen("node/");
         const struct world_node *known =

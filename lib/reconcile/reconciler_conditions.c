@@ -95,7 +95,9 @@ int conditions_from_plan(struct key *key, struct plan *plan)
 int conditions_unobserved(struct key *key, const struct plan_input *input, const struct error *why)
 {
     struct plan plan = {0};
-    int r = plan_unobserved(input, key->name, why, &plan, NULL);
+    // The objects go with the configuration that they and the latest plan were made of.
+    const struct plan *before = key->objects.items == NULL ? NULL : &key->plan;
+    int r = plan_unobserved(input, key->name, before, why, &plan, NULL);
     if (r == 0) {
         r = conditions_from_plan(key, &plan);
     }

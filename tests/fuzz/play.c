@@ -143,7 +143,7 @@ static void check_unobserved(const struct play *play, const char *key)
 {
     struct plan plan = {0};
     struct error err = {0};
-    MUST(plan_unobserved(&play->input, key, &play->error, &plan, &err) == 0);
+    MUST(plan_unobserved(&play->input, key, NULL, &play->error, &plan, &err) == 0);
     MUST(plan.action_count == 0 && plan.condition_count > 0);
     check_plan(&play->input, &plan);
     plan_done(&plan);

@@ -93,6 +93,21 @@ class ClusterConditions(ConditionTest):
         self.kube.up()
         daemon.wait_converged()
 
+    def test_outage_names_what_the_cluster_has(self):
+        def names():
+            return sorted(entry["resource"] for entry in daemon.status()["resources"])
+
+        self.kube.groups.remove("discovery.k8s.io/v1")
+        daemon = self.converged_daemon()
+        before = names()
+        self.assertIn("kube/hostk8s/Endpoints/hostk8s/registry-api", before)
+        self.kube.down()
+        daemon.wait_reason("kube/hostk8s/Endpoints/hostk8s/registry-api", "ApiUnreachable")
+        self.assertEqual(names(), before)
+        self.kube.up()
+        daemon.wait_converged()
+        self.assertEqual(names(), before)
+
     def test_api_that_does_not_answer_delays_no_other(self):
         self.configure(reconcile={"timeout": "60s"})
         self.kube.fault("", "hang", times=None)

@@ -180,7 +180,8 @@ static void observations_have_outcomes(void **state)
     for (size_t i = 0; i < ELEMENTS(observations); i++) {
         struct plan plan = {0};
         assert_int_equal(
-            plan_unobserved(&input, observations[i].key, &observations[i].error, &plan, NULL), 0);
+            plan_unobserved(&input, observations[i].key, NULL, &observations[i].error, &plan, NULL),
+            0);
         _cleanup_free_ char *text = plan_text(&plan);
         text[strcspn(text, "\n")] = '\0';
         assert_string_equal(text, observations[i].first);
@@ -227,12 +228,36 @@ static void node_has_its_cluster_where_known(void **state)
     const struct world_engine engine = {.nodes = &node, .node_count = 1};
     struct plan_input input = {.config = config, .engine = &engine};
     struct plan plan = {0};
-    assert_int_equal(plan_unobserved(&input, "node/n1", &why, &plan, NULL), 0);
+    assert_int_equal(plan_unobserved(&input, "node/n1", NULL, &why, &plan, NULL), 0);
     assert_string_equal(plan.conditions[0].cluster, "c1");
     plan_done(&plan);
     input.engine = NULL;
-    assert_int_equal(plan_unobserved(&input, "node/n1", &why, &plan, NULL), 0);
+    assert_int_equal(plan_unobserved(&input, "node/n1", NULL, &why, &plan, NULL), 0);
     assert_null(plan.conditions[0].cluster);
+    plan_done(&plan);
+}
+
+static void cluster_keeps_its_resources(void **state)
+{
+    (void)state;
+    const struct error why = {.kind = ERROR_TRANSIENT, .code = ETIMEDOUT, .text = "no answer"};
+    const struct plan_input input = {.config = config, .wanted = true};
+    struct condition conditions[] = {
+        {.resource = (char[]){"kube/c1/Endpoints/hostk8s/registry-api"},
+         .cluster = (char[]){"c1"},
+         .ready = READY_TRUE},
+        {.resource = (char[]){"kube/c1/EndpointSlice/hostk8s/registry-api-ipv6"},
+         .cluster = (char[]){"c1"}},
+    };
+    const struct plan before = {.conditions = conditions, .condition_count = ELEMENTS(conditions)};
+    struct plan plan = {0};
+    assert_int_equal(plan_unobserved(&input, "cluster/c1", &before, &why, &plan, NULL), 0);
+    _cleanup_free_ char *text = plan_text(&plan);
+    assert_string_equal(text, "kube/c1/Endpoints/hostk8s/registry-api Unknown ApiUnreachable: no "
+                              "answer; it is asked again\n"
+                              "kube/c1/EndpointSlice/hostk8s/registry-api-ipv6 Unknown "
+                              "ApiUnreachable: no answer; it is asked again\n");
+    assert_string_equal(plan.conditions[0].cluster, "c1");
     plan_done(&plan);
 }
 
@@ -269,9 +294,13 @@ static void resources_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(actions_have_outcomes), cmocka_unit_test(observations_have_outcomes),
-        cmocka_unit_test(names_tell_them_apart), cmocka_unit_test(resources_have_names),
-        cmocka_unit_test(some_may_pass),         cmocka_unit_test(node_has_its_cluster_where_known),
+        cmocka_unit_test(actions_have_outcomes),
+        cmocka_unit_test(observations_have_outcomes),
+        cmocka_unit_test(names_tell_them_apart),
+        cmocka_unit_test(resources_have_names),
+        cmocka_unit_test(some_may_pass),
+        cmocka_unit_test(node_has_its_cluster_where_known),
+        cmocka_unit_test(cluster_keeps_its_resources),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -171,6 +171,7 @@ static void node(void **state)
 struct unobserved {
     struct plan_input input;
     const char *key;
+    const struct plan *before;
     size_t conditions;
 };
 
@@ -180,7 +181,8 @@ static int plan_of_unobserved(void *ctx)
         .kind = ERROR_TRANSIENT, .code = ECONNREFUSED, .text = "connection refused"};
     const struct unobserved *unobserved = ctx;
     struct plan plan = {0};
-    int r = plan_unobserved(&unobserved->input, unobserved->key, &why, &plan, NULL);
+    int r =
+        plan_unobserved(&unobserved->input, unobserved->key, unobserved->before, &why, &plan, NULL);
     assert_int_equal(plan.condition_count, r < 0 ? 0 : unobserved->conditions);
     plan_done(&plan);
     return r;
@@ -190,10 +192,14 @@ static void unobserved(void **state)
 {
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
+    struct condition known = {.resource = (char[]){"kube/hostk8s/Namespace/hostk8s"},
+                              .cluster = (char[]){"hostk8s"}};
+    const struct plan before = {.conditions = &known, .condition_count = 1};
     struct unobserved cases[] = {
         {.key = "engine", .conditions = 2},
         {.key = "node/hostk8s-worker", .conditions = 1},
         {.key = "cluster/hostk8s", .conditions = 8},
+        {.key = "cluster/hostk8s", .before = &before, .conditions = 1},
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         cases[i].input = (struct plan_input){.config = config, .wanted = true};
