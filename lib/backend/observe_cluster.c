@@ -1,7 +1,7 @@
 // One look at a cluster: a list by label of each managed kind and the ingress class, a few at a
-// time, then a GET of each desired object that no list had (absent, or not ours), then, only where
-// they tell why something is not ready, the UI's pods, and before the namespace is deleted what
-// else lives in it.
+// time, then a GET of each desired object that no list had (absent, or not ours), the endpoints
+// last, then, only where they tell why something is not ready, the UI's pods, and before the
+// namespace is deleted what else lives in it.
 #include "lib/backend/backend_internal.h"
 
 #include "lib/base/str.h"
@@ -24,8 +24,6 @@ struct cluster_look {
     observe_done_fn done;
     void *ctx;
     struct world_cluster *world;
-    struct desired_ref desired[DESIRED_OBJECTS_MAX];
-    size_t desired_count;
     unsigned listed; // kinds that were asked for, in their order; the ingress class is the last
     unsigned pending;
     struct error error;
@@ -240,17 +238,39 @@ static void on_object(void *ctx, json_t *answer, const struct error *err)
     request_end(request, err);
 }
 
+static void ask_if_unlisted(struct cluster_look *look, const struct desired_ref *desired)
+{
+    if (world_cluster_object(look->world, desired->kind, desired->name_space, desired->name) ==
+        NULL) {
+        _cleanup_free_ char *path = NULL;
+        (void)kube_kind_path(desired->kind, desired->name_space, desired->name, &path);
+        ask(look, desired->kind, path, NULL, NULL, on_object);
+    }
+}
+
+// Which endpoints they are is decided by the Service.
+static void look_at_endpoints(struct cluster_look *look)
+{
+    const struct config *config = look->input->config;
+    struct desired_address address =
+        desired_registry_address(config, look->input->engine, look->world);
+    look->next = look_at_pods;
+    if (config->ui.enabled && address.text != NULL) {
+        struct desired_ref desired =
+            desired_endpoints_ref(config, &look->world->apis, address.ipv6);
+        ask_if_unlisted(look, &desired);
+    }
+    look_joined(look);
+}
+
 static void look_at_unlisted(struct cluster_look *look)
 {
-    look->next = look_at_pods;
-    for (size_t i = 0; i < look->desired_count; i++) {
-        const struct desired_ref *desired = &look->desired[i];
-        if (world_cluster_object(look->world, desired->kind, desired->name_space, desired->name) ==
-            NULL) {
-            _cleanup_free_ char *path = NULL;
-            (void)kube_kind_path(desired->kind, desired->name_space, desired->name, &path);
-            ask(look, desired->kind, path, NULL, NULL, on_object);
-        }
+    const struct desired_address none = {0};
+    struct desired_ref desired[DESIRED_OBJECTS_MAX];
+    size_t count = desired_refs(look->input->config, &look->world->apis, &none, desired);
+    look->next = look_at_endpoints;
+    for (size_t i = 0; i < count; i++) {
+        ask_if_unlisted(look, &desired[i]);
     }
     look_joined(look);
 }
@@ -304,18 +324,8 @@ static void list_next(struct cluster_look *look)
 // Fills in what the client's APIs decide and sends the lists. Returns < 0 when none was sent.
 static int look_start(struct cluster_look *look, struct cluster_client *client, struct error *err)
 {
-    const struct config *config = look->input->config;
-    const struct world_engine *engine = look->input->engine;
     look->client = client;
     look->world->apis = client->apis;
-
-    const struct world_container *main =
-        engine == NULL ? NULL : world_engine_container(engine, config->registry.name);
-    const struct world_endpoint *endpoint =
-        main == NULL ? NULL : world_container_endpoint(main, config->network);
-    look->desired_count =
-        desired_refs(config, &client->apis, endpoint == NULL ? NULL : endpoint->ipv4,
-                     endpoint == NULL ? NULL : endpoint->ipv6, look->desired);
     look->next = look_at_unlisted;
     for (unsigned i = 0; i < LISTS_AT_ONCE; i++) {
         list_next(look);

@@ -48,12 +48,22 @@ bool desired_hosts_is_script(const char *content);
 #define DESIRED_API_NAME_IPV6 DESIRED_API_NAME "-ipv6" // EndpointSlice: addressType is immutable
 #define DESIRED_LABEL_NAME "app.kubernetes.io/name"
 
-#define DESIRED_OBJECTS_MAX 10
+#define DESIRED_OBJECTS_MAX 8
 
-// The Kubernetes objects of one cluster in order of creation. ipv4 and ipv6 are the registry
-// container's addresses on the network (both NULL while it has none: the endpoints are left out).
-// Only the endpoints kind that apis says is there: an EndpointSlice for each address, or Endpoints
-// with the first. With ui.enabled false only what tells tools about the registry.
+// The one address of the registry container on the network that a cluster's pods can reach.
+struct desired_address {
+    const char *text; // NULL: there is none
+    bool ipv6;        // its family, or the one that is waited for
+};
+
+// Decides the address; of both families by what the cluster's Services have. engine may be NULL.
+// The text is borrowed from engine.
+struct desired_address desired_registry_address(const struct config *config,
+                                                const struct world_engine *engine,
+                                                const struct world_cluster *cluster);
+
+// The Kubernetes objects of one cluster in order of creation. Without an address the endpoints are
+// left out. With ui.enabled false only what tells tools about the registry.
 struct desired_object {
     enum kube_kind kind;
     const char *name_space; // borrowed from object; NULL for a cluster-scoped kind
@@ -68,14 +78,13 @@ struct desired_objects {
     // What they were made of.
     const struct config *config;
     struct world_apis apis;
-    char *ipv4;
-    char *ipv6;
+    char *address;
 };
 
 // Makes them, but for those that are there already and would be the same: a config is the same by
 // its address alone, so that objects must not outlive it. Returns 0, or < 0 with none there.
 int desired_objects_make(struct desired_objects *objects, const struct config *config,
-                         const struct world_apis *apis, const char *ipv4, const char *ipv6,
+                         const struct world_apis *apis, const struct desired_address *address,
                          struct error *err);
 void desired_objects_done(struct desired_objects *objects);
 
@@ -86,5 +95,10 @@ struct desired_ref {
     const char *name_space;
     const char *name;
 };
-size_t desired_refs(const struct config *config, const struct world_apis *apis, const char *ipv4,
-                    const char *ipv6, struct desired_ref ret[DESIRED_OBJECTS_MAX]);
+size_t desired_refs(const struct config *config, const struct world_apis *apis,
+                    const struct desired_address *address,
+                    struct desired_ref ret[DESIRED_OBJECTS_MAX]);
+
+// What holds the address: of the endpoints kind that apis says is there.
+struct desired_ref desired_endpoints_ref(const struct config *config, const struct world_apis *apis,
+                                         bool ipv6);

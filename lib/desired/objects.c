@@ -22,8 +22,7 @@
 
 struct sources {
     const struct config *config;
-    const char *ipv4;
-    const char *ipv6;
+    const struct desired_address *address;
 };
 
 // What is not the same in every object.
@@ -148,38 +147,23 @@ static int make_service_api(_unused_ const struct sources *sources, struct part 
     return make_service(json_object(), WORLD_REGISTRY_PORT, part);
 }
 
-static const char *any_address(const struct sources *sources)
-{
-    return sources->ipv4 != NULL ? sources->ipv4 : sources->ipv6;
-}
-
 static int make_endpoints(const struct sources *sources, struct part *part)
 {
     part->body = json_pack("{s:[{s:[{s:s}], s:[{s:s, s:i, s:s}]}]}", "subsets", "addresses", "ip",
-                           any_address(sources), "ports", "name", DESIRED_PORT_NAME, "port",
+                           sources->address->text, "ports", "name", DESIRED_PORT_NAME, "port",
                            WORLD_REGISTRY_PORT, "protocol", "TCP");
     return made(part);
 }
 
-static int make_slice(const char *type, const char *address, struct part *part)
+static int make_slice(const struct sources *sources, struct part *part)
 {
     part->labels = json_pack("{s:s, s:s}", LABEL_SERVICE_NAME, DESIRED_API_NAME,
                              LABEL_SLICE_MANAGED_BY, WORLD_MANAGED_BY);
-    part->body =
-        json_pack("{s:s, s:[{s:[s], s:{s:b}}], s:[{s:s, s:i, s:s}]}", "addressType", type,
-                  "endpoints", "addresses", address, "conditions", "ready", 1, "ports", "name",
-                  DESIRED_PORT_NAME, "port", WORLD_REGISTRY_PORT, "protocol", "TCP");
+    part->body = json_pack("{s:s, s:[{s:[s], s:{s:b}}], s:[{s:s, s:i, s:s}]}", "addressType",
+                           sources->address->ipv6 ? "IPv6" : "IPv4", "endpoints", "addresses",
+                           sources->address->text, "conditions", "ready", 1, "ports", "name",
+                           DESIRED_PORT_NAME, "port", WORLD_REGISTRY_PORT, "protocol", "TCP");
     return part->labels == NULL ? -ENOMEM : made(part);
-}
-
-static int make_slice_ipv4(const struct sources *sources, struct part *part)
-{
-    return make_slice("IPv4", sources->ipv4, part);
-}
-
-static int make_slice_ipv6(const struct sources *sources, struct part *part)
-{
-    return make_slice("IPv6", sources->ipv6, part);
 }
 
 // Without a rule host, so that 127.0.0.1 and a LAN name meet it as localhost does. The Service has
@@ -245,13 +229,23 @@ static int make_ingress_api(const struct sources *sources, struct part *part)
                : make_ingress(sources, DESIRED_API_NAME, API_PATH, "Prefix", part);
 }
 
+struct desired_ref desired_endpoints_ref(const struct config *config, const struct world_apis *apis,
+                                         bool ipv6)
+{
+    const char *space = config->ui.name_space;
+    if (!apis->endpoint_slice_v1) {
+        return (struct desired_ref){KUBE_ENDPOINTS, space, DESIRED_API_NAME};
+    }
+    return (struct desired_ref){KUBE_ENDPOINT_SLICE, space,
+                                ipv6 ? DESIRED_API_NAME_IPV6 : DESIRED_API_NAME};
+}
+
 // Those of the wanted objects, in the order of enum kube_kind. Returns how many.
 static size_t choose(const struct sources *sources, const struct world_apis *apis,
                      struct maker ret[DESIRED_OBJECTS_MAX])
 {
     const struct config_ui *ui = &sources->config->ui;
     const char *space = ui->name_space;
-    bool slices = apis->endpoint_slice_v1;
     const struct {
         bool wanted;
         struct maker maker;
@@ -263,12 +257,9 @@ static size_t choose(const struct sources *sources, const struct world_apis *api
         {ui->enabled, {{KUBE_SERVICE, space, DESIRED_UI_NAME}, DESIRED_UI_NAME, make_service_ui}},
         {ui->enabled,
          {{KUBE_SERVICE, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_service_api}},
-        {ui->enabled && !slices && any_address(sources) != NULL,
-         {{KUBE_ENDPOINTS, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_endpoints}},
-        {ui->enabled && slices && sources->ipv4 != NULL,
-         {{KUBE_ENDPOINT_SLICE, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_slice_ipv4}},
-        {ui->enabled && slices && sources->ipv6 != NULL,
-         {{KUBE_ENDPOINT_SLICE, space, DESIRED_API_NAME_IPV6}, DESIRED_API_NAME, make_slice_ipv6}},
+        {ui->enabled && sources->address->text != NULL,
+         {desired_endpoints_ref(sources->config, apis, sources->address->ipv6), DESIRED_API_NAME,
+          apis->endpoint_slice_v1 ? make_slice : make_endpoints}},
         {ui->enabled, {{KUBE_INGRESS, space, DESIRED_UI_NAME}, DESIRED_UI_NAME, make_ingress_ui}},
         {ui->enabled,
          {{KUBE_INGRESS, space, DESIRED_API_NAME}, DESIRED_API_NAME, make_ingress_api}},
@@ -282,11 +273,12 @@ static size_t choose(const struct sources *sources, const struct world_apis *api
     return count;
 }
 
-size_t desired_refs(const struct config *config, const struct world_apis *apis, const char *ipv4,
-                    const char *ipv6, struct desired_ref ret[DESIRED_OBJECTS_MAX])
+size_t desired_refs(const struct config *config, const struct world_apis *apis,
+                    const struct desired_address *address,
+                    struct desired_ref ret[DESIRED_OBJECTS_MAX])
 {
     struct maker makers[DESIRED_OBJECTS_MAX];
-    const struct sources sources = {.config = config, .ipv4 = ipv4, .ipv6 = ipv6};
+    const struct sources sources = {.config = config, .address = address};
     size_t count = choose(&sources, apis, makers);
     for (size_t i = 0; i < count; i++) {
         ret[i] = makers[i].ref;
@@ -295,19 +287,18 @@ size_t desired_refs(const struct config *config, const struct world_apis *apis, 
 }
 
 static bool are_made_of(const struct desired_objects *objects, const struct config *config,
-                        const struct world_apis *apis, const char *ipv4, const char *ipv6)
+                        const struct world_apis *apis, const struct desired_address *address)
 {
     return objects->items != NULL && objects->config == config &&
            objects->apis.endpoint_slice_v1 == apis->endpoint_slice_v1 &&
-           objects->apis.ingress_v1 == apis->ingress_v1 && str_equal(objects->ipv4, ipv4) &&
-           str_equal(objects->ipv6, ipv6);
+           objects->apis.ingress_v1 == apis->ingress_v1 &&
+           str_equal(objects->address, address->text);
 }
 
-static int make_all(struct desired_objects *objects)
+static int make_all(struct desired_objects *objects, const struct desired_address *address)
 {
     struct maker makers[DESIRED_OBJECTS_MAX];
-    const struct sources sources = {
-        .config = objects->config, .ipv4 = objects->ipv4, .ipv6 = objects->ipv6};
+    const struct sources sources = {.config = objects->config, .address = address};
     size_t count = choose(&sources, &objects->apis, makers);
     objects->items = calloc(count, sizeof(*objects->items));
     if (objects->items == NULL) {
@@ -322,17 +313,16 @@ static int make_all(struct desired_objects *objects)
 }
 
 int desired_objects_make(struct desired_objects *objects, const struct config *config,
-                         const struct world_apis *apis, const char *ipv4, const char *ipv6,
+                         const struct world_apis *apis, const struct desired_address *address,
                          struct error *err)
 {
-    if (are_made_of(objects, config, apis, ipv4, ipv6)) {
+    if (are_made_of(objects, config, apis, address)) {
         return 0;
     }
     desired_objects_done(objects);
     *objects = (struct desired_objects){
-        .config = config, .apis = *apis, .ipv4 = str_dup(ipv4), .ipv6 = str_dup(ipv6)};
-    bool copied = str_equal(objects->ipv4, ipv4) && str_equal(objects->ipv6, ipv6);
-    int r = copied ? make_all(objects) : -ENOMEM;
+        .config = config, .apis = *apis, .address = str_dup(address->text)};
+    int r = str_equal(objects->address, address->text) ? make_all(objects, address) : -ENOMEM;
     if (r >= 0) {
         return 0;
     }
@@ -349,7 +339,6 @@ void desired_objects_done(struct desired_objects *objects)
         json_decref(objects->items[i].met_by);
     }
     free(objects->items);
-    free(objects->ipv4);
-    free(objects->ipv6);
+    free(objects->address);
     *objects = (struct desired_objects){0};
 }

@@ -16,7 +16,7 @@ struct cluster_plan {
     const struct world_cluster *world;
     struct plan *plan;
     struct desired_objects *desired;
-    bool has_address; // of the registry container on the network
+    struct desired_address address;
 };
 
 static const struct config_ui *ui_of(const struct cluster_plan *c)
@@ -40,38 +40,6 @@ static int converging(const struct cluster_plan *c, const char *resource, const 
 {
     return plan_add_condition(c->plan, resource, c->cluster, READY_FALSE, REASON_CONVERGING, "%s",
                               sentence);
-}
-
-// Whether the cluster's Services have IPv6 addresses; unknown before the first is there.
-static bool wants_ipv6(const struct cluster_plan *c)
-{
-    const struct world_object *service =
-        world_cluster_object(c->world, KUBE_SERVICE, ui_of(c)->name_space, DESIRED_API_NAME);
-    const char *address =
-        service == NULL ? NULL : json_get_string(service->object, "spec", "clusterIP", NULL);
-    return address != NULL && strchr(address, ':') != NULL;
-}
-
-// The one address that the cluster's pods can reach: a container on a network of both families has
-// two, but a cluster of one family has no route to the other, and an ingress controller would
-// send every second request there.
-static void registry_address(const struct cluster_plan *c, const char **ret_ipv4,
-                             const char **ret_ipv6)
-{
-    const struct config *config = c->input->config;
-    const struct world_container *container =
-        c->input->engine == NULL ? NULL
-                                 : world_engine_container(c->input->engine, config->registry.name);
-    const struct world_endpoint *endpoint =
-        container == NULL ? NULL : world_container_endpoint(container, config->network);
-    if (endpoint == NULL) {
-        return;
-    }
-    if (wants_ipv6(c) || endpoint->ipv4 == NULL) {
-        *ret_ipv6 = endpoint->ipv6;
-    } else {
-        *ret_ipv4 = endpoint->ipv4;
-    }
 }
 
 // --- one desired object ---
@@ -244,26 +212,23 @@ static int plan_desired(const struct cluster_plan *c, struct desired_object *des
 
 // --- the registry's address ---
 
-static enum kube_kind endpoints_kind(const struct cluster_plan *c)
+static bool waits_for_address(const struct cluster_plan *c)
 {
-    return c->world->apis.endpoint_slice_v1 ? KUBE_ENDPOINT_SLICE : KUBE_ENDPOINTS;
+    return c->input->wanted && ui_of(c)->enabled && c->address.text == NULL;
 }
 
 static int plan_no_address(const struct cluster_plan *c)
 {
     const struct config *config = c->input->config;
-    bool ipv6 = wants_ipv6(c);
-    enum kube_kind kind = endpoints_kind(c);
-    const char *name =
-        kind == KUBE_ENDPOINT_SLICE && ipv6 ? DESIRED_API_NAME_IPV6 : DESIRED_API_NAME;
-    _cleanup_free_ char *resource = resource_of(c, kind, ui_of(c)->name_space, name);
+    struct desired_ref ref = desired_endpoints_ref(config, &c->world->apis, c->address.ipv6);
+    _cleanup_free_ char *resource = resource_of(c, ref.kind, ref.name_space, ref.name);
     _cleanup_free_ char *network = resource_network(config);
     if (resource == NULL || network == NULL) {
         return -ENOMEM;
     }
     return plan_add_condition(c->plan, resource, c->cluster, READY_UNKNOWN, REASON_CONVERGING,
                               "waits for %s: the registry has no %s address there", network,
-                              ipv6 ? "IPv6" : "IPv4");
+                              c->address.ipv6 ? "IPv6" : "IPv4");
 }
 
 // --- what is owned and not desired ---
@@ -293,8 +258,9 @@ static bool is_derived(const struct cluster_plan *c, const struct world_object *
 // While the address is unknown the endpoints that are there may still be right.
 static bool is_kept_for_address(const struct cluster_plan *c, const struct world_object *object)
 {
-    return c->input->wanted && ui_of(c)->enabled && !c->has_address &&
-           object->kind == endpoints_kind(c) && str_equal(object->name_space, ui_of(c)->name_space);
+    struct desired_ref ref = desired_endpoints_ref(c->input->config, &c->world->apis, false);
+    return waits_for_address(c) && object->kind == ref.kind &&
+           str_equal(object->name_space, ref.name_space);
 }
 
 // Namespaces of Kubernetes itself: nobody's to delete, whatever their labels say.
@@ -336,14 +302,13 @@ static int plan_undesired(const struct cluster_plan *c, const struct world_objec
 
 static int plan_objects(const struct cluster_plan *c)
 {
-    bool waits = c->input->wanted && ui_of(c)->enabled && !c->has_address;
     for (size_t i = 0; i < c->desired->count; i++) {
         int r = plan_desired(c, &c->desired->items[i]);
         if (r < 0) {
             return r;
         }
     }
-    int r = waits ? plan_no_address(c) : 0;
+    int r = waits_for_address(c) ? plan_no_address(c) : 0;
     // Backwards through the kinds: what points at something goes before it, a Namespace last.
     for (size_t kind = _KUBE_KIND_COUNT; r == 0 && kind-- > 0;) {
         for (size_t i = 0; r == 0 && i < c->world->object_count; i++) {
@@ -365,11 +330,8 @@ int plan_cluster(const struct plan_input *input, const char *cluster,
                              .desired = input->wanted && input->objects != NULL ? input->objects
                                                                                 : &objects};
     if (input->wanted) {
-        const char *ipv4 = NULL;
-        const char *ipv6 = NULL;
-        registry_address(&c, &ipv4, &ipv6);
-        c.has_address = ipv4 != NULL || ipv6 != NULL;
-        int r = desired_objects_make(c.desired, input->config, &world->apis, ipv4, ipv6, err);
+        c.address = desired_registry_address(input->config, input->engine, world);
+        int r = desired_objects_make(c.desired, input->config, &world->apis, &c.address, err);
         if (r < 0) {
             return r;
         }

@@ -46,8 +46,9 @@ static int add_cluster(const struct plan_input *input, const char *cluster,
                        const struct verdict *verdict, struct plan *plan)
 {
     const struct world_apis apis = {.endpoint_slice_v1 = true, .ingress_v1 = true};
+    const struct desired_address address = {.text = ANY_ADDRESS};
     struct desired_ref refs[DESIRED_OBJECTS_MAX];
-    size_t count = desired_refs(input->config, &apis, ANY_ADDRESS, NULL, refs);
+    size_t count = desired_refs(input->config, &apis, &address, refs);
     int r = 0;
     for (size_t i = 0; i < count && r == 0; i++) {
         char *resource = resource_object(cluster, refs[i].kind, refs[i].name_space, refs[i].name);

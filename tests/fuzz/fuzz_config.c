@@ -83,9 +83,10 @@ static void check_objects(const struct config *config)
 {
     for (int served = 0; served < 2; served++) {
         const struct world_apis apis = {.endpoint_slice_v1 = served, .ingress_v1 = served};
+        const struct desired_address address = {.text = "fc00::4", .ipv6 = true};
         struct desired_objects objects = {0};
         struct error err = {0};
-        MUST(desired_objects_make(&objects, config, &apis, "172.18.0.4", "fc00::4", &err) == 0);
+        MUST(desired_objects_make(&objects, config, &apis, &address, &err) == 0);
         for (size_t i = 0; i < objects.count; i++) {
             const struct desired_object *object = &objects.items[i];
             _cleanup_free_ char *path = NULL;

@@ -123,7 +123,7 @@ class Container:
         self.exit_code = 0
         self.started = NEVER
         self.finished = NEVER
-        self.networks = {}  # name -> {"id", "aliases", "ip"}
+        self.networks = {}  # name -> {"id", "aliases", "ip", and on one of both families "ipv6"}
         self.tree = Tree()
         self.ports = []  # published, as the list has them
         self.server = None
@@ -151,6 +151,7 @@ class Container:
                 "Aliases": network["aliases"],
                 "NetworkID": network["id"],
                 "IPAddress": network["ip"] if self.state == "running" else "",
+                "GlobalIPv6Address": network.get("ipv6", "") if self.state == "running" else "",
             }
             for name, network in self.networks.items()
         }

@@ -12,11 +12,15 @@
 static const struct world_apis all_apis = {.endpoint_slice_v1 = true, .ingress_v1 = true};
 static const struct world_apis old_apis = {.ingress_v1 = true};
 
+static const struct desired_address no_address;
+static const struct desired_address ipv4 = {.text = "172.18.0.4"};
+static const struct desired_address ipv6 = {.text = "fc00::4", .ipv6 = true};
+
 static struct desired_objects make(const struct config *config, const struct world_apis *apis,
-                                   const char *ipv4, const char *ipv6)
+                                   const struct desired_address *address)
 {
     struct desired_objects objects = {0};
-    assert_int_equal(desired_objects_make(&objects, config, apis, ipv4, ipv6, NULL), 0);
+    assert_int_equal(desired_objects_make(&objects, config, apis, address, NULL), 0);
     return objects;
 }
 
@@ -55,14 +59,12 @@ static void test_list(void **state)
         {KUBE_SERVICE, "hostk8s", "registry-ui"},
         {KUBE_SERVICE, "hostk8s", "registry-api"},
         {KUBE_ENDPOINT_SLICE, "hostk8s", "registry-api"},
-        {KUBE_ENDPOINT_SLICE, "hostk8s", "registry-api-ipv6"},
         {KUBE_INGRESS, "hostk8s", "registry-ui"},
         {KUBE_INGRESS, "hostk8s", "registry-api"},
     };
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
-    _cleanup_(desired_objects_done) struct desired_objects objects =
-        make(config, &all_apis, "172.18.0.4", "fc00::4");
+    _cleanup_(desired_objects_done) struct desired_objects objects = make(config, &all_apis, &ipv4);
     assert_int_equal(objects.count, ELEMENTS(expected));
     for (size_t i = 0; i < objects.count; i++) {
         const struct desired_object *object = &objects.items[i];
@@ -81,32 +83,31 @@ static void test_list(void **state)
     }
 }
 
-static void count_one(bool ui, const struct world_apis *apis, const char *ipv4, const char *ipv6,
+static void count_one(bool ui, const struct world_apis *apis, const struct desired_address *address,
                       size_t count)
 {
     _cleanup_(config_freep) struct config *config = sample_config();
     config->ui.enabled = ui;
-    _cleanup_(desired_objects_done) struct desired_objects objects = make(config, apis, ipv4, ipv6);
+    _cleanup_(desired_objects_done) struct desired_objects objects = make(config, apis, address);
     assert_int_equal(objects.count, count);
 }
 
 static void test_counts(void **state)
 {
     (void)state;
-    count_one(true, &all_apis, NULL, NULL, 7);
-    count_one(true, &old_apis, NULL, NULL, 7);
-    count_one(true, &all_apis, "172.18.0.4", NULL, 8);
-    count_one(true, &all_apis, NULL, "fc00::4", 8);
-    count_one(true, &old_apis, "172.18.0.4", "fc00::4", 8);
-    count_one(false, &all_apis, "172.18.0.4", "fc00::4", 1);
+    count_one(true, &all_apis, &no_address, 7);
+    count_one(true, &old_apis, &no_address, 7);
+    count_one(true, &all_apis, &ipv4, 8);
+    count_one(true, &all_apis, &ipv6, 8);
+    count_one(true, &old_apis, &ipv6, 8);
+    count_one(false, &all_apis, &ipv4, 1);
 }
 
 static void test_endpoints(void **state)
 {
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
-    _cleanup_(desired_objects_done) struct desired_objects new =
-        make(config, &all_apis, "172.18.0.4", "fc00::4");
+    _cleanup_(desired_objects_done) struct desired_objects new = make(config, &all_apis, &ipv4);
     const json_t *slice = object_of(&new, KUBE_ENDPOINT_SLICE, DESIRED_API_NAME);
     assert_json(json_get(slice, "metadata", "labels", NULL),
                 "{\"app.kubernetes.io/managed-by\":\"hostk8s-registryd\","
@@ -119,17 +120,18 @@ static void test_endpoints(void **state)
                 "[{\"addresses\":[\"172.18.0.4\"],\"conditions\":{\"ready\":true}}]");
     assert_json(json_get(slice, "ports", NULL),
                 "[{\"name\":\"http\",\"port\":5000,\"protocol\":\"TCP\"}]");
-    slice = object_of(&new, KUBE_ENDPOINT_SLICE, DESIRED_API_NAME_IPV6);
+    _cleanup_(desired_objects_done) struct desired_objects six = make(config, &all_apis, &ipv6);
+    slice = object_of(&six, KUBE_ENDPOINT_SLICE, DESIRED_API_NAME_IPV6);
     assert_string_equal(json_get_string(slice, "addressType", NULL), "IPv6");
+    assert_json(json_get(slice, "endpoints", NULL),
+                "[{\"addresses\":[\"fc00::4\"],\"conditions\":{\"ready\":true}}]");
 
-    _cleanup_(desired_objects_done) struct desired_objects old =
-        make(config, &old_apis, "172.18.0.4", "fc00::4");
+    _cleanup_(desired_objects_done) struct desired_objects old = make(config, &old_apis, &ipv4);
     assert_json(json_get(object_of(&old, KUBE_ENDPOINTS, DESIRED_API_NAME), "subsets", NULL),
                 "[{\"addresses\":[{\"ip\":\"172.18.0.4\"}],"
                 "\"ports\":[{\"name\":\"http\",\"port\":5000,\"protocol\":\"TCP\"}]}]");
-    _cleanup_(desired_objects_done) struct desired_objects six =
-        make(config, &old_apis, NULL, "fc00::4");
-    assert_json(json_get(object_of(&six, KUBE_ENDPOINTS, DESIRED_API_NAME), "subsets", NULL),
+    _cleanup_(desired_objects_done) struct desired_objects old_six = make(config, &old_apis, &ipv6);
+    assert_json(json_get(object_of(&old_six, KUBE_ENDPOINTS, DESIRED_API_NAME), "subsets", NULL),
                 "[{\"addresses\":[{\"ip\":\"fc00::4\"}],"
                 "\"ports\":[{\"name\":\"http\",\"port\":5000,\"protocol\":\"TCP\"}]}]");
 }
@@ -139,7 +141,7 @@ static void test_services(void **state)
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
     _cleanup_(desired_objects_done) struct desired_objects objects =
-        make(config, &all_apis, NULL, NULL);
+        make(config, &all_apis, &no_address);
     assert_json(json_get(object_of(&objects, KUBE_SERVICE, DESIRED_UI_NAME), "spec", NULL),
                 "{\"type\":\"ClusterIP\",\"selector\":{\"app.kubernetes.io/name\":\"registry-ui\"},"
                 "\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":80,"
@@ -159,7 +161,7 @@ static void test_deployment(void **state)
     assert_int_equal(strmap_set(&config->ui.environment, "URL", "http://other"), 0);
     assert_int_equal(strmap_set(&config->ui.environment, "THEME", ""), 0);
     _cleanup_(desired_objects_done) struct desired_objects objects =
-        make(config, &all_apis, NULL, NULL);
+        make(config, &all_apis, &no_address);
     const json_t *deployment = object_of(&objects, KUBE_DEPLOYMENT, DESIRED_UI_NAME);
     assert_json(json_get(deployment, "spec", "replicas", NULL), "2");
     assert_json(json_get(deployment, "spec", "selector", NULL),
@@ -192,7 +194,7 @@ static void ui_path_one(const char *ui_path, const char *path, const char *type,
     _cleanup_(config_freep) struct config *config = sample_config();
     sample_set(&config->ui.path, ui_path);
     _cleanup_(desired_objects_done) struct desired_objects objects =
-        make(config, &all_apis, NULL, NULL);
+        make(config, &all_apis, &no_address);
     const json_t *ingress = object_of(&objects, KUBE_INGRESS, DESIRED_UI_NAME);
     _cleanup_free_ char *rules =
         str_printf("[{\"http\":{\"paths\":[{\"path\":\"%s\",\"pathType\":\"%s\",\"backend\":"
@@ -223,7 +225,7 @@ static void test_ingress_api(void **state)
     (void)state;
     _cleanup_(config_freep) struct config *config = sample_config();
     _cleanup_(desired_objects_done) struct desired_objects objects =
-        make(config, &all_apis, NULL, NULL);
+        make(config, &all_apis, &no_address);
     const json_t *ingress = object_of(&objects, KUBE_INGRESS, DESIRED_API_NAME);
     assert_json(json_get(ingress, "spec", NULL),
                 "{\"ingressClassName\":\"nginx\",\"rules\":[{\"http\":{\"paths\":[{\"path\":"
@@ -244,7 +246,7 @@ static void hosting_one(const char *address, const char *host, bool alias)
         assert_int_equal(strv_add_unique(&config->nodes.aliases, host), 0);
     }
     _cleanup_(desired_objects_done) struct desired_objects objects =
-        make(config, &all_apis, NULL, NULL);
+        make(config, &all_apis, &no_address);
     _cleanup_free_ char *text =
         str_printf("host: \"%s\"\nhostFromClusterNetwork: \"hostk8s-registry:5000\"\n%shelp: "
                    "\"https://kind.sigs.k8s.io/docs/user/local-registry/\"\n",
@@ -275,7 +277,7 @@ static void test_too_large(void **state)
     sample_set(&config->registry.name, name);
     struct desired_objects objects = {0};
     struct error err = {0};
-    assert_true(desired_objects_make(&objects, config, &all_apis, NULL, NULL, &err) < 0);
+    assert_true(desired_objects_make(&objects, config, &all_apis, &no_address, &err) < 0);
     assert_string_equal(err.text, "the objects for Kubernetes are too large");
     assert_null(objects.items);
     assert_int_equal(objects.count, 0);
@@ -289,21 +291,20 @@ static void test_made_again(void **state)
     const struct {
         const struct config *config;
         const struct world_apis *apis;
-        const char *ipv4;
-        const char *ipv6;
+        struct desired_address address;
     } sources[] = {
-        {config, &all_apis, NULL, NULL},
-        {config, &all_apis, "172.18.0.4", NULL},
-        {config, &all_apis, "172.18.0.5", NULL},
-        {config, &all_apis, "172.18.0.5", "fc00::4"},
-        {config, &old_apis, "172.18.0.5", "fc00::4"},
-        {other, &old_apis, "172.18.0.5", "fc00::4"},
+        {config, &all_apis, no_address},
+        {config, &all_apis, ipv4},
+        {config, &all_apis, {"172.18.0.5", false}},
+        {config, &all_apis, ipv6},
+        {config, &old_apis, ipv6},
+        {other, &old_apis, ipv6},
     };
     _cleanup_(desired_objects_done) struct desired_objects objects = {0};
     for (size_t i = 0; i < ELEMENTS(sources); i++) {
         for (int again = 0; again < 2; again++) {
             assert_int_equal(desired_objects_make(&objects, sources[i].config, sources[i].apis,
-                                                  sources[i].ipv4, sources[i].ipv6, NULL),
+                                                  &sources[i].address, NULL),
                              0);
             assert_int_equal(objects.items[0].met_by != NULL, again);
             objects.items[0].met_by = again ? objects.items[0].met_by : json_true();
