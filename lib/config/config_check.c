@@ -137,6 +137,12 @@ static bool leaves_storage(const struct config *config, const char *value)
     return !str_is_path_within(value, "/var/lib/registry");
 }
 
+static bool changes_ui_port(const struct config *config, const char *value)
+{
+    (void)config;
+    return !str_equal(value, "80");
+}
+
 static bool is_always_wrong(const struct config *config, const char *value)
 {
     (void)config;
@@ -164,6 +170,8 @@ static const struct {
     {"ui.environment", "REGISTRY_TITLE", is_always_wrong, "is set by the program; use ui.title"},
     {"ui.environment", "NGINX_PROXY_PASS_URL", is_always_wrong,
      "is set by the program: the Ingress passes on the API at ui.url"},
+    {"ui.environment", "NGINX_LISTEN_PORT", changes_ui_port,
+     "must keep the port 80: the Service and the pods' readiness probe ask there"},
 };
 
 static int check_environments(struct checker *checker)
