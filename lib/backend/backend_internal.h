@@ -63,6 +63,14 @@ int observe_cluster(struct real_backend *backend, const char *cluster,
                     const struct plan_input *input, observe_done_fn done, void *ctx,
                     struct error *err);
 
+// What lives in the namespace and was put there neither by the program nor by the cluster itself:
+// the first that was found (NULL: nobody), else why some of it could not be looked at (NULL: all
+// was). Both are borrowed until return. kube must outlive the look.
+typedef void (*residents_done_fn)(void *ctx, const char *resident, const char *doubt,
+                                  const struct error *err);
+int observe_residents(struct kube *kube, const char *name_space, residents_done_fn done, void *ctx,
+                      struct error *err);
+
 // Fills in what the list did not tell of a node that does not run (borrowed until done, which comes
 // once whether that succeeded or not).
 typedef void (*stopped_done_fn)(void *ctx);

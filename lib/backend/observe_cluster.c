@@ -127,71 +127,31 @@ static const struct world_object *own_namespace(const struct cluster_look *look)
     return object != NULL && object->owned ? object : NULL;
 }
 
-// What the controllers put into every namespace, and what the program made, is not foreign.
-static bool is_foreign(const json_t *item)
+static void on_residents(void *ctx, const char *resident, const char *doubt,
+                         const struct error *err)
 {
-    const char *managed_by =
-        json_get_string(item, "metadata", "labels", WORLD_LABEL_MANAGED_BY, NULL);
-    if (str_equal(managed_by, WORLD_MANAGED_BY)) {
-        return false;
+    struct cluster_look *look = ctx;
+    struct error error = {0};
+    if (err == NULL && (str_replace(&look->world->resident, resident) < 0 ||
+                        str_replace(&look->world->resident_doubt, doubt) < 0)) {
+        (void)error_oom(&error);
+        err = &error;
     }
-    return !str_equal(json_get_string(item, "metadata", "name", NULL), "kube-root-ca.crt") &&
-           !str_equal(json_get_string(item, "type", NULL), "kubernetes.io/service-account-token");
+    look_end(look, err);
 }
 
-static void on_residents(void *ctx, json_t *answer, const struct error *err)
-{
-    struct look_request *request = ctx;
-    size_t i = 0;
-    json_t *item = NULL;
-    json_array_foreach (json_object_get(answer, "items"), i, item) {
-        request->look->world->namespace_foreign |= is_foreign(item);
-    }
-    request_end(request, err);
-}
-
-static void look_finish(struct cluster_look *look)
-{
-    look_end(look, NULL);
-}
-
-// A namespace takes with it all that lives in it: the managed kinds, and others that people use.
-static void ask_for_residents(struct cluster_look *look)
-{
-    static const struct {
-        const char *prefix;
-        const char *plural;
-    } others[] = {
-        {"/api/v1", "secrets"},
-        {"/api/v1", "pods"},
-        {"/api/v1", "persistentvolumeclaims"},
-        {"/apis/apps/v1", "statefulsets"},
-        {"/apis/apps/v1", "daemonsets"},
-        {"/apis/batch/v1", "jobs"},
-    };
-    const char *name_space = look->input->config->ui.name_space;
-    for (enum kube_kind kind = 0; kind < _KUBE_KIND_COUNT; kind++) {
-        if (kube_kinds[kind].namespaced && is_served(&look->world->apis, kind)) {
-            _cleanup_free_ char *path = NULL;
-            (void)kube_kind_path(kind, name_space, NULL, &path);
-            ask(look, kind, path, "", NULL, on_residents);
-        }
-    }
-    for (size_t i = 0; i < ELEMENTS(others); i++) {
-        _cleanup_free_ char *path =
-            str_printf("%s/namespaces/%s/%s", others[i].prefix, name_space, others[i].plural);
-        ask(look, _KUBE_KIND_COUNT, path, "", NULL, on_residents);
-    }
-}
-
+// A namespace takes with it all that lives in it.
 static void look_for_residents(struct cluster_look *look)
 {
-    look->next = look_finish;
-    bool wanted = look->input->wanted && look->input->config->ui.enabled;
-    if (!wanted && own_namespace(look) != NULL) {
-        ask_for_residents(look);
+    const struct config_ui *ui = &look->input->config->ui;
+    if ((look->input->wanted && ui->enabled) || own_namespace(look) == NULL) {
+        look_end(look, NULL);
+        return;
     }
-    look_joined(look);
+    struct error error = {0};
+    if (observe_residents(look->client->kube, ui->name_space, on_residents, look, &error) < 0) {
+        look_end(look, &error);
+    }
 }
 
 static void on_pods(void *ctx, json_t *answer, const struct error *err)

@@ -314,11 +314,19 @@ int kube_list(struct kube *kube, const char *path, const char *label_selector,
     return r < 0 ? r : kube_send(kube, &request, buf_str(&target), done, ctx, err);
 }
 
-int kube_get_groups(struct kube *kube, kube_done_fn done, void *ctx, struct error *err)
+int kube_list_first(struct kube *kube, const char *path, const char *label_selector,
+                    kube_done_fn done, void *ctx, struct error *err)
 {
-    static const struct kube_request request = {
-        .method = HTTP_GET, .name = "GET", .list = "groups"};
-    return kube_send(kube, &request, "/apis", done, ctx, err);
+    static const struct kube_request request = {.method = HTTP_GET, .name = "GET", .list = "items"};
+    _cleanup_buf_ struct buf target = BUF_INIT(KUBE_PATH_BYTES_MAX);
+    int r = kube_append_selector(&target, path, label_selector, err);
+    if (r < 0) {
+        return r;
+    }
+    if (buf_printf(&target, "&limit=%d", KUBE_FIRST_ITEMS) < 0) {
+        return error_oom(err);
+    }
+    return kube_send(kube, &request, buf_str(&target), done, ctx, err);
 }
 
 int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,
@@ -360,20 +368,4 @@ int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_
         .missing_is_fine = true,
     };
     return kube_send(kube, &request, path, done, ctx, err);
-}
-
-bool kube_api_groups_serve(const json_t *groups, const char *group_version)
-{
-    size_t i;
-    const json_t *group;
-    json_array_foreach (json_get_array(groups, "groups", NULL), i, group) {
-        size_t j;
-        const json_t *version;
-        json_array_foreach (json_get_array(group, "versions", NULL), j, version) {
-            if (str_equal(json_get_string(version, "groupVersion", NULL), group_version)) {
-                return true;
-            }
-        }
-    }
-    return false;
 }

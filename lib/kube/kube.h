@@ -41,6 +41,12 @@ int kube_get(struct kube *kube, const char *path, struct json_memo *memo, kube_d
 int kube_list(struct kube *kube, const char *path, const char *label_selector,
               struct json_memo *memo, kube_done_fn done, void *ctx, struct error *err);
 
+// The first KUBE_FIRST_ITEMS of a collection; where there are more, metadata.continue is not empty.
+// As many as fit into an answer, each being of the largest size that etcd takes.
+#define KUBE_FIRST_ITEMS 10
+int kube_list_first(struct kube *kube, const char *path, const char *label_selector,
+                    kube_done_fn done, void *ctx, struct error *err);
+
 // Watches a collection: on_event gets each event ({type, object}), borrowed until return, from
 // resource_version on, or with NULL first an ADDED event of all that is there. Bookmarks are asked
 // for and come as events of type BOOKMARK. The server ends the stream after KUBE_WATCH_SECONDS;
@@ -67,6 +73,10 @@ int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_
 
 // The APIGroupList of what the server serves.
 int kube_get_groups(struct kube *kube, kube_done_fn done, void *ctx, struct error *err);
+
+// The APIResourceList of a group's version, "/api/v1" or "/apis/apps/v1".
+int kube_get_resources(struct kube *kube, const char *path, kube_done_fn done, void *ctx,
+                       struct error *err);
 
 // Whether an APIGroupList has GROUP/VERSION, e.g. "discovery.k8s.io/v1".
 bool kube_api_groups_serve(const json_t *groups, const char *group_version);

@@ -271,10 +271,29 @@ static bool is_system_namespace(const struct world_object *object)
 }
 
 // A Namespace takes with it all that lives in it. Only into ui.namespace has been looked; one that
-// was ui.namespace before stays.
-static bool may_delete_namespace(const struct cluster_plan *c, const struct world_object *object)
+// was ui.namespace before stays. ret_kept: whether it stays, with a condition that says why.
+static int plan_kept_namespace(const struct cluster_plan *c, const struct world_object *object,
+                               const char *resource, bool *ret_kept)
 {
-    return !c->world->namespace_foreign && str_equal(object->name, ui_of(c)->name_space);
+    const struct world_cluster *world = c->world;
+    bool looked = str_equal(object->name, ui_of(c)->name_space);
+    *ret_kept = !looked || world->resident != NULL || world->resident_doubt != NULL;
+    if (!*ret_kept) {
+        return 0;
+    }
+    if (looked && world->resident == NULL) {
+        return plan_add_condition(c->plan, resource, c->cluster, READY_UNKNOWN,
+                                  REASON_API_UNREACHABLE,
+                                  "is kept while others may live in it: %s; mend that API, or if "
+                                  "nothing there is needed, `kubectl --context kind-%s delete "
+                                  "namespace %s`",
+                                  world->resident_doubt, c->cluster, object->name);
+    }
+    return plan_add_condition(c->plan, resource, c->cluster, READY_TRUE, REASON_CONVERGED,
+                              "left in place, for others %s%s; if nothing there is needed, "
+                              "`kubectl --context kind-%s delete namespace %s`",
+                              looked ? "live in it: " : "may live in it",
+                              looked ? world->resident : "", c->cluster, object->name);
 }
 
 static int plan_undesired(const struct cluster_plan *c, const struct world_object *object)
@@ -290,13 +309,12 @@ static int plan_undesired(const struct cluster_plan *c, const struct world_objec
     if (object->deleting) {
         return converging(c, resource, "is no longer wanted; is being deleted");
     }
-    if (object->kind == KUBE_NAMESPACE && !may_delete_namespace(c, object)) {
-        return plan_add_condition(c->plan, resource, c->cluster, READY_TRUE, REASON_CONVERGED,
-                                  "left in place, for others may live in it; if nothing there is "
-                                  "needed, `kubectl --context kind-%s delete namespace %s`",
-                                  c->cluster, object->name);
+    bool kept = false;
+    int r = object->kind == KUBE_NAMESPACE ? plan_kept_namespace(c, object, resource, &kept) : 0;
+    if (r < 0 || kept) {
+        return r;
     }
-    int r = add_delete(c, object, resource, "delete", &(struct field_diffs){0});
+    r = add_delete(c, object, resource, "delete", &(struct field_diffs){0});
     return r < 0 ? r : converging(c, resource, "is no longer wanted; is being deleted");
 }
 

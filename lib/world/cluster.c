@@ -166,6 +166,8 @@ void world_cluster_free(struct world_cluster *cluster)
         object_done(&cluster->objects[i]);
     }
     free(cluster->objects);
+    free(cluster->resident);
+    free(cluster->resident_doubt);
     free(cluster->pod_reason);
     free(cluster);
 }

@@ -60,9 +60,10 @@ struct world_cluster {
     struct world_apis apis;
     struct world_object *objects; // labelled ones of every kind, and those of a desired name
     size_t object_count;
-    // Something that is not ours lives in ui.namespace (looked for only when the Namespace is owned
-    // and no longer wanted): it is not deleted then.
-    bool namespace_foreign;
+    // Of ui.namespace, looked for only when that is owned and no longer wanted: what lives in it and
+    // is not ours ("secrets/token", NULL: nobody), and why that could not be told (NULL: it could).
+    char *resident;
+    char *resident_doubt;
     bool ingress_class_present;
     char *pod_reason; // why the UI's pods are not ready: "ImagePullBackOff: …", NULL when unknown
 };

@@ -36,10 +36,25 @@ KINDS = {
     "daemonsets": "DaemonSet",
     "jobs": "Job",
     "secrets": "Secret",
+    "serviceaccounts": "ServiceAccount",
+    "cronjobs": "CronJob",
+    "widgets": "Widget",
 }
+# What a group's version has; one without an entry is an aggregated API that is down.
+SERVED = {
+    "v1": ["namespaces", "configmaps", "services", "endpoints", "pods", "pods/log", "persistentvolumeclaims"]
+    + ["secrets", "serviceaccounts"],
+    "apps/v1": ["deployments", "statefulsets", "daemonsets"],
+    "batch/v1": ["jobs", "cronjobs"],
+    "discovery.k8s.io/v1": ["endpointslices"],
+    "networking.k8s.io/v1": ["ingresses", "ingressclasses"],
+    "example.com/v1": ["widgets"],
+}
+CLUSTER_SCOPED = ("namespaces", "ingressclasses")
 
 
 # Prefix, namespace, plural, name.
+VERSION = re.compile(r"/api/(v1)|/apis/([^/]+/[^/]+)")
 PATH = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+)(?=/))?/([a-z]+)(?:/([^/]+))?")
 
 
@@ -168,6 +183,16 @@ def owned_part(applied):
     return part | {"metadata": metadata}
 
 
+def selects(selector, document):
+    """Whether the object has what a label selector of = and != asks for."""
+    labels = document["metadata"].get("labels") or {}
+    for pair in filter(None, selector.split(",")):
+        name, sign, value = re.fullmatch("([^!=]+)(!?=)(.*)", pair).groups()
+        if (labels.get(name) == value) != (sign == "="):
+            return False
+    return True
+
+
 def without_zeroes(value):
     """As Go's omitempty leaves it."""
     if not isinstance(value, dict):
@@ -233,6 +258,8 @@ class Kube(Server):
                 for group in self.groups
             ]
             return reply({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+        if version := VERSION.fullmatch(request.path):
+            return self._resources(version[1] or version[2])
         match = PATH.fullmatch(request.path)
         if match is None or match[3] not in KINDS:
             self.unexpected.append(str(request))
@@ -246,11 +273,20 @@ class Kube(Server):
         methods = {"GET": self._get, "PATCH": self._apply, "DELETE": self._delete}
         return methods[request.method](request, plural, namespace, name)
 
-    def _watch(self, request, plural, wanted):
+    def _resources(self, version):
+        if version not in ["v1", *self.groups]:
+            return failure(404, "NotFound", "the server could not find the requested resource")
+        if version not in SERVED:
+            return failure(503, "ServiceUnavailable", "service unavailable")
+        resources = [
+            {"name": name, "namespaced": name not in CLUSTER_SCOPED, "verbs": ["get"] if "/" in name else ["get", "list"]}
+            for name in SERVED[version]
+        ]
+        return reply({"kind": "APIResourceList", "groupVersion": version, "resources": resources})
+
+    def _watch(self, request, plural, selector):
         def wants(event):
-            document = event["object"]
-            labels = document["metadata"].get("labels") or {}
-            return document["kind"] == KINDS[plural] and wanted.items() <= labels.items()
+            return event["object"]["kind"] == KINDS[plural] and selects(selector, event["object"])
 
         stream = self.open_stream(wants)
         if "resourceVersion" not in request.query:
@@ -259,15 +295,16 @@ class Kube(Server):
         return Response(200, headers={"Content-Type": "application/json"}, chunks=stream)
 
     def _list(self, request, group, plural, namespace):
-        wanted = dict(pair.split("=") for pair in request.query.get("labelSelector", "").split(",") if pair)
+        selector, limit = request.query.get("labelSelector", ""), int(request.query.get("limit", 0))
         if "watch" in request.query:
-            return self._watch(request, plural, wanted)
+            return self._watch(request, plural, selector)
         items = []
         for key, document in sorted(self.objects.items(), key=lambda item: str(item[0])):
-            labels = document["metadata"].get("labels") or {}
-            if key[0] == plural and namespace in (None, key[1]) and wanted.items() <= labels.items():
+            if key[0] == plural and namespace in (None, key[1]) and selects(selector, document):
                 items.append({k: v for k, v in document.items() if k not in ("kind", "apiVersion")})
         metadata = {"resourceVersion": str(self.version)}
+        if 0 < limit < len(items):
+            items, metadata["continue"] = items[:limit], "more"
         return reply({"kind": KINDS[plural] + "List", "apiVersion": group, "metadata": metadata, "items": items})
 
     def _missing(self, plural, name):

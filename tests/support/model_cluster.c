@@ -222,7 +222,7 @@ struct world_cluster *model_cluster_observe(struct model_cluster *model,
         }
         if (home != NULL && model_is_owned(KUBE_NAMESPACE, home->object) &&
             !model_is_owned(entry->kind, entry->object)) {
-            world->namespace_foreign = true;
+            assert_int_equal(str_replace(&world->resident, "somebody"), 0);
         }
     }
     return world;

@@ -81,6 +81,27 @@ static void groups(const struct sim_kube *kube, struct sim_exchange *x)
     sim_exchange_answer(x, 200, json_pack("{s:o}", "groups", list));
 }
 
+// Whether path is that of a group's version; then its resources.
+static bool resources(const struct sim_kube *kube, struct sim_exchange *x)
+{
+    bool known = false;
+    json_t *list = json_array();
+    for (enum kube_kind kind = 0; kind < _KUBE_KIND_COUNT; kind++) {
+        const struct kube_kind_info *info = &kube_kinds[kind];
+        if (str_equal(info->prefix, x->path) &&
+            (kind != KUBE_ENDPOINT_SLICE || kube->endpoint_slices)) {
+            known = true;
+            json_array_append_new(list, json_pack("{s:s, s:b, s:[s]}", "name", info->plural,
+                                                  "namespaced", info->namespaced, "verbs", "list"));
+        }
+    }
+    if (known) {
+        sim_exchange_answer(x, 200, json_pack("{s:O}", "resources", list));
+    }
+    json_decref(list);
+    return known;
+}
+
 static json_t *find(const struct sim_kube *kube, const struct place *place)
 {
     for (size_t i = 0; i < model_cluster_count(kube->model); i++) {
@@ -95,21 +116,23 @@ static json_t *find(const struct sim_kube *kube, const struct place *place)
     return NULL;
 }
 
-// selector is "KEY=VALUE", "" or NULL for all.
+// selector is "KEY=VALUE", "KEY!=VALUE", or NULL for all.
 static bool is_selected(const json_t *object, const char *selector)
 {
-    if (str_empty(selector)) {
+    if (selector == NULL) {
         return true;
     }
-    size_t length = strcspn(selector, "=");
+    size_t length = strcspn(selector, "!=");
+    bool negated = selector[length] == '!';
+    const char *wanted = selector + length + (negated ? 2 : 1);
     const char *key = NULL;
     json_t *value = NULL;
     json_object_foreach (json_get_object(object, "metadata", "labels", NULL), key, value) {
         if (strncmp(key, selector, length) == 0 && key[length] == '\0') {
-            return str_equal(json_string_value(value), selector + length + 1);
+            return str_equal(json_string_value(value), wanted) != negated;
         }
     }
-    return false;
+    return negated;
 }
 
 static json_t *selected(const struct sim_kube *kube, const struct place *place,
@@ -264,6 +287,10 @@ static void serve(void *ctx, const struct sim_request *request, struct sim_reply
     sim_exchange_begin(&x, request, reply);
     if (str_equal(x.path, "/apis")) {
         groups(kube, &x);
+        sim_exchange_end(&x);
+        return;
+    }
+    if (resources(kube, &x)) {
         sim_exchange_end(&x);
         return;
     }

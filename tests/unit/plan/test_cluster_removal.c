@@ -61,15 +61,24 @@ static void test_ui_disabled(void **state)
     _cleanup_scene_ struct scene scene;
     scene_init(&scene, "objects_converged");
     scene.config->ui.enabled = false;
-    scene.world->namespace_foreign = true;
+    sample_set(&scene.world->resident_doubt, "kube: GET /apis/a.example/v1: down (HTTP 503)");
     scene_plan(&scene);
     scene_assert_actions(&scene, TEARDOWN);
     scene_assert_condition(&scene, "ConfigMap/kube-public/local-registry-hosting", READY_TRUE,
                            REASON_CONVERGED, "");
-    scene_assert_condition(&scene, "Namespace/hostk8s", READY_TRUE, REASON_CONVERGED,
-                           "left in place, for others may live in it; if nothing there is needed, "
+    scene_assert_condition(&scene, "Namespace/hostk8s", READY_UNKNOWN, REASON_API_UNREACHABLE,
+                           "is kept while others may live in it: kube: GET /apis/a.example/v1: "
+                           "down (HTTP 503); mend that API, or if nothing there is needed, "
                            "`kubectl --context kind-dev delete namespace hostk8s`");
-    scene.world->namespace_foreign = false;
+    sample_set(&scene.world->resident, "cronjobs/backup");
+    scene_plan(&scene);
+    scene_assert_actions(&scene, TEARDOWN);
+    scene_assert_condition(&scene, "Namespace/hostk8s", READY_TRUE, REASON_CONVERGED,
+                           "left in place, for others live in it: cronjobs/backup; if nothing "
+                           "there is needed, `kubectl --context kind-dev delete namespace "
+                           "hostk8s`");
+    sample_set(&scene.world->resident, NULL);
+    sample_set(&scene.world->resident_doubt, NULL);
     scene_plan(&scene);
     scene_assert_actions(&scene, TEARDOWN "!delete Namespace/hostk8s\n");
 }
