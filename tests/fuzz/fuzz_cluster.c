@@ -47,7 +47,8 @@ static void check_cluster_action(const struct play *play, const struct world_clu
         MUST(str_equal(object->uid, action->uid));
         MUST(action->kind != KUBE_NAMESPACE ||
              (str_equal(action->name, play->config->ui.name_space) && world->resident == NULL &&
-              !str_starts_with(action->name, "kube-") && !str_equal(action->name, "default")));
+              world->resident_doubt == NULL && !str_starts_with(action->name, "kube-") &&
+              !str_equal(action->name, "default")));
         return;
     case ACTION_STORAGE_MAKE:
     case ACTION_IMAGE_PULL:
