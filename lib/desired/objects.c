@@ -178,37 +178,13 @@ static int make_ingress(const struct sources *sources, const char *name, const c
     return made(part);
 }
 
-// The path without its last '/', as a regular expression. NULL: out of memory.
-static char *path_pattern(const char *path)
-{
-    char *pattern = malloc(2 * strlen(path) + 1);
-    if (pattern == NULL) {
-        return NULL;
-    }
-    char *out = pattern;
-    for (const char *in = path; in[0] != '\0' && in[1] != '\0'; in++) {
-        if (strchr(".+*?()[]{}^$|\\", *in) != NULL) {
-            *out++ = '\\';
-        }
-        *out++ = *in;
-    }
-    *out = '\0';
-    return pattern;
-}
-
 // The UI below ui.path, which it does not know of: the controller takes the path off.
 // https://kubernetes.github.io/ingress-nginx/examples/rewrite/
 static int make_ingress_ui(const struct sources *sources, struct part *part)
 {
+    // Nothing in the path means anything in a regular expression, and it ends with a '/'.
     const char *path = sources->config->ui.path;
-    if (str_equal(path, "/")) {
-        return make_ingress(sources, DESIRED_UI_NAME, path, "Prefix", part);
-    }
-    _cleanup_free_ char *pattern = path_pattern(path);
-    if (pattern == NULL) {
-        return -ENOMEM;
-    }
-    _cleanup_free_ char *regex = str_printf("%s(/|$)(.*)", pattern);
+    _cleanup_free_ char *regex = str_printf("%.*s(/|$)(.*)", (int)strlen(path) - 1, path);
     part->annotations =
         json_pack("{s:s, s:s}", NGINX("use-regex"), "true", NGINX("rewrite-target"), "/$2");
     if (regex == NULL || part->annotations == NULL) {
