@@ -251,7 +251,7 @@ int act_on_cluster(struct real_backend *backend, const struct action *action,
         return error_oom(err);
     }
     r = action->type == ACTION_OBJECT_APPLY
-            ? kube_apply(client->kube, path, action->body, on_done, request, err)
+            ? kube_apply(client->kube, path, WORLD_MANAGED_BY, action->body, on_done, request, err)
             : kube_delete(client->kube, path, action->uid, on_done, request, err);
     if (r < 0) {
         return r;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <time.h>
 
-#define OWN_SELECTOR WORLD_LABEL_MANAGED_BY "=" WORLD_MANAGED_BY
 #define STATUS_GONE 410
 #define BRIEF_SECONDS 5 // a watch that a healthy server ends lasts longer
 
@@ -136,8 +135,8 @@ static int watch_open(struct watch *watch, struct error *err)
         return error_oom(err);
     }
     watch->opened_s = monotonic_s();
-    int r = kube_watch(stream->client->kube, path, OWN_SELECTOR, watch->version, on_event, on_end,
-                       watch, err);
+    int r = kube_watch(stream->client->kube, path, WORLD_OWN_SELECTOR, watch->version, on_event,
+                       on_end, watch, err);
     if (r < 0) {
         return r;
     }
@@ -145,9 +144,9 @@ static int watch_open(struct watch *watch, struct error *err)
     return 0;
 }
 
-static bool is_served(const struct world_apis *apis, enum kube_kind kind)
+// Of the endpoints only the kind that is desired.
+static bool is_watched(const struct world_apis *apis, enum kube_kind kind)
 {
-    // Only the kind of endpoints that is desired is watched.
     return kind == KUBE_ENDPOINT_SLICE ? apis->endpoint_slice_v1
            : kind == KUBE_ENDPOINTS    ? !apis->endpoint_slice_v1
            : kind == KUBE_INGRESS      ? apis->ingress_v1
@@ -201,7 +200,7 @@ int listen_to_cluster(struct real_backend *backend, const char *cluster, listen_
     int r = stream->key == NULL ? error_oom(err) : 0;
     for (enum kube_kind kind = 0; r >= 0 && kind < _KUBE_KIND_COUNT; kind++) {
         stream->watches[kind] = (struct watch){.stream = stream, .kind = kind};
-        if (is_served(&client->apis, kind)) {
+        if (is_watched(&client->apis, kind)) {
             r = watch_open(&stream->watches[kind], err);
         }
     }

@@ -14,7 +14,6 @@
 // So many lists at a time: more would save little, each answer takes the server about a
 // millisecond, and each further connection costs both sides a TLS handshake and its memory.
 #define LISTS_AT_ONCE 2
-#define OWN_SELECTOR WORLD_LABEL_MANAGED_BY "=" WORLD_MANAGED_BY
 
 struct cluster_look {
     struct real_backend *backend;
@@ -182,7 +181,7 @@ static void look_at_pods(struct cluster_look *look)
     if (is_deployment_waiting(look)) {
         _cleanup_free_ char *path =
             str_printf("/api/v1/namespaces/%s/pods", look->input->config->ui.name_space);
-        ask(look, _KUBE_KIND_COUNT, path, OWN_SELECTOR, NULL, on_pods);
+        ask(look, _KUBE_KIND_COUNT, path, WORLD_OWN_SELECTOR, NULL, on_pods);
     }
     look_joined(look);
 }
@@ -272,7 +271,8 @@ static void list_next(struct cluster_look *look)
     }
     if (look->listed < _KUBE_KIND_COUNT) {
         (void)kube_kind_path(look->listed, NULL, NULL, &path);
-        ask(look, look->listed, path, OWN_SELECTOR, &look->client->lists[look->listed], on_list);
+        ask(look, look->listed, path, WORLD_OWN_SELECTOR, &look->client->lists[look->listed],
+            on_list);
     } else if (look->listed == _KUBE_KIND_COUNT && apis->ingress_v1) {
         path = str_printf("/apis/networking.k8s.io/v1/ingressclasses/%s",
                           look->input->config->ui.ingress_class);

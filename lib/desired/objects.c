@@ -17,7 +17,6 @@
 #define TRANSFER_TIMEOUT "600" // seconds that the ingress waits for a layer's next bytes
 
 #define LABEL_SERVICE_NAME "kubernetes.io/service-name"
-#define LABEL_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
 #define NGINX(annotation) "nginx.ingress.kubernetes.io/" annotation
 
 struct sources {
@@ -158,7 +157,7 @@ static int make_endpoints(const struct sources *sources, struct part *part)
 static int make_slice(const struct sources *sources, struct part *part)
 {
     part->labels = json_pack("{s:s, s:s}", LABEL_SERVICE_NAME, DESIRED_API_NAME,
-                             LABEL_SLICE_MANAGED_BY, WORLD_MANAGED_BY);
+                             WORLD_LABEL_SLICE_MANAGED_BY, WORLD_MANAGED_BY);
     part->body = json_pack("{s:s, s:[{s:[s], s:{s:b}}], s:[{s:s, s:i, s:s}]}", "addressType",
                            sources->address->ipv6 ? "IPv6" : "IPv4", "endpoints", "addresses",
                            sources->address->text, "conditions", "ready", 1, "ports", "name",

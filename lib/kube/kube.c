@@ -329,11 +329,10 @@ int kube_list_first(struct kube *kube, const char *path, const char *label_selec
     return kube_send(kube, &request, buf_str(&target), done, ctx, err);
 }
 
-int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,
-               void *ctx, struct error *err)
+int kube_apply(struct kube *kube, const char *path, const char *manager, const json_t *object,
+               kube_done_fn done, void *ctx, struct error *err)
 {
-    _cleanup_free_ char *target =
-        str_printf("%s?fieldManager=" KUBE_FIELD_MANAGER "&force=true", path);
+    _cleanup_free_ char *target = str_printf("%s?fieldManager=%s&force=true", path, manager);
     if (target == NULL) {
         return error_oom(err);
     }

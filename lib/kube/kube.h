@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KUBE_FIELD_MANAGER "hostk8s-registryd"
-
 struct json_memo;
 struct kube;
 
@@ -62,10 +60,10 @@ int kube_watch(struct kube *kube, const char *path, const char *label_selector,
 // Ends every watch early; each still runs its `done` with code ECANCELED.
 void kube_watch_cancel_all(struct kube *kube);
 
-// Server-side apply of object (borrowed), forced, as KUBE_FIELD_MANAGER.
+// Server-side apply of object (borrowed), forced, as the field manager (which needs no escaping).
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
-int kube_apply(struct kube *kube, const char *path, const json_t *object, kube_done_fn done,
-               void *ctx, struct error *err);
+int kube_apply(struct kube *kube, const char *path, const char *manager, const json_t *object,
+               kube_done_fn done, void *ctx, struct error *err);
 
 // Deletes in the background, only the object with this uid when uid is not NULL. 404 is success.
 int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_fn done, void *ctx,

@@ -11,9 +11,6 @@
 #define POD_REASON_MAX 400 // bytes
 #define OBJECTS_MAX 1000   // the program's own are a dozen
 
-// https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
-#define LABEL_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
-
 const struct kube_kind_info kube_kinds[_KUBE_KIND_COUNT] = {
     [KUBE_NAMESPACE] = {"Namespace", "v1", "/api/v1", "namespaces", false},
     [KUBE_CONFIG_MAP] = {"ConfigMap", "v1", "/api/v1", "configmaps", true},
@@ -73,7 +70,8 @@ static bool is_owned(enum kube_kind kind, const json_t *object)
     if (is_field_manager(object)) {
         return true;
     }
-    const char *maker = json_get_string(object, "metadata", "labels", LABEL_SLICE_MANAGED_BY, NULL);
+    const char *maker =
+        json_get_string(object, "metadata", "labels", WORLD_LABEL_SLICE_MANAGED_BY, NULL);
     return is_labelled(object) && (maker == NULL || str_equal(maker, WORLD_MANAGED_BY));
 }
 

@@ -9,7 +9,10 @@
 #include <stddef.h>
 
 #define WORLD_LABEL_MANAGED_BY "app.kubernetes.io/managed-by"
-#define WORLD_MANAGED_BY "hostk8s-registryd"
+#define WORLD_MANAGED_BY "hostk8s-registryd" // in its labels, and as field manager
+#define WORLD_OWN_SELECTOR WORLD_LABEL_MANAGED_BY "=" WORLD_MANAGED_BY
+// https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
+#define WORLD_LABEL_SLICE_MANAGED_BY "endpointslice.kubernetes.io/managed-by"
 
 // The managed kinds, in the order of creation; deletion goes backwards.
 enum kube_kind {
@@ -60,8 +63,9 @@ struct world_cluster {
     struct world_apis apis;
     struct world_object *objects; // labelled ones of every kind, and those of a desired name
     size_t object_count;
-    // Of ui.namespace, looked for only when that is owned and no longer wanted: what lives in it and
-    // is not ours ("secrets/token", NULL: nobody), and why that could not be told (NULL: it could).
+    // Of ui.namespace, looked for only when that is owned and no longer wanted: what lives in it
+    // and is not ours ("secrets/token", NULL: nobody), and why that could not be told (NULL: it
+    // could).
     char *resident;
     char *resident_doubt;
     bool ingress_class_present;

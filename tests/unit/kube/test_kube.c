@@ -191,8 +191,9 @@ static void test_apply(void **state)
     json_auto_t *object = json_pack("{s:s, s:{s:s}}", "kind", "Namespace", "metadata", "name", "é");
     _cleanup_free_ char *text = fixture("fixtures/kube/apply_namespace.json");
     fake_transport_reply(context->fake, 201, text);
-    assert_int_equal(
-        kube_apply(context->kube, "/api/v1/namespaces/hostk8s", object, record, &outcome, NULL), 0);
+    assert_int_equal(kube_apply(context->kube, "/api/v1/namespaces/hostk8s", "hostk8s-registryd",
+                                object, record, &outcome, NULL),
+                     0);
     assert_request(
         context, HTTP_PATCH, "/api/v1/namespaces/hostk8s?fieldManager=hostk8s-registryd&force=true",
         "application/apply-patch+yaml", "{\"kind\":\"Namespace\",\"metadata\":{\"name\":\"é\"}}");
@@ -208,7 +209,7 @@ static void test_apply(void **state)
     memset(big, 'x', 1100000);
     json_auto_t *large = json_pack("{s:s#}", "data", big, (int)1100000);
     assert_non_null(large);
-    assert_int_equal(kube_apply(context->kube, "/x", large, record, &outcome, &err), -EFBIG);
+    assert_int_equal(kube_apply(context->kube, "/x", "m", large, record, &outcome, &err), -EFBIG);
     assert_string_equal(err.text, "kube: an object of more than 1048576 bytes");
     assert_int_equal(fake_transport_count(context->fake), 1);
 }
