@@ -163,8 +163,7 @@ static const struct {
      "must keep the port 5000; the port on the host is a part of registry.listen"},
     {"registry.environment", "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", leaves_storage,
      "must be /var/lib/registry or below it: only what is there is kept in registry.storage, "
-     "images "
-     "elsewhere would be lost with the container"},
+     "images elsewhere would be lost with the container"},
     {"ui.environment", "URL", is_always_wrong, "is set by the program; use ui.url"},
     {"ui.environment", "REGISTRY_URL", is_always_wrong, "is set by the program; use ui.url"},
     {"ui.environment", "REGISTRY_TITLE", is_always_wrong, "is set by the program; use ui.title"},

@@ -108,8 +108,8 @@ int plan_cluster(const struct plan_input *input, const char *cluster,
                  const struct world_cluster *world, struct plan *ret, struct error *err);
 
 // The conditions of a key's resources when it could not be observed: all Unknown or False with the
-// reason that the error gives (outcome_of_observation). engine may be NULL. A cluster's resources are
-// those of its plan before, which knew what the cluster serves; with that NULL those that most
+// reason that the error gives (outcome_of_observation). engine may be NULL. A cluster's resources
+// are those of its plan before, which knew what the cluster serves; with that NULL those that most
 // clusters have.
 int plan_unobserved(const struct plan_input *input, const char *key, const struct plan *before,
                     const struct error *why, struct plan *ret, struct error *err);
