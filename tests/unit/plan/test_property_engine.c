@@ -375,12 +375,13 @@ static void one_run(bool verbose)
         bool interrupted = round < INTERRUPTED_ROUNDS && pick(2) == 0;
         act(&run, &plan, interrupted ? pick(4) : SIZE_MAX);
         check_foreign(&run);
-        if (plan.action_count == 0 && round >= INTERRUPTED_ROUNDS) {
+        if (plan.action_count == 0 && round > INTERRUPTED_ROUNDS) {
             check_end(&run, &plan);
             ended = true;
         }
         plan_done(&plan);
-        run.model->world->now_s += pick(2) * 25;
+        // What waits for time to pass is not its end.
+        run.model->world->now_s += round < INTERRUPTED_ROUNDS ? pick(2) * 25 : 25;
     }
     assert_true(ended || is_obstructed(&run));
     end_run(&run);
