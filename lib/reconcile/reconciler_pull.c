@@ -12,7 +12,7 @@ static void pull_done(void *ctx, const struct error *err)
 {
     struct reconciler *reconciler = ctx;
     reconciler->pull.answered = true;
-    reconciler->pull.error = err == NULL ? (struct error){0} : *err;
+    reconciler->pull.error = err != NULL ? *err : (struct error){0};
 }
 
 static int begin(struct key *key, const struct action *action, struct error *err)
