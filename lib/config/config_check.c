@@ -170,7 +170,7 @@ static const struct {
     {"ui.environment", "NGINX_PROXY_PASS_URL", is_always_wrong,
      "is set by the program: the Ingress passes on the API at ui.url"},
     {"ui.environment", "NGINX_LISTEN_PORT", changes_ui_port,
-     "must keep the port 80: the Service and the pods' readiness probe ask there"},
+     "must keep the port 80: the Service and the pods' startup probe ask there"},
 };
 
 static int check_environments(struct checker *checker)

@@ -8,7 +8,10 @@
 #include <string.h>
 
 #define UI_CONTAINER "ui"
-#define PROBE_PERIOD_S 5
+// A started UI answers, or its process ends: it is asked each second until it does, and then no
+// more.
+#define PROBE_PERIOD_S 1
+#define PROBE_FAILURES_MAX 60
 // More are refused by the registry from 2.8.2 on, and 1.x of the UI asks for 100,000 by default.
 // https://github.com/Joxit/docker-registry-ui/issues/306
 #define CATALOG_ELEMENTS_MAX "1000"
@@ -86,13 +89,13 @@ int desired_deployment_body(const struct config *config, json_t **ret)
         return r;
     }
     json_auto_t *container = json_pack(
-        "{s:s, s:s, s:s, s:[], s:[], s:O, s:[{s:s, s:i, s:s}], s:{s:{s:s, s:i, s:s}, s:i}, "
+        "{s:s, s:s, s:s, s:[], s:[], s:O, s:[{s:s, s:i, s:s}], s:{s:{s:s, s:i, s:s}, s:i, s:i}, "
         "s:{s:{s:s, s:s}}}",
         "name", UI_CONTAINER, "image", config->ui.image, "imagePullPolicy", "IfNotPresent",
         "command", "args", "env", environment, "ports", "name", DESIRED_PORT_NAME, "containerPort",
-        DESIRED_UI_PORT, "protocol", "TCP", "readinessProbe", "httpGet", "path", "/", "port",
-        DESIRED_UI_PORT, "scheme", "HTTP", "periodSeconds", PROBE_PERIOD_S, "resources", "requests",
-        "cpu", "10m", "memory", "32Mi");
+        DESIRED_UI_PORT, "protocol", "TCP", "startupProbe", "httpGet", "path", "/", "port",
+        DESIRED_UI_PORT, "scheme", "HTTP", "periodSeconds", PROBE_PERIOD_S, "failureThreshold",
+        PROBE_FAILURES_MAX, "resources", "requests", "cpu", "10m", "memory", "32Mi");
     json_auto_t *labels = desired_labels(DESIRED_UI_NAME);
     if (container == NULL || labels == NULL) {
         return -ENOMEM;

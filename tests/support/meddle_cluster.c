@@ -34,7 +34,7 @@ static void edit_deployment(struct random *random, json_t *object)
         "{\"image\":\"evil\"}",
         "{\"command\":[\"sh\"]}",
         "{\"args\":[\"x\"]}",
-        "{\"readinessProbe\":{\"periodSeconds\":99}}",
+        "{\"startupProbe\":{\"periodSeconds\":99}}",
     };
     json_t *containers = json_get_array(object, "spec", "template", "spec", "containers", NULL);
     json_t *container = json_array_get(containers, 0);

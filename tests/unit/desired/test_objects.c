@@ -175,8 +175,9 @@ static void test_deployment(void **state)
                         "joxit/docker-registry-ui:static");
     assert_json(json_get(container, "ports", NULL),
                 "[{\"name\":\"http\",\"containerPort\":80,\"protocol\":\"TCP\"}]");
-    assert_json(json_get(container, "readinessProbe", "httpGet", NULL),
-                "{\"path\":\"/\",\"port\":80,\"scheme\":\"HTTP\"}");
+    assert_json(json_get(container, "startupProbe", NULL),
+                "{\"httpGet\":{\"path\":\"/\",\"port\":80,\"scheme\":\"HTTP\"},"
+                "\"periodSeconds\":1,\"failureThreshold\":60}");
     assert_json(json_get(container, "env", NULL),
                 "[{\"name\":\"CATALOG_ELEMENTS_LIMIT\",\"value\":\"1000\"},"
                 "{\"name\":\"DELETE_IMAGES\",\"value\":\"false\"},"
