@@ -250,6 +250,7 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
 
     int64_t engine_s = docker_time_s(look->docker);
     look->engine->now_s = engine_s == 0 ? time(NULL) : engine_s;
+    look->pending = 1; // until all are asked
     for (size_t i = 0; i < ids.count; i++) {
         note_refused(
             look, docker_container_inspect(look->docker, ids.items[i], on_container, look, &error),
@@ -267,9 +268,7 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
             docker_image_inspect(look->docker, config->registry.image, on_image, look, &error),
             &error);
     }
-    if (look->pending == 0) {
-        look_end(look, &look->error);
-    }
+    look_joined(look, NULL);
 }
 
 static int list(struct engine_look *look, struct error *err)
