@@ -2,17 +2,18 @@
 // That is a configuration again, so the values of both environments are in it, which no other
 // command shows: it is for who may read the file, and asks for it.
 #include "daemon/commands.h"
-#include "daemon/exit_status.h"
 #include "daemon/load.h"
-#include "daemon/output.h"
+#include "daemon/terminal.h"
+
+#include <stdio.h>
 
 int command_check(const struct options *options)
 {
-    _cleanup_free_ char *file = load_file_name(options);
+    _cleanup_free_ char *file = NULL;
     _cleanup_(config_freep) struct config *config = NULL;
-    if (file == NULL || load_config(options, file, &config) < 0) {
+    if (!load(options, &file, &config)) {
         return EXIT_CONFIGURATION;
     }
-    int r = options->print ? config_print(config, stdout) : 0;
-    return output_end(r) < 0 ? EXIT_FAILED : EXIT_OK;
+    int r = (options->given & OPTION_PRINT) != 0 ? config_print(config, stdout) : 0;
+    return terminal_end(r) < 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -1,17 +1,15 @@
 // run: the daemon. Stays until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR1
 // asks for a full pass.
+#include "daemon/claims.h"
 #include "daemon/commands.h"
-#include "daemon/exit_status.h"
-#include "daemon/instance.h"
-#include "daemon/journal.h"
 #include "daemon/load.h"
-#include "daemon/memory.h"
-#include "daemon/narrate.h"
 #include "daemon/notify.h"
+#include "daemon/publisher.h"
+#include "daemon/report.h"
 #include "daemon/session.h"
-#include "daemon/status_file.h"
-
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/work/work.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,120 +17,45 @@
 #include <string.h>
 
 #define STATUS_LINE_MAX (ERROR_TEXT_MAX + 64)
-// A burst of changes is written to the status file at its beginning and at its end. The interval is
-// no longer than what a burst of events is gathered for (COALESCE_MS in lib/reconcile), so that who
-// acts on what the file says finds it changed before anything else is; but thousands of entries
-// take their time to write, and get it, also before the first time.
-#define STATUS_FILE_INTERVAL_MS 10
-#define STATUS_FILE_ENTRIES_PER_MS 50
+#define PROGRESS_INTERVAL_MS 2000
 
-enum {
-    SIGNAL_HANGUP,
-    SIGNAL_USER,
-    SIGNAL_TERMINATE,
-    SIGNAL_INTERRUPT,
-    SIGNAL_COUNT,
-};
-
-static const int signal_numbers[SIGNAL_COUNT] = {
-    [SIGNAL_HANGUP] = SIGHUP,
-    [SIGNAL_USER] = SIGUSR1,
-    [SIGNAL_TERMINATE] = SIGTERM,
-    [SIGNAL_INTERRUPT] = SIGINT,
-};
+static const int signal_numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
 
 struct daemon {
     const struct options *options;
     const char *config_file;
-    bool must_exist; // the file, since it was named or was there once
-    struct session *session;
-    struct instance instance;
-    uv_signal_t signals[SIGNAL_COUNT];
+    bool must_exist;          // the file, since it was named or was there once
+    uint64_t read_timeout_ms; // of the configuration that is in force
+    struct session session;
+    struct publisher publisher;
+    uv_signal_t signals[ELEMENTS(signal_numbers)];
     uv_timer_t watchdog;
-    uv_timer_t status_file;     // writes it; runs while the file is behind the status
-    uint64_t status_file_again; // not before, in the loop's ms
-    struct narrator narrator;
+    uint64_t progress_again_ms; // no progress is logged before, in the loop's ms
     bool publish;               // the status changed since it was last published
-    bool unpublished;           // it could not be, and that was said
     uint64_t published_passes;  // the passes that the published status tells of
-    bool trimmed;               // memory that only the start needed was given back
+    bool reading;               // the configuration is being read
+    bool reloading;             // it is being read or claimed
+    bool reload_again;          // SIGHUP came meanwhile
+    bool reload_failed;         // and line has the reason
     char line[STATUS_LINE_MAX]; // last STATUS=
 };
 
-static int write_status(struct daemon *daemon, struct status *status, struct error *err)
+// ---- what is told to systemd, the log and the status file ----
+
+static void set_line(struct daemon *daemon)
 {
-    struct instance *instance = &daemon->instance;
-    int r = instance_renew(instance, err);
-    if (r < 0) {
-        return r;
-    }
-    if (r > 0) {
-        log_text(LOG_LEVEL_NOTICE, "the directory of %s was removed, and is made again",
-                 instance->status_file);
-    }
-    r = status_file_write(instance->status_file, status, daemon->config_file);
-    return r == 0 ? 0
-                  : error_set(err, ERROR_PERMANENT, -r, "cannot write %s: %s",
-                              instance->status_file, strerror(-r));
+    status_line(reconciler_status(daemon->session.reconciler), daemon->line, sizeof(daemon->line));
 }
 
-static uint64_t writing_ms(const struct status *status)
+static void publish(struct daemon *daemon)
 {
-    return status->count / STATUS_FILE_ENTRIES_PER_MS;
-}
-
-// Everything goes on without a status file; that there is none is said once.
-static void write_status_file(uv_timer_t *timer)
-{
-    struct daemon *daemon = timer->data;
-    struct status *status = reconciler_status(session_reconciler(daemon->session));
-    struct error error = {0};
-    bool failed = write_status(daemon, status, &error) < 0;
-    if (failed && !daemon->unpublished) {
-        log_text(LOG_LEVEL_WARNING, "no status is published: %s", error.text);
+    char before[STATUS_LINE_MAX];
+    memcpy(before, daemon->line, sizeof(before));
+    set_line(daemon);
+    if (!str_equal(before, daemon->line)) {
+        notify("", daemon->line);
     }
-    daemon->unpublished = failed;
-
-    uint64_t rest_ms = writing_ms(status);
-    daemon->status_file_again =
-        uv_now(timer->loop) +
-        (rest_ms > STATUS_FILE_INTERVAL_MS ? rest_ms : STATUS_FILE_INTERVAL_MS);
-    (void)uv_timer_stop(timer);
-}
-
-// An earlier time stands.
-static void publish_at(struct daemon *daemon, uint64_t due_ms)
-{
-    uv_timer_t *timer = &daemon->status_file;
-    uint64_t ms = due_ms - uv_now(timer->loop);
-    if (!uv_is_active((const uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ms) {
-        (void)uv_timer_start(timer, write_status_file, ms, 0);
-    }
-}
-
-static void publish_change(struct daemon *daemon)
-{
-    const struct status *status = reconciler_status(session_reconciler(daemon->session));
-    char line[STATUS_LINE_MAX];
-    status_line(status, line, sizeof(line));
-    if (!str_equal(line, daemon->line)) {
-        (void)snprintf(daemon->line, sizeof(daemon->line), "%s", line);
-        notify_status(line);
-    }
-    uint64_t now_ms = uv_now(session_loop(daemon->session));
-    uint64_t due_ms = now_ms + writing_ms(status);
-    due_ms = due_ms > daemon->status_file_again ? due_ms : daemon->status_file_again;
-    if (due_ms <= now_ms) {
-        write_status_file(&daemon->status_file);
-    } else {
-        publish_at(daemon, due_ms);
-    }
-}
-
-// That a pass has ended is no news that would hold up those that matter.
-static void publish_pass(struct daemon *daemon)
-{
-    publish_at(daemon, uv_now(session_loop(daemon->session)) + STATUS_FILE_INTERVAL_MS);
+    publisher_write(&daemon->publisher);
 }
 
 static void on_status(void *ctx)
@@ -141,128 +64,171 @@ static void on_status(void *ctx)
     daemon->publish = true;
 }
 
-static void on_acted(_unused_ void *ctx, const struct action *action, const struct error *err)
-{
-    narrate_action(action, err);
-}
-
-static void on_condition(_unused_ void *ctx, const struct condition *condition,
-                         const struct condition *before)
-{
-    narrate_condition(condition, before);
-}
-
 static void on_progress(void *ctx, const char *line)
 {
     struct daemon *daemon = ctx;
-    if (narrate_progress(&daemon->narrator, line)) {
-        notify_status(line);
-        daemon->line[0] = '\0';
-    }
-}
-
-// In each turn of the loop; never ends it by itself.
-static bool on_turn(void *ctx)
-{
-    struct daemon *daemon = ctx;
-    const struct status *status = reconciler_status(session_reconciler(daemon->session));
-    if (daemon->published_passes != status->passes) {
-        daemon->published_passes = status->passes;
-        publish_pass(daemon);
-    }
-    if (daemon->publish) {
-        daemon->publish = false;
-        publish_change(daemon);
-    }
-    if (!daemon->trimmed && status->passes >= 2) {
-        daemon->trimmed = true;
-        memory_trim();
-    }
-    return false;
-}
-
-// STATUS= has the first problem of a reload.
-static void reload_problem(struct daemon *daemon, const char *text)
-{
-    narrate_reload_problem(text);
-    if (daemon->line[0] == '\0') {
-        (void)snprintf(daemon->line, sizeof(daemon->line), "reload failed: %s", text);
-    }
-}
-
-static int read_config(struct daemon *daemon, struct config **ret)
-{
-    struct config_problems problems = {0};
-    int r = config_load(daemon->config_file, daemon->must_exist, &config_process_environment, ret,
-                        &problems);
-    if (r < 0 && problems.count == 0) {
-        reload_problem(daemon, strerror(-r));
-    }
-    for (size_t i = 0; i < problems.count; i++) {
-        _cleanup_free_ char *text = load_problem_text(daemon->config_file, &problems.items[i]);
-        reload_problem(daemon, text == NULL ? daemon->config_file : text);
-    }
-    config_problems_done(&problems);
-    return r;
-}
-
-// Takes config over when it succeeds.
-static int take_config(struct daemon *daemon, struct config *config)
-{
-    struct error error = {0};
-    int r = instance_reclaim(&daemon->instance, config, &error);
-    if (r < 0) {
-        reload_problem(daemon, error.text);
-        return r;
-    }
-    if (daemon->options->has_level) {
-        config->log_level = daemon->options->level;
-    }
-    log_set_level(config->log_level);
-    daemon->must_exist |= config->from_file;
-    reconciler_reload(session_reconciler(daemon->session), config);
-    return 0;
-}
-
-// Swaps a valid configuration in, keeps the old one otherwise. Both ways systemd is told READY.
-static void reload(struct daemon *daemon)
-{
-    _cleanup_(config_freep) struct config *config = NULL;
-    notify_reloading();
-    daemon->line[0] = '\0';
-    if (read_config(daemon, &config) < 0 || take_config(daemon, config) < 0) {
-        notify_ready(daemon->line);
+    uint64_t now_ms = uv_now(&daemon->session.loop);
+    if (now_ms < daemon->progress_again_ms) {
         return;
     }
-    TAKE_PTR(config);
-    narrate_reloaded(daemon->config_file);
-    status_line(reconciler_status(session_reconciler(daemon->session)), daemon->line,
-                sizeof(daemon->line));
-    notify_ready(daemon->line);
-    daemon->publish = true;
+    daemon->progress_again_ms = now_ms + PROGRESS_INTERVAL_MS;
+    log_emit(&(struct log_record){
+        .level = LOG_LEVEL_INFO, .event = LOG_EVENT_PROGRESS, .action = "pull", .message = line});
+    notify("", line);
+    daemon->line[0] = '\0';
 }
+
+static void on_notice(_unused_ void *ctx, const char *line)
+{
+    log_text(LOG_LEVEL_NOTICE, LOG_EVENT_CHANGED, "%s", line);
+}
+
+static bool on_iteration(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    uint64_t passes = reconciler_status(daemon->session.reconciler)->passes;
+    if (daemon->publish || passes != daemon->published_passes) {
+        daemon->published_passes = passes;
+        daemon->publish = false;
+        publish(daemon);
+    }
+    return false; // a signal alone ends it
+}
+
+// ---- reload: read, claim, swap ----
+
+// What a thread reads.
+struct reading {
+    char *file;
+    bool must_exist;
+    struct config *config;
+    struct problems problems;
+};
+
+static void reading_free(void *block)
+{
+    struct reading *reading = block;
+    config_free(reading->config);
+    problems_done(&reading->problems);
+    free(reading->file);
+    free(reading);
+}
+
+static void run_reading(void *block)
+{
+    struct reading *reading = block;
+    (void)config_load(reading->file, reading->must_exist, &config_process_environment,
+                      &reading->config, &reading->problems);
+}
+
+static void on_read(void *ctx, void *block, const struct error *err);
+
+static void reload(struct daemon *daemon)
+{
+    struct reading *reading = xcalloc(1, sizeof(*reading));
+    reading->file = str_dup(daemon->config_file);
+    reading->must_exist = daemon->must_exist;
+    daemon->reading = true;
+    daemon->reloading = true;
+    daemon->reload_again = false;
+    daemon->reload_failed = false;
+    const struct work work = {.name = daemon->config_file,
+                              .run = run_reading,
+                              .destroy = reading_free,
+                              .timeout_ms = daemon->read_timeout_ms,
+                              .done = on_read,
+                              .ctx = daemon};
+    notify_reloading();
+    work_submit(daemon->session.worker, &work, reading);
+}
+
+// STATUS= has the first problem.
+static void fail_reload(struct daemon *daemon, const char *problem)
+{
+    log_text(LOG_LEVEL_ERROR, LOG_EVENT_RELOAD_FAILED,
+             "reload failed, the old configuration stays: %s", problem);
+    if (!daemon->reload_failed) {
+        daemon->reload_failed = true;
+        (void)snprintf(daemon->line, sizeof(daemon->line), "reload failed: %s", problem);
+    }
+}
+
+// Lets systemd know, which waits for it, whether it went well or not.
+static void end_reload(struct daemon *daemon)
+{
+    daemon->reloading = false;
+    if (!daemon->reload_failed) {
+        set_line(daemon);
+        daemon->publish = true;
+    }
+    notify("READY=1", daemon->line);
+    if (daemon->reload_again) {
+        reload(daemon);
+    }
+}
+
+static void on_claimed(void *ctx, struct config *config, const struct error *err)
+{
+    struct daemon *daemon = ctx;
+    if (daemon->session.stopping) {
+        config_free(config);
+        return;
+    }
+    if (err != NULL) {
+        fail_reload(daemon, err->text);
+    } else {
+        load_override(daemon->options, config);
+        log_set_level(config->log_level);
+        daemon->must_exist |= config->from_file;
+        daemon->read_timeout_ms = config->reconcile.timeout_ms;
+        reconciler_reload(daemon->session.reconciler, config);
+        log_text(LOG_LEVEL_INFO, LOG_EVENT_RELOADED, "reloaded %s", daemon->config_file);
+    }
+    end_reload(daemon);
+}
+
+static void on_read(void *ctx, void *block, const struct error *err)
+{
+    struct daemon *daemon = ctx;
+    struct reading *reading = block;
+    daemon->reading = false;
+    if (daemon->session.stopping) {
+        return;
+    }
+    if (err != NULL) {
+        struct error error = *err;
+        (void)error_wrap(&error, "%s", daemon->config_file);
+        fail_reload(daemon, error.text);
+    } else if (reading->config != NULL) {
+        publisher_claim(&daemon->publisher, TAKE_PTR(reading->config));
+        return;
+    } else {
+        for (size_t i = 0; i < reading->problems.count; i++) {
+            _cleanup_free_ char *problem =
+                load_problem_text(daemon->config_file, &reading->problems.items[i]);
+            fail_reload(daemon, problem);
+        }
+    }
+    end_reload(daemon);
+}
+
+// ---- signals ----
 
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *daemon = handle->data;
-    switch (number) {
-    case SIGHUP:
-        if (!session_is_stopping(daemon->session)) {
-            reload(daemon);
+    if (number == SIGUSR1) {
+        reconciler_trigger(daemon->session.reconciler);
+    } else if (number != SIGHUP) {
+        if (!daemon->session.stopping) {
+            notify("STOPPING=1", "stopping");
+            log_text(LOG_LEVEL_INFO, LOG_EVENT_STOPPED, "stopping; the registry keeps running");
         }
-        break;
-    case SIGUSR1:
-        reconciler_trigger(session_reconciler(daemon->session));
-        break;
-    default:
-        if (!session_is_stopping(daemon->session)) {
-            notify_stopping();
-            log_emit(&(struct log_record){.level = LOG_LEVEL_INFO,
-                                          .event = LOG_EVENT_STOPPED,
-                                          .message = "stopping; the registry keeps running"});
-        }
-        session_stop(daemon->session);
-        break;
+        session_stop(&daemon->session);
+    } else if (daemon->reloading) {
+        daemon->reload_again = true;
+    } else if (!daemon->session.stopping) {
+        reload(daemon);
     }
 }
 
@@ -283,14 +249,12 @@ static void on_watchdog(_unused_ uv_timer_t *timer)
 
 static void open_handles(struct daemon *daemon)
 {
-    uv_loop_t *loop = session_loop(daemon->session);
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+    uv_loop_t *loop = &daemon->session.loop;
+    for (size_t i = 0; i < ELEMENTS(signal_numbers); i++) {
         (void)uv_signal_init(loop, &daemon->signals[i]);
         daemon->signals[i].data = daemon;
         (void)uv_signal_start(&daemon->signals[i], on_signal, signal_numbers[i]);
     }
-    (void)uv_timer_init(loop, &daemon->status_file);
-    daemon->status_file.data = daemon;
     (void)uv_timer_init(loop, &daemon->watchdog);
     uint64_t interval_ms = notify_watchdog_interval_ms();
     if (interval_ms > 0) {
@@ -300,64 +264,68 @@ static void open_handles(struct daemon *daemon)
 
 static void close_handles(struct daemon *daemon)
 {
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+    publisher_close(&daemon->publisher);
+    // A file that hangs is not waited for.
+    work_cancel(daemon->session.worker);
+    while (daemon->reading) {
+        (void)uv_run(&daemon->session.loop, UV_RUN_ONCE);
+    }
+    for (size_t i = 0; i < ELEMENTS(signal_numbers); i++) {
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
     }
-    uv_close((uv_handle_t *)&daemon->status_file, NULL);
     uv_close((uv_handle_t *)&daemon->watchdog, NULL);
 }
 
 int command_run(const struct options *options)
 {
     hold_back(SIG_BLOCK);
-    memory_keep();
-    _cleanup_free_ char *file = load_file_name(options);
+    _cleanup_free_ char *file = NULL;
     _cleanup_(config_freep) struct config *config = NULL;
-    if (file == NULL || load_config(options, file, &config) < 0) {
+    if (!load(options, &file, &config)) {
         notify_failed(EINVAL);
         return EXIT_CONFIGURATION;
     }
-    journal_open(config->log_level);
-
+    struct claims *claims = NULL;
+    struct error error = {0};
+    if (claims_new(file, config, &claims, &error) < 0) {
+        log_text(LOG_LEVEL_ERROR, LOG_EVENT_NONE, "%s", error.text);
+        notify_failed(error.code);
+        return EXIT_FAILED;
+    }
     struct daemon daemon = {
         .options = options,
         .config_file = file,
         .must_exist = options->config_file != NULL || config->from_file,
-        .instance = INSTANCE_NONE,
+        .read_timeout_ms = config->reconcile.timeout_ms,
         .publish = true,
     };
-    struct error error = {0};
-    if (instance_claim(file, config, &daemon.instance, &error) < 0) {
-        log_text(LOG_LEVEL_ERROR, "%s", error.text);
-        notify_failed(error.code);
-        return EXIT_FAILED;
-    }
     const struct session_options session_options = {
-        .config_file = file,
         .mode = RECONCILE_KEEP,
-        .events = {.acted = on_acted,
-                   .condition = on_condition,
+        .events = {.acted = report_log_action,
+                   .condition = report_log_condition,
                    .status = on_status,
                    .ctx = &daemon},
         .progress = on_progress,
-        .finished = on_turn,
+        .notice = on_notice,
+        .iterate = on_iteration,
     };
-    int r = session_new(config, &session_options, &daemon.session);
+    int r = session_open(&daemon.session, config, &session_options);
     if (r < 0) {
+        claims_free(claims);
         notify_failed(-r);
-        instance_done(&daemon.instance);
         return EXIT_FAILED;
     }
-    TAKE_PTR(config);
+    config_free(TAKE_PTR(config));
+    publisher_open(&daemon.publisher, &daemon.session, file, claims, on_claimed, &daemon);
 
     open_handles(&daemon);
     hold_back(SIG_UNBLOCK);
-    narrate_started(file);
-    notify_ready("starting");
-    reconciler_trigger(session_reconciler(daemon.session));
-    session_run(daemon.session);
+    log_text(LOG_LEVEL_INFO, LOG_EVENT_STARTED, "hostk8s-registryd %s started with %s",
+             PROGRAM_VERSION, file);
+    notify("READY=1", "starting");
+    reconciler_trigger(daemon.session.reconciler);
+    session_run(&daemon.session);
     close_handles(&daemon);
-    session_free(daemon.session);
-    instance_done(&daemon.instance);
+    session_close(&daemon.session);
     return EXIT_OK;
 }

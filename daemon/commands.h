@@ -1,7 +1,18 @@
-// The commands, one file each (command_NAME.c). Each returns the exit status.
+// The commands: command_NAME.c; plan, apply and teardown are in command_once.c. Each returns the
+// exit status.
 #pragma once
 
 struct options;
+
+// 64 and 78 are those of sysexits.h, which systemd knows by name.
+enum exit_status {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,      // not done; plan: not all observed; status: not all ready
+    EXIT_CHANGES = 2,     // plan: changes are pending, or something is blocked
+    EXIT_NOT_RUNNING = 3, // status: no daemon
+    EXIT_USAGE = 64,
+    EXIT_CONFIGURATION = 78,
+};
 
 int command_run(const struct options *options);
 int command_check(const struct options *options);

@@ -8,17 +8,12 @@
 
 #define STATUS_MAX 512
 
-static void one_line(const char *text, char line[STATUS_MAX])
-{
-    (void)snprintf(line, STATUS_MAX, "%s", text);
-    str_make_printable(line);
-}
-
-void notify_ready(const char *status)
+void notify(const char *state, const char *status)
 {
     char line[STATUS_MAX];
-    one_line(status, line);
-    (void)sd_notifyf(0, "READY=1\nSTATUS=%s", line);
+    (void)snprintf(line, sizeof(line), "%s", status);
+    str_make_printable(line);
+    (void)sd_notifyf(0, "%s\nSTATUS=%s", state, line);
 }
 
 void notify_reloading(void)
@@ -28,18 +23,6 @@ void notify_reloading(void)
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
                      (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-}
-
-void notify_status(const char *status)
-{
-    char line[STATUS_MAX];
-    one_line(status, line);
-    (void)sd_notifyf(0, "STATUS=%s", line);
-}
-
-void notify_stopping(void)
-{
-    (void)sd_notify(0, "STOPPING=1\nSTATUS=stopping");
 }
 
 void notify_watchdog(void)

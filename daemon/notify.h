@@ -1,14 +1,12 @@
-// What systemd is told: one function per message. Without systemd each does nothing.
-// sd_notify(3); a text with control characters would become further assignments, so they are
-// replaced.
+// What systemd is told, by sd_notify(3). Without systemd each does nothing.
 #pragma once
 
 #include <stdint.h>
 
-void notify_ready(const char *status);
+// "READY=1", "STOPPING=1" or "" with the text for STATUS=, which becomes one line: what is behind a
+// line's end would be assigned, too.
+void notify(const char *state, const char *status);
 void notify_reloading(void);
-void notify_status(const char *status);
-void notify_stopping(void);
 void notify_watchdog(void);
 void notify_failed(int code); // ERRNO= before a failing exit
 

@@ -1,178 +1,165 @@
 #include "daemon/options.h"
 
-#include "daemon/exit_status.h"
+#include "daemon/commands.h"
+#include "daemon/terminal.h"
 #include "lib/base/str.h"
+#include "lib/doc/schema_type.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TIMEOUT_MS_DEFAULT (120u * 1000u)
-#define TIMEOUT_S_MAX (24u * 3600u)
+#define TIMEOUT_MS_MAX (24u * 3600u * 1000u)
 
-enum {
-    OPTION_PRINT = 256,
-    OPTION_JSON,
-    OPTION_YES,
-    OPTION_TIMEOUT,
+#define LETTERS ":hVc:l:"
+#define NO_LETTER 256 // beyond all letters; with it, one of enum option_set
+
+static const struct {
+    const char *name;
+    int letter;
+    const char *argument; // NULL: it takes none
+    const char *help;
+} rows[] = {
+    {"config", 'c', "FILE", "configuration (default: $XDG_CONFIG_HOME/hostk8s/registryd.yaml)"},
+    {"log-level", 'l', "LEVEL", "debug, info, notice, warning or error"},
+    {"help", 'h', NULL, "this text"},
+    {"version", 'V', NULL, "the version"},
+    {"print", NO_LETTER | OPTION_PRINT, NULL,
+     "check: print the effective configuration, with all environment values"},
+    {"json", NO_LETTER | OPTION_JSON, NULL, "plan, status: print JSON"},
+    {"timeout", NO_LETTER | OPTION_TIMEOUT, "TIME",
+     "apply, teardown: give up after TIME, such as 90s (default 120s)"},
+    {"yes", NO_LETTER | OPTION_YES, NULL, "teardown: do not ask"},
 };
 
-static const struct option long_options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {"config", required_argument, NULL, 'c'},
-    {"log-level", required_argument, NULL, 'l'},
-    {"print", no_argument, NULL, OPTION_PRINT},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"yes", no_argument, NULL, OPTION_YES},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {NULL, 0, NULL, 0},
-};
-
-static void print_help(const struct command *commands)
+static int print_help(const struct command *commands)
 {
     (void)printf("Usage: hostk8s-registryd [-c FILE] [-l LEVEL] [COMMAND]\n\n"
                  "Keeps a local image registry for kind clusters converged.\n\nCommands:\n");
     for (const struct command *command = commands; command->name != NULL; command++) {
         (void)printf("  %-10s %s\n", command->name, command->summary);
     }
-    (void)printf("\nOptions:\n"
-                 "  -c, --config FILE      configuration "
-                 "(default: $XDG_CONFIG_HOME/hostk8s/registryd.yaml)\n"
-                 "  -l, --log-level LEVEL  debug, info, notice, warning or error\n"
-                 "  -h, --help             this text\n"
-                 "  -V, --version          the version\n"
-                 "      --print            check: print the effective configuration, "
-                 "with all environment values\n"
-                 "      --json             plan, status: print JSON\n"
-                 "      --timeout TIME     apply, teardown: give up after TIME, such as 90s "
-                 "(default 120s)\n"
-                 "      --yes              teardown: do not ask\n");
+    (void)printf("\nOptions:\n");
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        const char letter[] = {'-', (char)rows[i].letter, ',', '\0'};
+        _cleanup_free_ char *name =
+            str_printf("%s %s", rows[i].name, rows[i].argument == NULL ? "" : rows[i].argument);
+        (void)printf("  %3s --%-16s %s\n", rows[i].letter < NO_LETTER ? letter : "", name,
+                     rows[i].help);
+    }
+    return terminal_end(0) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-_printf_(2, 3) static int usage(int *ret_status, const char *format, ...)
+static int print_version(void)
+{
+    (void)printf("hostk8s-registryd %s\n", PROGRAM_VERSION);
+    return terminal_end(0) < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+_printf_(1, 2) static int usage(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    (void)fputs("hostk8s-registryd: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputs(" (try --help)\n", stderr);
+    _cleanup_free_ char *what = str_vprintf(format, args);
     va_end(args);
-    *ret_status = EXIT_USAGE;
-    return 1;
+    terminal_complain("%s (try --help)", what);
+    return EXIT_USAGE;
 }
 
-// "90s", "2m" or plain seconds.
-static int parse_timeout(const char *text, uint64_t *ret_ms)
+// After a '?' of getopt_long.
+static int refuse_option(char **argv)
 {
-    char digits[16];
-    size_t length = strspn(text, "0123456789");
-    if (length == 0 || length >= sizeof(digits)) {
-        return -EINVAL;
+    // A letter that it knows is that of a long option, which was given an argument.
+    if (optopt >= NO_LETTER || (optopt != 0 && strchr(LETTERS, optopt) != NULL)) {
+        return usage("option `%s' takes no argument", argv[optind - 1]);
     }
-    memcpy(digits, text, length);
-    digits[length] = '\0';
-    uint64_t factor = 0;
-    if (str_equal(text + length, "s") || str_equal(text + length, "")) {
-        factor = 1;
-    } else if (str_equal(text + length, "m")) {
-        factor = 60;
-    }
-    uint64_t value = 0;
-    if (factor == 0 || str_to_u64(digits, TIMEOUT_S_MAX / factor, &value) < 0 || value == 0) {
-        return -EINVAL;
-    }
-    *ret_ms = value * factor * 1000;
-    return 0;
+    // One unknown letter may be anywhere in its word.
+    return optopt == 0 ? usage("unknown option `%s'", argv[optind - 1])
+                       : usage("unknown option `-%c'", optopt);
 }
 
-// Sets the command and refuses options that it has no use for.
-static int choose_command(struct options *options, const struct command *commands, const char *name,
-                          int *ret_status)
+static int set_level(struct options *options, const char *name)
 {
-    for (const struct command *command = commands; command->name != NULL; command++) {
-        if (name == NULL || str_equal(command->name, name)) {
-            options->command = command;
-            break;
+    for (options->level = LOG_LEVEL_ERROR; options->level <= LOG_LEVEL_DEBUG; options->level++) {
+        if (str_equal(name, log_level_name(options->level))) {
+            return OPTIONS_GOOD;
         }
     }
-    if (options->command == NULL) {
-        return usage(ret_status, "unknown command `%s'", name);
-    }
-    const struct {
-        bool given;
-        enum option_set option;
-        const char *name;
-    } special[] = {
-        {options->print, TAKES_PRINT, "--print"},
-        {options->json, TAKES_JSON, "--json"},
-        {options->yes, TAKES_YES, "--yes"},
-        {options->timeout_ms != 0, TAKES_TIMEOUT, "--timeout"},
-    };
-    for (size_t i = 0; i < ELEMENTS(special); i++) {
-        if (special[i].given && (options->command->takes & special[i].option) == 0) {
-            return usage(ret_status, "%s takes no %s", options->command->name, special[i].name);
-        }
-    }
-    if (options->timeout_ms == 0) {
-        options->timeout_ms = TIMEOUT_MS_DEFAULT;
-    }
-    return 0;
+    return usage("unknown log level `%s'", name);
 }
 
-int options_parse(int argc, char **argv, const struct command *commands, struct options *ret,
-                  int *ret_status)
+// A duration as in the configuration, or plain seconds.
+static int set_timeout(struct options *options, const char *text)
 {
-    struct options options = {0};
-    int c = 0;
+    static const struct schema_field field = {
+        .type = &schema_duration, .min = 1000, .max = TIMEOUT_MS_MAX};
+    bool seconds = text[strspn(text, "0123456789")] == '\0';
+    _cleanup_free_ char *duration = str_printf("%s%s", text, seconds ? "s" : "");
+    return schema_parse(&field, duration, NULL, &options->timeout_ms, NULL) == 0
+               ? OPTIONS_GOOD
+               : usage("--timeout: `%s' is no time such as 90s or 2m", text);
+}
+
+// Takes what getopt_long has found. Returns as options_parse.
+static int set_option(struct options *options, int found, char **argv,
+                      const struct command *commands)
+{
+    switch (found) {
+    case 'h':
+        return print_help(commands);
+    case 'V':
+        return print_version();
+    case 'c':
+        options->config_file = optarg;
+        return str_empty(optarg) ? usage("--config: no file has an empty name") : OPTIONS_GOOD;
+    case 'l':
+        return set_level(options, optarg);
+    case ':':
+        return usage("option `%s' needs an argument", argv[optind - 1]);
+    case '?':
+        return refuse_option(argv);
+    default:
+        options->given |= (unsigned)found ^ NO_LETTER;
+        return found == (NO_LETTER | OPTION_TIMEOUT) ? set_timeout(options, optarg) : OPTIONS_GOOD;
+    }
+}
+
+// Sets the command, the first one without a name, and refuses options that it has no use for.
+static int set_command(struct options *options, const struct command *command, const char *name)
+{
+    while (command->name != NULL && name != NULL && !str_equal(command->name, name)) {
+        command++;
+    }
+    if (command->name == NULL) {
+        return usage("unknown command `%s'", name);
+    }
+    options->command = command;
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        if (rows[i].letter >= NO_LETTER &&
+            ((unsigned)rows[i].letter & options->given & ~command->takes) != 0) {
+            return usage("%s takes no --%s", command->name, rows[i].name);
+        }
+    }
+    return OPTIONS_GOOD;
+}
+
+int options_parse(int argc, char **argv, const struct command *commands, struct options *ret)
+{
+    struct option names[ELEMENTS(rows) + 1] = {{0}};
+    int status = OPTIONS_GOOD;
+    *ret = (struct options){.timeout_ms = TIMEOUT_MS_DEFAULT};
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        names[i] = (struct option){
+            .name = rows[i].name, .has_arg = rows[i].argument != NULL, .val = rows[i].letter};
+    }
     opterr = 0;
-    while ((c = getopt_long(argc, argv, ":hVc:l:", long_options, NULL)) != -1) {
-        switch (c) {
-        case 'h':
-            print_help(commands);
-            *ret_status = EXIT_OK;
-            return 1;
-        case 'V':
-            (void)printf("hostk8s-registryd %s\n", PROGRAM_VERSION);
-            *ret_status = EXIT_OK;
-            return 1;
-        case 'c':
-            options.config_file = optarg;
-            break;
-        case 'l':
-            if (log_level_from_name(optarg, &options.level) < 0) {
-                return usage(ret_status, "unknown log level `%s'", optarg);
-            }
-            options.has_level = true;
-            break;
-        case OPTION_PRINT:
-            options.print = true;
-            break;
-        case OPTION_JSON:
-            options.json = true;
-            break;
-        case OPTION_YES:
-            options.yes = true;
-            break;
-        case OPTION_TIMEOUT:
-            if (parse_timeout(optarg, &options.timeout_ms) < 0) {
-                return usage(ret_status, "--timeout: `%s' is no time such as 90s or 2m", optarg);
-            }
-            break;
-        case ':':
-            return usage(ret_status, "option `%s' needs an argument", argv[optind - 1]);
-        default:
-            return usage(ret_status, "unknown option `%s'", argv[optind - 1]);
-        }
+    for (int found = 0; status == OPTIONS_GOOD && found != -1;) {
+        found = getopt_long(argc, argv, LETTERS, names, NULL);
+        status = found == -1 ? status : set_option(ret, found, argv, commands);
     }
-    if (argc - optind > 1) {
-        return usage(ret_status, "unexpected argument `%s'", argv[optind + 1]);
+    if (status == OPTIONS_GOOD && argc - optind > 1) {
+        status = usage("unexpected argument `%s'", argv[optind + 1]);
     }
-    int r = choose_command(&options, commands, argv[optind], ret_status);
-    if (r == 0) {
-        *ret = options;
-    }
-    return r;
+    return status == OPTIONS_GOOD ? set_command(ret, commands, argv[optind]) : status;
 }

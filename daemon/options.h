@@ -10,11 +10,11 @@ struct options;
 
 // The options that only some commands take.
 enum option_set {
-    TAKES_NONE = 0,
-    TAKES_PRINT = 1 << 0,
-    TAKES_JSON = 1 << 1,
-    TAKES_YES = 1 << 2,
-    TAKES_TIMEOUT = 1 << 3,
+    OPTION_NONE = 0,
+    OPTION_PRINT = 1 << 0,
+    OPTION_JSON = 1 << 1,
+    OPTION_YES = 1 << 2,
+    OPTION_TIMEOUT = 1 << 3,
 };
 
 struct command {
@@ -28,15 +28,12 @@ struct command {
 struct options {
     const struct command *command;
     const char *config_file; // NULL: the default one
-    bool has_level;
-    enum log_level level;
-    bool print;
-    bool json;
-    bool yes;
-    uint64_t timeout_ms; // not 0
+    enum log_level level;    // 0: that of the configuration
+    unsigned given;          // of enum option_set
+    uint64_t timeout_ms;     // not 0
 };
 
-// Reads argv. Returns 0 with *ret, or 1 when the program has nothing more to do (--help, --version,
-// wrong usage, all said on stdout or stderr) with its exit status in *ret_status.
-int options_parse(int argc, char **argv, const struct command *commands, struct options *ret,
-                  int *ret_status);
+// Reads argv. Returns OPTIONS_GOOD with *ret, or the exit status of a program that has nothing more
+// to do: --help and --version printed, or wrong usage complained of.
+#define OPTIONS_GOOD (-1)
+int options_parse(int argc, char **argv, const struct command *commands, struct options *ret);

@@ -1,59 +1,100 @@
 #include "daemon/report.h"
 
 #include "daemon/terminal.h"
+#include "lib/base/buf.h"
 #include "lib/base/str.h"
 
-#include <string.h>
+#include <stdio.h>
+
+#define FIELDS_BYTES_MAX 1024 // of a line; what is beyond it is left out
 
 static const char *or_none(const char *value)
 {
     return value == NULL ? "(none)" : value;
 }
 
-void report_action_line(const struct action *action, char *line, size_t size)
+char *report_action(const struct action *action, const struct error *err)
 {
-    int n = snprintf(line, size, "%s", action->verb);
-    for (size_t i = 0; i < action->field_count && n >= 0 && (size_t)n < size; i++) {
-        const struct field_diff *field = &action->fields[i];
-        n += snprintf(line + n, size - (size_t)n, "%s %s %s -> %s", i == 0 ? ":" : ",", field->path,
-                      or_none(field->is), or_none(field->should));
-    }
-    str_make_printable(line);
-}
-
-void report_action(FILE *out, const struct action *action)
-{
-    (void)fprintf(out, "%s: %s%s%s%s\n", action->resource,
-                  terminal_style(out, action->destructive ? STYLE_RED : STYLE_GREEN), action->verb,
-                  terminal_style(out, STYLE_RESET), action->destructive ? " (destructive)" : "");
+    _cleanup_buf_ struct buf fields = BUF_INIT(FIELDS_BYTES_MAX);
     for (size_t i = 0; i < action->field_count; i++) {
         const struct field_diff *field = &action->fields[i];
-        (void)fprintf(out, "    %s: %s -> %s\n", field->path, or_none(field->is),
-                      or_none(field->should));
+        (void)buf_printf(&fields, "%s %s %s -> %s", i == 0 ? ":" : ",", field->path,
+                         or_none(field->current), or_none(field->desired));
     }
+    char *line = str_printf("%s: %s%s%s%s%s", action->resource, err == NULL ? "" : "failed to ",
+                            action->verb, buf_str(&fields), err == NULL ? "" : ": ",
+                            err == NULL ? "" : err->text);
+    str_make_printable(line);
+    return line;
+}
+
+void report_log_action(_unused_ void *ctx, const struct action *action, const struct error *err)
+{
+    _cleanup_free_ char *line = report_action(action, err);
+    enum log_level level = action->step ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE;
+    log_emit(&(struct log_record){.level = err == NULL ? level : LOG_LEVEL_WARNING,
+                                  .event = LOG_EVENT_CHANGED,
+                                  .resource = action->resource,
+                                  .action = action->verb,
+                                  .cluster = action->cluster,
+                                  .message = line});
+}
+
+void report_log_condition(_unused_ void *ctx, const struct condition *condition,
+                          const struct status_before *before)
+{
+    _cleanup_free_ char *line = str_printf(
+        "%s: %s%s%s%s%s", condition->resource, before->known ? reason_name(before->reason) : "",
+        before->known ? " -> " : "", reason_name(condition->reason),
+        str_empty(condition->message) ? "" : ": ", condition->message);
+    str_make_printable(line);
+    // Converging is the way somewhere, not a trouble.
+    bool well = condition->ready == READY_TRUE || condition->reason == REASON_CONVERGING;
+    log_emit(&(struct log_record){.level = well ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
+                                  .event = LOG_EVENT_CONDITION,
+                                  .resource = condition->resource,
+                                  .reason = reason_name(condition->reason),
+                                  .cluster = condition->cluster,
+                                  .message = line});
+}
+
+void report_print_action(const struct action *action)
+{
+    (void)printf("%s: %s%s%s%s\n", action->resource,
+                 terminal_style(action->destructive ? STYLE_RED : STYLE_GREEN), action->verb,
+                 terminal_style(STYLE_RESET), action->destructive ? " (destructive)" : "");
+    for (size_t i = 0; i < action->field_count; i++) {
+        const struct field_diff *field = &action->fields[i];
+        (void)printf("    %s: %s -> %s\n", field->path, or_none(field->current),
+                     or_none(field->desired));
+    }
+}
+
+void report_print_condition(const struct condition *condition)
+{
+    (void)printf("%s: %s%s%s%s%s\n", condition->resource,
+                 terminal_style(condition->ready == READY_TRUE ? STYLE_GREEN : STYLE_RED),
+                 reason_name(condition->reason), terminal_style(STYLE_RESET),
+                 str_empty(condition->message) ? "" : ": ", condition->message);
 }
 
 json_t *report_action_json(const struct action *action)
 {
-    json_auto_t *fields = json_array();
+    json_t *fields = json_array();
     for (size_t i = 0; i < action->field_count; i++) {
         const struct field_diff *field = &action->fields[i];
-        // A NULL packs as no key with s*, but a field that is absent is told as null.
-        json_t *entry = json_pack("{s:s, s:s?, s:s?}", "path", field->path, "is", field->is,
-                                  "should", field->should);
-        if (json_array_append_new(fields, entry) < 0) {
-            return NULL;
-        }
+        // "s?": a field that is absent is told as null.
+        (void)json_array_append_new(fields,
+                                    json_pack("{s:s, s:s?, s:s?}", "path", field->path, "is",
+                                              field->current, "should", field->desired));
     }
-    return json_pack("{s:s, s:s, s:b, s:O}", "resource", action->resource, "action", action->verb,
+    return json_pack("{s:s, s:s, s:b, s:o}", "resource", action->resource, "action", action->verb,
                      "destructive", action->destructive, "fields", fields);
 }
 
-void report_condition(FILE *out, const struct condition *condition)
+json_t *report_condition_json(const struct condition *condition)
 {
-    (void)fprintf(out, "%s: %s%s%s%s%s\n", condition->resource,
-                  terminal_style(out, condition->ready == READY_TRUE ? STYLE_GREEN : STYLE_RED),
-                  reason_name(condition->reason), terminal_style(out, STYLE_RESET),
-                  str_empty(condition->message) ? "" : ": ",
-                  condition->message == NULL ? "" : condition->message);
+    return json_pack("{s:s, s:s, s:s, s:s}", "resource", condition->resource, "ready",
+                     ready_name(condition->ready), "reason", reason_name(condition->reason),
+                     "message", condition->message);
 }

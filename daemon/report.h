@@ -1,20 +1,29 @@
-// Actions and conditions in words, for the terminal and the log.
+// Actions and conditions in words: a line of the log, a line of `apply`, a paragraph or JSON of
+// `plan`.
 #pragma once
 
-#include "lib/plan/plan.h"
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/kinds/plan.h"
+#include "lib/reconcile/status.h"
 
 #include <jansson.h>
-#include <stdio.h>
 
-// One line without the resource: "recreate: listen 127.0.0.1:5002 -> 127.0.0.1:5003, …", at most
-// size bytes.
-void report_action_line(const struct action *action, char *line, size_t size);
+// What was done, or with err what failed, in one line: "container/NAME: recreate: listen
+// 127.0.0.1:5002 -> 127.0.0.1:5003, …". The caller frees it.
+char *report_action(const struct action *action, const struct error *err);
 
-// As `plan` prints it: a line with the resource, then one for each differing field.
-void report_action(FILE *out, const struct action *action);
+// The line in the log, at debug for a step that went well. As struct reconciler_events calls them:
+// ctx is not used.
+void report_log_action(void *ctx, const struct action *action, const struct error *err);
+void report_log_condition(void *ctx, const struct condition *condition,
+                          const struct status_before *before);
 
-// As `plan --json` has it; the caller owns it. NULL: out of memory.
+// On stdout, what is pending: a line with the resource, then one for each field that differs.
+void report_print_action(const struct action *action);
+// On stdout: "RESOURCE: REASON: message".
+void report_print_condition(const struct condition *condition);
+
+// As `plan --json` has them; the caller owns them.
 json_t *report_action_json(const struct action *action);
-
-// "RESOURCE REASON: message".
-void report_condition(FILE *out, const struct condition *condition);
+json_t *report_condition_json(const struct condition *condition);

@@ -1,27 +1,40 @@
-// What every command that looks at the world shares: the loop, the transport, the backend and the
-// reconciler, driven until the command has what it wants or is told to stop.
+// What every command that observes shares: the loop, what the kinds talk to the outside with, and
+// the reconciler, driven until the command has what it is for or is told to stop.
 #pragma once
 
-#include "lib/backend/backend.h"
+#include "lib/kinds/io.h"
 #include "lib/reconcile/reconciler.h"
 
 #include <uv.h>
 
-struct session;
-
 struct session_options {
-    const char *config_file; // borrowed; what was learned is kept for the next process with it
     enum reconcile_mode mode;
     struct reconciler_events events;
-    backend_progress_fn progress; // with events.ctx; may be NULL
-    // Asked once in each turn of the loop; true ends session_run. With events.ctx.
-    bool (*finished)(void *ctx);
+    // As struct io has them, with events.ctx; may be NULL.
+    void (*progress)(void *ctx, const char *line);
+    void (*notice)(void *ctx, const char *line);
+    // Called in each iteration of the loop, with events.ctx; true ends session_run.
+    bool (*iterate)(void *ctx);
 };
 
-// Takes config over, on success only. On failure it is said on stderr.
-int session_new(struct config *config, const struct session_options *options, struct session **ret);
+struct session {
+    uv_loop_t loop;
+    struct worker *worker; // of the command; the kinds have their own
+    struct reconciler *reconciler;
+    bool stopping;
+    // Of session.c alone:
+    struct session_options options;
+    struct io io;
+    uv_prepare_t prepare;  // in each iteration of the loop, before it waits
+    uv_timer_t due;        // wakes the loop when the next key is due
+    uv_timer_t stop_limit; // bounds the wait for what is in flight
+};
 
-// Runs until options->finished, or until session_stop was called and what was in flight has ended.
+// Shares config. Returns 0, or -errno, and why is in the log.
+int session_open(struct session *session, struct config *config,
+                 const struct session_options *options);
+
+// Runs until options->iterate, or until session_stop was called and what was in flight has ended.
 void session_run(struct session *session);
 
 // Takes up nothing more. Observations end at once. An action in flight is waited for, since a
@@ -29,12 +42,6 @@ void session_run(struct session *session);
 // call ends it without waiting.
 void session_stop(struct session *session);
 #define SESSION_STOP_MS 15000u
-bool session_is_stopping(const struct session *session);
 
-// Handles that a command adds to the loop must be closed (uv_close) before session_free.
-uv_loop_t *session_loop(struct session *session);
-struct reconciler *session_reconciler(struct session *session);
-
-// NULL is fine.
-void session_free(struct session *session);
-DEFINE_CLEANUP(struct session *, session_free)
+// Handles that the command added to the loop must be closed (uv_close), and its work have ended.
+void session_close(struct session *session);

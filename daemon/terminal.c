@@ -2,35 +2,67 @@
 
 #include "lib/base/str.h"
 
-#include <stdlib.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #define COLUMNS_DEFAULT 80
+#define REAL_PRECISION 6
 
-static bool is_live(FILE *out)
+static bool is_live(void)
 {
-    return str_empty(getenv("NO_COLOR")) && isatty(fileno(out)) == 1;
+    return str_empty(getenv("NO_COLOR")) && isatty(STDOUT_FILENO) == 1;
 }
 
-const char *terminal_style(FILE *out, enum style style)
+const char *terminal_style(enum style style)
 {
     static const char *const sequences[] = {
         [STYLE_RESET] = "\033[0m",
         [STYLE_RED] = "\033[31m",
         [STYLE_GREEN] = "\033[32m",
     };
-    return is_live(out) ? sequences[style] : "";
+    return is_live() ? sequences[style] : "";
 }
 
-void terminal_progress(FILE *out, const char *text)
+void terminal_progress(const char *text)
 {
     struct winsize size = {0};
-    if (!is_live(out)) {
+    if (!is_live()) {
         return;
     }
-    int columns = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1
-                                                                                : COLUMNS_DEFAULT;
-    (void)fprintf(out, "\r\033[K%.*s", columns, text);
-    (void)fflush(out);
+    int columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1
+                                                                                  : COLUMNS_DEFAULT;
+    (void)printf("\r\033[K%.*s", columns, text);
+    (void)fflush(stdout);
+}
+
+void terminal_json(const json_t *value)
+{
+    (void)json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_PRECISION));
+    (void)putchar('\n');
+}
+
+int terminal_end(int r)
+{
+    if (r == 0 && fflush(stdout) != 0) {
+        r = -errno;
+    }
+    if (r == 0 && ferror(stdout) != 0) {
+        r = -EIO; // an earlier write has failed, and its errno is gone
+    }
+    if (r < 0) {
+        terminal_complain("cannot print: %s", strerror(-r));
+    }
+    return r;
+}
+
+void terminal_complain(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    _cleanup_free_ char *line = str_vprintf(format, args);
+    va_end(args);
+    str_make_printable(line); // an argument or a path may be any bytes
+    (void)fprintf(stderr, "hostk8s-registryd: %s\n", line);
 }

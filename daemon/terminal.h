@@ -1,8 +1,11 @@
-// Colour and a live line on a terminal; neither when NO_COLOR is set or the output is no terminal.
+// What the commands print: on stdout what was asked for, and whether it got there; on stderr what
+// went wrong. Colour and a live line on a terminal alone, and not where NO_COLOR is set:
 // https://no-color.org/
 #pragma once
 
-#include <stdio.h>
+#include "lib/base/cleanup.h"
+
+#include <jansson.h>
 
 enum style {
     STYLE_RESET,
@@ -10,9 +13,18 @@ enum style {
     STYLE_GREEN,
 };
 
-// The escape sequence, "" where there is to be none.
-const char *terminal_style(FILE *out, enum style style);
+// The escape sequence for stdout, "" where there is to be none.
+const char *terminal_style(enum style style);
 
-// Shows text on the terminal's current line in place of what was there; "" clears it. Nothing on
-// anything but a terminal.
-void terminal_progress(FILE *out, const char *text);
+// Shows text on the terminal's current line in place of what was there; "" clears it.
+void terminal_progress(const char *text);
+
+// Prints value, indented. What stdout does not take shows in terminal_end.
+void terminal_json(const json_t *value);
+
+// Ends the printing that went as r says. Returns 0 when stdout has taken everything, else -errno,
+// said on stderr.
+int terminal_end(int r);
+
+// Says on stderr, in one line that begins with the program's name, what went wrong.
+void terminal_complain(const char *format, ...) _printf_(1, 2);

@@ -1,24 +1,13 @@
 #include "lib/base/base64.h"
 
+#include "lib/base/alloc.h"
+
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
-#define GROUP_LENGTH 4
-
-static int digit_value(char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 // Decodes into out, which has room for 3 bytes per 4 of text. Returns the length or -EINVAL.
 static ptrdiff_t decode_into(const char *text, size_t length, char *out)
@@ -31,19 +20,20 @@ static ptrdiff_t decode_into(const char *text, size_t length, char *out)
         if (text[i] == '\n' || text[i] == '\r') {
             continue;
         }
-        int value = text[i] == '=' && in_group >= 2 ? 0 : digit_value(text[i]);
-        padding += text[i] == '=';
-        if (value < 0 || (padding > 0 && text[i] != '=')) {
+        bool pads = text[i] == '=' && in_group >= 2;
+        const char *digit = memchr(alphabet, text[i], sizeof(alphabet) - 1);
+        if (!pads && (digit == NULL || padding > 0)) {
             return -EINVAL;
         }
-        bits = bits << 6 | (uint32_t)value;
-        if (++in_group < GROUP_LENGTH) {
+        padding += pads;
+        bits = bits << 6 | (pads ? 0 : (uint32_t)(digit - alphabet));
+        if (++in_group < 4) {
             continue;
         }
         if ((bits & ((1u << (8 * padding)) - 1)) != 0) {
             return -EINVAL;
         }
-        for (unsigned byte = 0; byte < GROUP_LENGTH - 1 - padding; byte++) {
+        for (unsigned byte = 0; byte < 3 - padding; byte++) {
             out[n++] = (char)(bits >> (16 - 8 * byte) & 0xff);
         }
         bits = 0;
@@ -54,11 +44,8 @@ static ptrdiff_t decode_into(const char *text, size_t length, char *out)
 
 int base64_decode(const char *text, size_t length, char **ret, size_t *ret_length)
 {
-    size_t size = length / GROUP_LENGTH * (GROUP_LENGTH - 1) + 1;
-    char *out = malloc(size);
-    if (out == NULL) {
-        return -ENOMEM;
-    }
+    size_t size = length / 4 * 3 + 1;
+    char *out = xmalloc(size);
     ptrdiff_t n = decode_into(text, length, out);
     if (n < 0) {
         explicit_bzero(out, size);

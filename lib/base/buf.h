@@ -14,13 +14,10 @@ struct buf {
 
 #define BUF_INIT(max_bytes) ((struct buf){.max = (max_bytes)})
 
-// Appends or leaves the buffer as it was. Returns 0, -EFBIG beyond the maximum, -ENOMEM.
-int buf_append(struct buf *buf, const void *data, size_t length) _must_check_;
-int buf_append_str(struct buf *buf, const char *s) _must_check_;
-int buf_printf(struct buf *buf, const char *format, ...) _printf_(2, 3) _must_check_;
-
-// Removes n bytes from at on, which are there.
-void buf_cut(struct buf *buf, size_t at, size_t n);
+// Appends or leaves the buffer as it was. Returns 0, or -EFBIG beyond the maximum.
+int buf_append(struct buf *buf, const void *data, size_t length);
+int buf_append_str(struct buf *buf, const char *s);
+int buf_printf(struct buf *buf, const char *format, ...) _printf_(2, 3);
 
 // Removes what is beyond length, which is at most what it has.
 void buf_truncate(struct buf *buf, size_t length);
@@ -28,8 +25,8 @@ void buf_truncate(struct buf *buf, size_t length);
 // The contents as a string, "" when empty; borrowed until the next change.
 const char *buf_str(const struct buf *buf);
 
-// Hands the contents over (caller frees; an empty string for an empty buffer, NULL when out of
-// memory) and leaves the buffer empty.
+// Hands the contents over (caller frees; an empty string for an empty buffer) and leaves the buffer
+// empty.
 char *buf_take(struct buf *buf);
 
 // Frees the contents; the maximum stays.

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 int error_set(struct error *err, enum error_kind kind, int code, const char *format, ...)
 {
@@ -25,17 +24,12 @@ int error_wrap(struct error *err, const char *format, ...)
     if (err == NULL) {
         return -EIO;
     }
-    char inner[ERROR_TEXT_MAX];
-    memcpy(inner, err->text, sizeof(inner));
-
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(err->text, sizeof(err->text), format, args);
+    _cleanup_free_ char *outer = str_vprintf(format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof(err->text)) {
-        (void)snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %.*s",
-                       (int)(sizeof(err->text) - (size_t)n), inner);
-    }
+    _cleanup_free_ char *text = str_printf("%s: %s", outer, err->text);
+    (void)snprintf(err->text, sizeof(err->text), "%s", text);
     str_make_printable(err->text);
     return -err->code;
 }

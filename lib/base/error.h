@@ -1,21 +1,22 @@
 // What went wrong, in words a user can act on, and of which kind, so that code can decide.
 //
 // A function that can fail returns 0 or -errno and explains itself in its last parameter,
-// `struct error *err` (may be NULL). The struct owns nothing, so it can be copied, dropped and
-// filled when memory has run out. Decide by kind, code or status, never by text.
+// `struct error *err` (may be NULL). The struct owns nothing, so that it is copied and dropped
+// freely. Decide by kind, code or status, never by text.
 #pragma once
 
 #include "lib/base/cleanup.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 enum error_kind {
     ERROR_NONE,
     ERROR_TRANSIENT, // may pass by itself: refused, timeout, 5xx, 429
-    ERROR_CONFLICT,  // the world is not as observed: 404, 409, 410, 412; observe again
+    ERROR_CONFLICT,  // not as it was observed: 404, 409, 410, 412; observe again
     ERROR_PERMANENT, // will fail again until somebody changes something: 400, 401, 403, 422
-    ERROR_FATAL,     // out of memory or a broken invariant
+    ERROR_FATAL,     // a broken invariant
 };
 
 #define ERROR_TEXT_MAX 512
@@ -32,10 +33,13 @@ struct error {
 int error_set(struct error *err, enum error_kind kind, int code, const char *format, ...)
     _printf_(4, 5);
 
+// What a user gave is not what it must be: permanent, EINVAL. Returns -EINVAL.
+#define error_invalid(err, ...) error_set((err), ERROR_PERMANENT, EINVAL, __VA_ARGS__)
+
 // Prefixes the text with "outer: ". Returns -err->code, so that `return error_wrap(...)` works.
 int error_wrap(struct error *err, const char *format, ...) _printf_(2, 3);
 
-// ENOMEM as ERROR_FATAL; returns -ENOMEM.
+// ENOMEM as ERROR_FATAL; returns -ENOMEM. It goes with the last code that handles a NULL of malloc.
 int error_oom(struct error *err);
 
 // Whether it says nothing about the other side: the request was cancelled, or the process lacks

@@ -2,7 +2,6 @@
 
 #include "lib/base/str.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -13,14 +12,6 @@ static struct {
     void *ctx;
     enum log_level level;
 } log_state = {.level = LOG_LEVEL_INFO};
-
-static const struct {
-    const char *name;
-    enum log_level level;
-} level_names[] = {
-    {"debug", LOG_LEVEL_DEBUG},     {"info", LOG_LEVEL_INFO},   {"notice", LOG_LEVEL_NOTICE},
-    {"warning", LOG_LEVEL_WARNING}, {"error", LOG_LEVEL_ERROR},
-};
 
 void log_set_sink(log_sink_fn sink, void *ctx)
 {
@@ -45,7 +36,7 @@ void log_emit(const struct log_record *record)
     }
 }
 
-void log_text(enum log_level level, const char *format, ...)
+void log_text(enum log_level level, enum log_event event, const char *format, ...)
 {
     char line[LOG_LINE_MAX];
     va_list args;
@@ -53,26 +44,14 @@ void log_text(enum log_level level, const char *format, ...)
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     str_make_printable(line);
-    log_emit(&(struct log_record){.level = level, .message = line});
-}
-
-int log_level_from_name(const char *name, enum log_level *ret)
-{
-    for (size_t i = 0; i < ELEMENTS(level_names); i++) {
-        if (str_equal(name, level_names[i].name)) {
-            *ret = level_names[i].level;
-            return 0;
-        }
-    }
-    return -EINVAL;
+    log_emit(&(struct log_record){.level = level, .event = event, .message = line});
 }
 
 const char *log_level_name(enum log_level level)
 {
-    for (size_t i = 0; i < ELEMENTS(level_names); i++) {
-        if (level_names[i].level == level) {
-            return level_names[i].name;
-        }
-    }
-    return "unknown";
+    static const char *const names[] = {
+        [LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
+        [LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",
+    };
+    return names[level];
 }

@@ -46,15 +46,14 @@ void log_set_level(enum log_level level);
 bool log_is_enabled(enum log_level level);
 
 void log_emit(const struct log_record *record);
-void log_text(enum log_level level, const char *format, ...) _printf_(2, 3);
+// A line that is about no resource.
+void log_text(enum log_level level, enum log_event event, const char *format, ...) _printf_(3, 4);
 
 #define log_debug(...)                                                                             \
     do {                                                                                           \
         if (log_is_enabled(LOG_LEVEL_DEBUG)) {                                                     \
-            log_text(LOG_LEVEL_DEBUG, __VA_ARGS__);                                                \
+            log_text(LOG_LEVEL_DEBUG, LOG_EVENT_NONE, __VA_ARGS__);                                \
         }                                                                                          \
     } while (0)
 
-// "debug", "info", … Returns 0 or -EINVAL.
-int log_level_from_name(const char *name, enum log_level *ret);
-const char *log_level_name(enum log_level level);
+const char *log_level_name(enum log_level level); // "debug", "info", …

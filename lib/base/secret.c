@@ -1,32 +1,23 @@
 #include "lib/base/secret.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/base/strv.h"
 
-#include <errno.h>
+#include <stdbool.h>
 #include <string.h>
-#include <sys/queue.h>
 
-// More than any message shows, so that no secret is cut in two where it is still seen.
+// More than any message shows.
 #define TEXT_BYTES_MAX 4096
 #define HIDDEN "***"
 
 struct secrets {
-    struct strv parts;
-    LIST_ENTRY(secrets) link;
+    struct strv parts; // without duplicates
 };
 
-static LIST_HEAD(owner_list, secrets) owners = LIST_HEAD_INITIALIZER(owners);
-
-int secrets_new(struct secrets **ret)
+struct secrets *secrets_new(void)
 {
-    struct secrets *secrets = calloc(1, sizeof(*secrets));
-    if (secrets == NULL) {
-        return -ENOMEM;
-    }
-    LIST_INSERT_HEAD(&owners, secrets, link);
-    *ret = secrets;
-    return 0;
+    return xcalloc(1, sizeof(struct secrets));
 }
 
 static bool is_plain(char c)
@@ -34,70 +25,70 @@ static bool is_plain(char c)
     return c >= ' ' && c <= '~' && c != '"' && c != '\\';
 }
 
-int secrets_add(struct secrets *secrets, const char *value)
+void secrets_add(struct secrets *secrets, const char *value)
 {
-    while (*value != '\0') {
+    while (!str_empty(value)) {
         size_t length = 0;
         while (is_plain(value[length])) {
             length++;
         }
         if (length >= SECRET_BYTES_MIN) {
             _cleanup_free_ char *part = str_dup_n(value, length);
-            if (part == NULL || strv_add(&secrets->parts, part) < 0) {
-                return -ENOMEM;
-            }
+            strv_add_unique(&secrets->parts, part);
         }
         value += length > 0 ? length : 1;
-    }
-    return 0;
-}
-
-void secrets_free(struct secrets *secrets)
-{
-    if (secrets != NULL) {
-        LIST_REMOVE(secrets, link);
-        strv_done(&secrets->parts);
-        free(secrets);
     }
 }
 
 // The length of the longest secret that text begins with, 0 when it begins with none.
-static size_t secret_at(const char *text)
+static size_t secret_at(const struct secrets *secrets, const char *text)
 {
     size_t longest = 0;
-    const struct secrets *secrets;
-    LIST_FOREACH(secrets, &owners, link)
-    {
-        // cppcheck-suppress uninitvar; LIST_FOREACH sets it
-        for (size_t i = 0; i < secrets->parts.count; i++) {
-            const char *part = secrets->parts.items[i];
-            size_t length = strlen(part);
-            if (length > longest && strncmp(text, part, length) == 0) {
-                longest = length;
-            }
+    for (size_t i = 0; secrets != NULL && i < secrets->parts.count; i++) {
+        const char *part = secrets->parts.items[i];
+        size_t length = strlen(part);
+        if (length > longest && strncmp(text, part, length) == 0) {
+            longest = length;
         }
     }
     return longest;
 }
 
-char *secret_hide(const char *text)
+char *secrets_hide(const struct secrets *secrets, const char *text)
 {
-    char *copy = text == NULL ? NULL : str_dup_n(text, strnlen(text, TEXT_BYTES_MAX));
-    if (copy == NULL) {
+    if (text == NULL) {
         return NULL;
     }
-    // It only becomes shorter.
+    // What is cut is what it becomes: a secret that is cut in two would not be found.
+    size_t room = strnlen(text, TEXT_BYTES_MAX);
+    char *copy = xmalloc(room + strlen(HIDDEN) + 1);
     char *to = copy;
-    for (const char *from = copy; *from != '\0';) {
-        size_t length = secret_at(from);
+    while (*text != '\0' && to < copy + room) {
+        size_t length = secret_at(secrets, text);
         if (length > 0) {
             memcpy(to, HIDDEN, strlen(HIDDEN));
             to += strlen(HIDDEN);
-            from += length;
+            text += length;
         } else {
-            *to++ = *from++;
+            *to++ = *text++;
         }
     }
     *to = '\0';
     return copy;
+}
+
+void secrets_free(struct secrets *secrets)
+{
+    if (secrets != NULL) {
+        strv_done(&secrets->parts);
+        free(secrets);
+    }
+}
+
+void secret_wipe(char *text)
+{
+    if (text != NULL) {
+        explicit_bzero(text, strlen(text));
+        free(text);
+    }
 }

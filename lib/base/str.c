@@ -1,12 +1,15 @@
 #include "lib/base/str.h"
 
+#include "lib/base/alloc.h"
+
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <regex.h>
 #include <stdio.h>
 #include <string.h>
 
 #define DISTANCE_MAX_LENGTH 63
-#define PRINTF_MOST 256 // bytes that most formatted strings fit in
 
 char *str_dup(const char *s)
 {
@@ -15,10 +18,7 @@ char *str_dup(const char *s)
 
 char *str_dup_n(const char *s, size_t n)
 {
-    char *copy = malloc(n + 1);
-    if (copy == NULL) {
-        return NULL;
-    }
+    char *copy = xmalloc(n + 1);
     memcpy(copy, s, n);
     copy[n] = '\0';
     return copy;
@@ -26,20 +26,9 @@ char *str_dup_n(const char *s, size_t n)
 
 char *str_vprintf(const char *format, va_list args)
 {
-    char most[PRINTF_MOST];
-    va_list again;
-    va_copy(again, args);
-    int n = vsnprintf(most, sizeof(most), format, again);
-    va_end(again);
-    if (n < 0) {
-        return NULL;
-    }
-    if ((size_t)n < sizeof(most)) {
-        return str_dup_n(most, (size_t)n);
-    }
-    char *s = malloc((size_t)n + 1);
-    if (s != NULL) {
-        (void)vsnprintf(s, (size_t)n + 1, format, args);
+    char *s = NULL;
+    if (vasprintf(&s, format, args) < 0) {
+        alloc_fail();
     }
     return s;
 }
@@ -53,18 +42,11 @@ char *str_printf(const char *format, ...)
     return s;
 }
 
-int str_replace(char **target, const char *s)
+void str_replace(char **target, const char *s)
 {
-    char *copy = NULL;
-    if (s != NULL) {
-        copy = str_dup(s);
-        if (copy == NULL) {
-            return -ENOMEM;
-        }
-    }
+    char *copy = str_dup(s);
     free(*target);
     *target = copy;
-    return 0;
 }
 
 bool str_equal(const char *a, const char *b)
@@ -85,8 +67,22 @@ bool str_starts_with(const char *s, const char *prefix)
 bool str_ends_with(const char *s, const char *suffix)
 {
     size_t length = strlen(s);
-    size_t suffix_length = strlen(suffix);
-    return length >= suffix_length && strcmp(s + length - suffix_length, suffix) == 0;
+    size_t end = strlen(suffix);
+    return length >= end && str_equal(s + length - end, suffix);
+}
+
+bool str_matches(const char *s, const char *pattern)
+{
+    regex_t regex;
+    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
+        alloc_fail();
+    }
+    int r = regexec(&regex, s, 0, NULL, 0);
+    regfree(&regex);
+    if (r == REG_ESPACE) {
+        alloc_fail();
+    }
+    return r == 0;
 }
 
 bool str_is_path_within(const char *path, const char *directory)
@@ -154,32 +150,21 @@ void str_excerpt(const char *s, char *out, size_t size)
         }
         out[n++] = *s;
     }
-    if (*s != '\0') {
-        while (n > 0 && ((unsigned char)*s & 0xc0) == 0x80) { // a continuation byte
-            s--;
-            n--;
-        }
-        memcpy(out + n, ellipsis, sizeof(ellipsis));
-    } else {
-        out[n] = '\0';
+    for (; n > 0 && ((unsigned char)*s & 0xc0) == 0x80; s--) { // not within a character
+        n--;
     }
+    (void)snprintf(out + n, size - n, "%s", *s == '\0' ? "" : ellipsis);
 }
 
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
 {
-    if (str_empty(s)) {
+    if (str_empty(s) || s[strspn(s, "0123456789")] != '\0') {
         return -EINVAL;
     }
-    uint64_t value = 0;
-    for (; *s != '\0'; s++) {
-        if (*s < '0' || *s > '9') {
-            return -EINVAL;
-        }
-        uint64_t digit = (uint64_t)(*s - '0');
-        if (digit > max || value > (max - digit) / 10) {
-            return -ERANGE;
-        }
-        value = value * 10 + digit;
+    errno = 0;
+    uint64_t value = strtoull(s, NULL, 10);
+    if (errno != 0 || value > max) {
+        return -ERANGE;
     }
     *ret = value;
     return 0;
@@ -187,25 +172,23 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
 
 unsigned str_distance(const char *a, const char *b)
 {
-    size_t length_a = strlen(a);
     size_t length_b = strlen(b);
-    if (length_a > DISTANCE_MAX_LENGTH || length_b > DISTANCE_MAX_LENGTH) {
+    unsigned row[DISTANCE_MAX_LENGTH + 1]; // of the beginning of a to each beginning of b
+    if (strlen(a) > DISTANCE_MAX_LENGTH || length_b > DISTANCE_MAX_LENGTH) {
         return UINT_MAX;
     }
-    unsigned row[DISTANCE_MAX_LENGTH + 1];
     for (unsigned j = 0; j <= length_b; j++) {
         row[j] = j;
     }
-    for (unsigned i = 1; i <= length_a; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= length_b; j++) {
-            unsigned substitute = diagonal + (a[i - 1] != b[j - 1]);
-            unsigned insert = row[j - 1] + 1;
-            unsigned delete = row[j] + 1;
+    for (; *a != '\0'; a++) {
+        unsigned diagonal = row[0]++;
+        for (size_t j = 1; j <= length_b; j++) {
+            bool differs = tolower((unsigned char)*a) != tolower((unsigned char)b[j - 1]);
+            unsigned best = diagonal + differs;
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
             diagonal = row[j];
-            unsigned best = insert < delete ? insert : delete;
-            row[j] = substitute < best ? substitute : best;
+            row[j] = best;
         }
     }
     return row[length_b];
@@ -222,31 +205,9 @@ uint64_t str_hash(const char *s)
 
 bool str_is_utf8(const char *s)
 {
-    // The first byte's range, and the range of the second; the rest are 80..BF (RFC 3629).
-    static const struct {
-        unsigned char first, last, second_min, second_max, length;
-    } forms[] = {
-        {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-    const unsigned char *c = (const unsigned char *)s;
-    while (*c != '\0') {
-        size_t form = 0;
-        while (form < ELEMENTS(forms) && (*c < forms[form].first || *c > forms[form].last)) {
-            form++;
-        }
-        if (form == ELEMENTS(forms)) {
-            return false;
-        }
-        for (unsigned i = 1; i < forms[form].length; i++) {
-            unsigned char min = i == 1 ? forms[form].second_min : 0x80;
-            unsigned char max = i == 1 ? forms[form].second_max : 0xbf;
-            if (c[i] < min || c[i] > max) { // also at the end of s
-                return false;
-            }
-        }
-        c += forms[form].length;
+    size_t length = 1;
+    for (; *s != '\0' && length > 0; s += length) {
+        length = utf8_length((const unsigned char *)s);
     }
-    return true;
+    return length > 0;
 }

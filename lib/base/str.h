@@ -1,4 +1,4 @@
-// Strings: allocation that reports failure, and the few tests that <string.h> lacks.
+// Strings: allocation, and the few tests that <string.h> lacks.
 #pragma once
 
 #include "lib/base/cleanup.h"
@@ -8,19 +8,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Each returns a string that the caller frees, NULL when out of memory. str_dup(NULL) is NULL.
+// Each returns a string that the caller frees. str_dup(NULL) is NULL.
 char *str_dup(const char *s);
 char *str_dup_n(const char *s, size_t n);
 char *str_printf(const char *format, ...) _printf_(1, 2);
 char *str_vprintf(const char *format, va_list args) _printf_(1, 0);
 
-// Replaces *target by a copy of s (which may be NULL). Returns 0 or -ENOMEM with *target kept.
-int str_replace(char **target, const char *s);
+// Replaces *target by a copy of s (which may be NULL, or a part of it).
+void str_replace(char **target, const char *s);
 
 bool str_equal(const char *a, const char *b); // NULL equals NULL alone
 bool str_empty(const char *s);                // NULL is empty
 bool str_starts_with(const char *s, const char *prefix);
 bool str_ends_with(const char *s, const char *suffix);
+
+// Whether s matches an extended regular expression, which is a constant of the program.
+bool str_matches(const char *s, const char *pattern);
 
 // Whether an absolute path is the directory or something below it. A path with a ".." in it is not:
 // where that leads is not looked at.
@@ -38,8 +41,8 @@ void str_excerpt(const char *s, char *out, size_t size);
 // Base-10 digits alone, no sign, no space. Returns 0, -EINVAL or -ERANGE.
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 
-// Levenshtein distance, for "did you mean"; strings longer than 63 bytes count as unlike
-// (UINT_MAX).
+// Levenshtein distance, for "did you mean", with capital letters equal to small ones; strings
+// longer than 63 bytes count as unlike (UINT_MAX).
 unsigned str_distance(const char *a, const char *b);
 
 // FNV-1a, 64 bits: tells texts apart, but hides nothing, since a text that has the hash is soon

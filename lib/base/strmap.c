@@ -1,44 +1,34 @@
 #include "lib/base/strmap.h"
 
-#include "lib/base/sorted.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-#include <errno.h>
 #include <string.h>
 
-static int compare(const char *key, const void *element)
-{
-    return strcmp(key, ((const struct strmap_entry *)element)->key);
-}
-
+// The index of the first entry whose key is not before this one.
 static size_t strmap_find(const struct strmap *map, const char *key, bool *ret_found)
 {
-    return sorted_search(map->entries, map->count, sizeof(*map->entries), key, compare, ret_found);
+    size_t index = 0;
+    while (index < map->count && strcmp(map->entries[index].key, key) < 0) {
+        index++;
+    }
+    *ret_found = index < map->count && str_equal(map->entries[index].key, key);
+    return index;
 }
 
-int strmap_set(struct strmap *map, const char *key, const char *value)
+void strmap_set(struct strmap *map, const char *key, const char *value)
 {
     bool found = false;
     size_t index = strmap_find(map, key, &found);
     if (found) {
-        return str_replace(&map->entries[index].value, value);
+        str_replace(&map->entries[index].value, value);
+        return;
     }
 
-    _cleanup_free_ char *new_key = str_dup(key);
-    _cleanup_free_ char *new_value = str_dup(value);
-    if (new_key == NULL || new_value == NULL) {
-        return -ENOMEM;
-    }
-    struct strmap_entry *entries =
-        reallocarray(map->entries, map->count + 1, sizeof(*map->entries));
-    if (entries == NULL) {
-        return -ENOMEM;
-    }
-    map->entries = entries;
-    memmove(entries + index + 1, entries + index, (map->count - index) * sizeof(*entries));
-    entries[index] = (struct strmap_entry){TAKE_PTR(new_key), TAKE_PTR(new_value)};
-    map->count++;
-    return 0;
+    (void)ARRAY_GROW(map->entries, map->count);
+    struct strmap_entry *at = map->entries + index;
+    memmove(at + 1, at, (map->count - 1 - index) * sizeof(*at));
+    *at = (struct strmap_entry){str_dup(key), str_dup(value)};
 }
 
 const char *strmap_get(const struct strmap *map, const char *key)
@@ -48,15 +38,11 @@ const char *strmap_get(const struct strmap *map, const char *key)
     return found ? map->entries[index].value : NULL;
 }
 
-int strmap_merge(struct strmap *map, const struct strmap *source)
+void strmap_merge(struct strmap *map, const struct strmap *source)
 {
     strmap_foreach (source, entry) {
-        int r = strmap_set(map, entry->key, entry->value);
-        if (r < 0) {
-            return r;
-        }
+        strmap_set(map, entry->key, entry->value);
     }
-    return 0;
 }
 
 void strmap_done(struct strmap *map)

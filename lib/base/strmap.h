@@ -17,14 +17,14 @@ struct strmap {
     size_t count;
 };
 
-// Copies key and value; an existing value is replaced. Returns 0 or -ENOMEM (map unchanged).
-int strmap_set(struct strmap *map, const char *key, const char *value);
+// Copies key and value; an existing value is replaced.
+void strmap_set(struct strmap *map, const char *key, const char *value);
 
 // The value, borrowed until the map changes, or NULL.
 const char *strmap_get(const struct strmap *map, const char *key);
 
-// Sets every entry of source in map. Returns 0 or -ENOMEM (map may hold a part).
-int strmap_merge(struct strmap *map, const struct strmap *source);
+// Sets every entry of source in map.
+void strmap_merge(struct strmap *map, const struct strmap *source);
 
 void strmap_done(struct strmap *map);
 

@@ -12,11 +12,11 @@ struct strv {
     size_t count;
 };
 
-// Appends a copy. Returns 0 or -ENOMEM (list unchanged).
-int strv_add(struct strv *list, const char *s);
+// Appends a copy.
+void strv_add(struct strv *list, const char *s);
 
 // As strv_add, unless the list holds it already.
-int strv_add_unique(struct strv *list, const char *s);
+void strv_add_unique(struct strv *list, const char *s);
 
 bool strv_contains(const struct strv *list, const char *s);
 void strv_done(struct strv *list);

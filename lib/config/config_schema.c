@@ -1,7 +1,11 @@
-// Every key: its type, its default, its bounds.
+#include "lib/config/config_schema.h"
 
-#include "lib/config/internal.h"
-#include "lib/config/values.h"
+#include "lib/base/str.h"
+#include "lib/config/address.h"
+#include "lib/config/config_values.h"
+
+#include <errno.h>
+#include <string.h>
 
 #define SECOND UINT64_C(1000)
 #define MINUTE (60 * SECOND)
@@ -10,11 +14,12 @@
 #define REPLICAS_MAX 10
 #define CLUSTERS_MAX 64
 #define VARIABLES_MAX 512
-#define VARIABLE_NAME_MAX 256
 #define IMAGE_MAX 512
 #define NAME_MAX_BYTES 128
 #define UI_PATH_MAX 128
 #define TITLE_MAX 100
+#define KUBE_NAME_MAX 253 // a DNS subdomain name
+#define UNIX_PATH_MAX 107 // of sockaddr_un, without its NUL
 
 // reference.go of github.com/distribution/reference: [DOMAIN/]PATH[:TAG][@DIGEST].
 #define DOMAIN_PART "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -22,14 +27,170 @@
 #define COMPONENT "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
 #define TAG "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 #define DIGEST "[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
-#define IMAGE "^(" DOMAIN "/)?" COMPONENT "(/" COMPONENT ")*(:" TAG ")?(@" DIGEST ")?$"
-#define IMAGE_WORDS "an image reference: [HOST[:PORT]/]NAME[:TAG][@DIGEST], the name in lower case"
-
 #define DNS_LABEL "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-#define VARIABLE "^[A-Za-z_][A-Za-z0-9_]*$"
-#define VARIABLE_WORDS "letters, digits and underscores, and not begin with a digit"
 
-#define AT(member) offsetof(struct config, member)
+// A pattern, and what it stands for.
+#define IMAGE                                                                                      \
+    .max = IMAGE_MAX,                                                                              \
+    .pattern = "^(" DOMAIN "/)?" COMPONENT "(/" COMPONENT ")*(:" TAG ")?(@" DIGEST ")?$",          \
+    .expected = "an image reference: [HOST[:PORT]/]NAME[:TAG][@DIGEST], the name in lower case"
+#define VARIABLES                                                                                  \
+    .max = VARIABLES_MAX, .pattern = "^[A-Za-z_][A-Za-z0-9_]*$",                                   \
+    .expected = "letters, digits and underscores, and not begin with a digit"
+#define STORAGE                                                                                    \
+    .min = 1, .pattern = "^/[^:]+$",                                                               \
+    .expected = "a directory other than /, without a colon in its path"
+#define NETWORK                                                                                    \
+    .max = NAME_MAX_BYTES, .pattern = "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$",                              \
+    .expected = "the name of a network: letters, digits, _ . and -"
+#define CLUSTERS                                                                                   \
+    .max = CLUSTERS_MAX, .pattern = "^[a-z0-9.*?-]+$",                                             \
+    .expected = "a kind cluster's name: lower-case letters, digits, . and -, with * and ?"
+#define NAMESPACE                                                                                  \
+    .pattern = "^" DNS_LABEL "$",                                                                  \
+    .expected = "a Kubernetes namespace: at most 63 lower-case letters, digits and inner dashes"
+#define KUBE_NAME                                                                                  \
+    .max = KUBE_NAME_MAX, .pattern = "^" DNS_LABEL "(\\." DNS_LABEL ")*$",                         \
+    .expected = "a Kubernetes name: lower-case letters, digits, and inner dashes and dots"
+// It stands as it is in an Ingress and in the configuration of the UI's nginx.
+#define UI_PATH                                                                                    \
+    .max = UI_PATH_MAX, .pattern = "^(/[A-Za-z0-9_-]+)+/?$",                                       \
+    .expected = "a path below /: names of letters, digits, _ and - between single slashes"
+
+// ---- values that have one spelling ----
+
+static int spell_name(const char *text, _unused_ const struct path_source *source, char **ret,
+                      struct error *err)
+{
+    // The engine asks for two characters at least, and the name is a DNS name on the network.
+    if (strlen(text) < 2 || !address_name_is_valid(text)) {
+        return error_invalid(
+            err, "must be a container name that is a DNS name too: two or more letters, "
+                 "digits, dashes and dots");
+    }
+    *ret = str_dup(text);
+    return 0;
+}
+
+int config_spell_alias(const char *text, _unused_ const struct path_source *source, char **ret,
+                       struct error *err)
+{
+    struct address address;
+    int r = address_parse(text, ADDRESS_NEEDS_PORT, &address, err);
+    if (r == 0) {
+        *ret = address_format(&address);
+    }
+    return r;
+}
+
+static int spell_url(const char *text, _unused_ const struct path_source *source, char **ret,
+                     struct error *err)
+{
+    // What an origin is not, in the order in which it is looked for, after the scheme.
+    static const struct {
+        const char *pattern;
+        const char *reason;
+    } faults[] = {
+        {"/v2/?$", "must not end in /v2, the API's path is added by the UI"},
+        {"@", "must not contain a user or a password"},
+        {"[?#]", "must not have a query or a fragment"},
+        {"/.", "must be the origin alone, without a path; the UI's own path is ui.path"},
+    };
+    const char *scheme = str_starts_with(text, "https://") ? "https://" : "http://";
+    if (!str_starts_with(text, scheme)) {
+        return error_invalid(err, "must begin with http:// or https://");
+    }
+    const char *origin = text + strlen(scheme);
+    for (size_t i = 0; i < ELEMENTS(faults); i++) {
+        if (str_matches(origin, faults[i].pattern)) {
+            return error_invalid(err, "%s", faults[i].reason);
+        }
+    }
+    struct address address;
+    _cleanup_free_ char *host = str_dup_n(origin, strcspn(origin, "/"));
+    int r = address_parse(host, ADDRESS_NEEDS_NOTHING, &address, err);
+    if (r == 0) {
+        _cleanup_free_ char *authority = address_format(&address);
+        *ret = str_printf("%s%s", scheme, authority);
+    }
+    return r;
+}
+
+static int spell_ui_path(const char *text, _unused_ const struct path_source *source, char **ret,
+                         struct error *err)
+{
+    if (str_equal(text, "/v2") || str_starts_with(text, "/v2/")) {
+        return error_invalid(err, "must not be /v2/ or below it, the registry's API is there");
+    }
+    *ret = str_printf("%s%s", text, str_ends_with(text, "/") ? "" : "/");
+    return 0;
+}
+
+static int spell_docker_host(const char *text, _unused_ const struct path_source *source,
+                             char **ret, struct error *err)
+{
+    static const char unix_scheme[] = "unix://";
+    static const char tcp_scheme[] = "tcp://";
+    struct address address;
+    int r = 0;
+    if (!str_is_utf8(text)) { // of the environment
+        return error_invalid(err, "is not valid UTF-8");
+    }
+    if (str_starts_with(text, unix_scheme)) {
+        const char *path = text + strlen(unix_scheme);
+        // A longer one does not fit the socket's address, and fails there with a misleading text.
+        if (path[0] != '/' || strlen(path) > UNIX_PATH_MAX) {
+            r = error_invalid(err, "must be unix:// and an absolute path of at most %d bytes",
+                              UNIX_PATH_MAX);
+        }
+    } else if (str_starts_with(text, tcp_scheme)) {
+        r = address_parse(text + strlen(tcp_scheme), ADDRESS_NEEDS_PORT, &address, err);
+    } else {
+        r = error_invalid(
+            err, "must be unix://PATH or tcp://HOST:PORT, other schemes are not supported");
+    }
+    if (r == 0) {
+        *ret = str_dup(text);
+    }
+    return r;
+}
+
+// ---- registry.listen: two members of the struct ----
+
+static int parse_listen(_unused_ const struct schema_field *field, const char *text, void *target,
+                        struct error *err)
+{
+    struct config_registry *registry = target;
+    struct address address;
+    int r = address_parse(text, ADDRESS_NEEDS_IP | ADDRESS_NEEDS_PORT, &address, err);
+    if (r == 0) {
+        str_replace(&registry->listen_address, address.host);
+        registry->listen_port = address.port;
+    }
+    return r;
+}
+
+static void print_listen(_unused_ const struct schema_field *field, const void *target,
+                         _unused_ int indent, FILE *out)
+{
+    const struct config_registry *registry = target;
+    _cleanup_free_ char *text = str_printf(
+        "%s:%u", address_bracketed(registry->listen_address).text, registry->listen_port);
+    schema_print_text(text, out);
+}
+
+static void done_listen(void *target)
+{
+    free(((struct config_registry *)target)->listen_address);
+}
+
+static const struct schema_type listen_type = {
+    .parse = parse_listen,
+    .print = print_listen,
+    .done = done_listen,
+};
+
+// ---- the keys ----
 
 static const struct schema_name restart_names[] = {
     {"always", RESTART_ALWAYS},
@@ -44,270 +205,97 @@ static const struct schema_name level_names[] = {
     {"warning", LOG_LEVEL_WARNING}, {"error", LOG_LEVEL_ERROR}, {NULL, 0},
 };
 
+// A row: the key, what it is, its member of struct config, its default, and what bounds it.
+#define KEY(name, kind, member, text, ...)                                                         \
+    {                                                                                              \
+        .key = (name), .type = &(kind), .offset = offsetof(struct config, member),                 \
+        .fallback = (text), ##__VA_ARGS__                                                          \
+    }
+#define TABLE(name, rows)                                                                          \
+    {                                                                                              \
+        .key = (name), .type = &schema_table, .fields = (rows)                                     \
+    }
+
 static const struct schema_field registry_fields[] = {
-    {
-        .key = "name",
-        .type = SCHEMA_STRING,
-        .offset = AT(registry.name),
-        .fallback = "hostk8s-registry",
-        .check = config_check_registry_name,
-    },
-    {
-        .key = "image",
-        .type = SCHEMA_STRING,
-        .offset = AT(registry.image),
-        .fallback = "registry:2",
-        .max = IMAGE_MAX,
-        .pattern = IMAGE,
-        .expected = IMAGE_WORDS,
-    },
-    {
-        .key = "listen",
-        .type = SCHEMA_CUSTOM,
-        .offset = AT(registry),
-        .fallback = "127.0.0.1:5002",
-        .codec = &config_listen_codec,
-    },
-    {
-        .key = "allowRemote",
-        .type = SCHEMA_BOOL,
-        .offset = AT(registry.allow_remote),
-        .fallback = "false",
-    },
-    {
-        .key = "storage",
-        .type = SCHEMA_PATH,
-        .offset = AT(registry.storage),
-        .fallback = "~/.local/share/hostk8s/registry",
-        .min = 1,
-        .pattern = "^/[^:]+$",
-        .expected = "a directory other than /, without a colon in its path",
-    },
-    {
-        .key = "restart",
-        .type = SCHEMA_ENUM,
-        .offset = AT(registry.restart),
-        .fallback = "always",
-        .names = restart_names,
-    },
-    {
-        .key = "delete",
-        .type = SCHEMA_BOOL,
-        .offset = AT(registry.delete_enabled),
-        .fallback = "true",
-    },
-    {
-        .key = "environment",
-        .type = SCHEMA_STRING_MAP,
-        .offset = AT(registry.environment),
-        .max = VARIABLES_MAX,
-        .pattern = VARIABLE,
-        .expected = VARIABLE_WORDS,
-    },
+    KEY("name", schema_string, registry.name, "hostk8s-registry", .spell = spell_name),
+    KEY("image", schema_string, registry.image, "registry:2", IMAGE),
+    KEY("listen", listen_type, registry, "127.0.0.1:5002"),
+    KEY("allowRemote", schema_bool, registry.allow_remote, "false"),
+    KEY("storage", schema_path, registry.storage, "~/.local/share/hostk8s/registry", STORAGE),
+    KEY("restart", schema_enum, registry.restart, "always", .names = restart_names),
+    KEY("delete", schema_bool, registry.delete_enabled, "true"),
+    KEY("environment", schema_map, registry.environment, NULL, VARIABLES),
     {0},
 };
 
 static const struct schema_field nodes_fields[] = {
-    {
-        .key = "aliases",
-        .type = SCHEMA_STRINGS,
-        .offset = AT(nodes.aliases),
-        .fallback = "localhost:5000",
-        .min = 1,
-        .max = ALIASES_MAX,
-        .check = config_check_alias,
-    },
-    {
-        .key = "skipVerify",
-        .type = SCHEMA_BOOL,
-        .offset = AT(nodes.skip_verify),
-        .fallback = "true",
-    },
+    KEY("aliases", schema_list, nodes.aliases, "localhost:5000", .min = 1, .max = ALIASES_MAX,
+        .spell = config_spell_alias),
+    KEY("skipVerify", schema_bool, nodes.skip_verify, "true"),
     {0},
 };
 
 static const struct schema_field ui_fields[] = {
-    {
-        .key = "enabled",
-        .type = SCHEMA_BOOL,
-        .offset = AT(ui.enabled),
-        .fallback = "true",
-    },
-    {
-        .key = "namespace",
-        .type = SCHEMA_STRING,
-        .offset = AT(ui.name_space),
-        .fallback = "hostk8s",
-        .pattern = "^" DNS_LABEL "$",
-        .expected = "a Kubernetes namespace: at most 63 lower-case letters, digits and inner "
-                    "dashes",
-    },
-    {
-        .key = "image",
-        .type = SCHEMA_STRING,
-        .offset = AT(ui.image),
-        .fallback = "joxit/docker-registry-ui:static",
-        .max = IMAGE_MAX,
-        .pattern = IMAGE,
-        .expected = IMAGE_WORDS,
-    },
-    {
-        .key = "replicas",
-        .type = SCHEMA_INTEGER,
-        .offset = AT(ui.replicas),
-        .fallback = "1",
-        .min = 1,
-        .max = REPLICAS_MAX,
-    },
-    {
-        .key = "title",
-        .type = SCHEMA_STRING,
-        .offset = AT(ui.title),
-        .fallback = "HostK8s Registry",
-        .max = TITLE_MAX,
-    },
-    {
-        .key = "url",
-        .type = SCHEMA_CUSTOM,
-        .offset = AT(ui.url),
-        .fallback = "http://localhost:8080",
-        .codec = &config_url_codec,
-    },
-    {
-        // Becomes part of a regular expression in an Ingress, hence no dots.
-        .key = "path",
-        .type = SCHEMA_CUSTOM,
-        .offset = AT(ui.path),
-        .fallback = "/registry/",
-        .max = UI_PATH_MAX,
-        .pattern = "^(/[A-Za-z0-9_-]+)+/?$",
-        .expected = "a path below /: names of letters, digits, _ and - between single slashes",
-        .codec = &config_path_codec,
-    },
-    {
-        .key = "ingressClass",
-        .type = SCHEMA_STRING,
-        .offset = AT(ui.ingress_class),
-        .fallback = "nginx",
-        .max = 253, // a DNS subdomain name in Kubernetes
-        .pattern = "^" DNS_LABEL "(\\." DNS_LABEL ")*$",
-        .expected = "a Kubernetes name: lower-case letters, digits, and inner dashes and dots",
-    },
-    {
-        .key = "environment",
-        .type = SCHEMA_STRING_MAP,
-        .offset = AT(ui.environment),
-        .max = VARIABLES_MAX,
-        .pattern = VARIABLE,
-        .expected = VARIABLE_WORDS,
-    },
+    KEY("enabled", schema_bool, ui.enabled, "true"),
+    KEY("namespace", schema_string, ui.name_space, "hostk8s", NAMESPACE),
+    KEY("image", schema_string, ui.image, "joxit/docker-registry-ui:static", IMAGE),
+    KEY("replicas", schema_integer, ui.replicas, "1", .min = 1, .max = REPLICAS_MAX),
+    KEY("title", schema_string, ui.title, "HostK8s Registry", .max = TITLE_MAX),
+    KEY("url", schema_string, ui.url, "http://localhost:8080", .spell = spell_url),
+    KEY("path", schema_string, ui.path, "/registry/", UI_PATH, .spell = spell_ui_path),
+    KEY("ingressClass", schema_string, ui.ingress_class, "nginx", KUBE_NAME),
+    KEY("environment", schema_map, ui.environment, NULL, VARIABLES),
     {0},
 };
 
 static const struct schema_field tls_fields[] = {
-    {.key = "ca", .type = SCHEMA_PATH, .offset = AT(docker.ca)},
-    {.key = "cert", .type = SCHEMA_PATH, .offset = AT(docker.cert)},
-    {.key = "key", .type = SCHEMA_PATH, .offset = AT(docker.key)},
+    KEY("ca", schema_path, docker.ca, NULL),
+    KEY("cert", schema_path, docker.cert, NULL),
+    KEY("key", schema_path, docker.key, NULL),
     {0},
 };
 
-#define DOCKER_HOST_FIELD                                                                          \
-    {                                                                                              \
-        .key = "host", .type = SCHEMA_CUSTOM, .offset = AT(docker.host),                           \
-        .fallback = "unix:///var/run/docker.sock", .codec = &config_docker_host_codec,             \
-    }
+#define DOCKER_HOST                                                                                \
+    KEY("host", schema_string, docker.host, "unix:///var/run/docker.sock",                         \
+        .spell = spell_docker_host)
+const struct schema_field config_docker_host_field = DOCKER_HOST;
 
-const struct schema_field config_docker_host_field = DOCKER_HOST_FIELD;
-
-static const struct schema_field docker_fields[] = {
-    DOCKER_HOST_FIELD,
-    {.key = "tls", .type = SCHEMA_TABLE, .fields = tls_fields},
-    {0},
-};
+static const struct schema_field docker_fields[] = {DOCKER_HOST, TABLE("tls", tls_fields), {0}};
 
 static const struct schema_field kubernetes_fields[] = {
-    {.key = "kubeconfig", .type = SCHEMA_PATH, .offset = AT(kubeconfig)},
+    KEY("kubeconfig", schema_path, kubeconfig, NULL),
     {0},
 };
 
 static const struct schema_field backoff_fields[] = {
-    {
-        .key = "initial",
-        .type = SCHEMA_DURATION,
-        .offset = AT(reconcile.backoff.initial_ms),
-        .fallback = "500ms",
-        .min = 10,
-        .max = MINUTE,
-    },
-    {
-        .key = "max",
-        .type = SCHEMA_DURATION,
-        .offset = AT(reconcile.backoff.max_ms),
-        .fallback = "60s",
-        .min = 10,
-        .max = HOUR,
-    },
+    KEY("initial", schema_duration, reconcile.backoff.initial_ms, "500ms", .min = 10,
+        .max = MINUTE),
+    KEY("max", schema_duration, reconcile.backoff.max_ms, "60s", .min = 10, .max = HOUR),
     {0},
 };
 
 static const struct schema_field reconcile_fields[] = {
-    {
-        .key = "poll",
-        .type = SCHEMA_DURATION,
-        .offset = AT(reconcile.poll_ms),
-        .fallback = "10s",
-        .min = SECOND,
-        .max = HOUR,
-    },
-    {
-        .key = "timeout",
-        .type = SCHEMA_DURATION,
-        .offset = AT(reconcile.timeout_ms),
-        .fallback = "10s",
-        .min = 100,
-        .max = 10 * MINUTE,
-    },
-    {.key = "backoff", .type = SCHEMA_TABLE, .fields = backoff_fields},
+    KEY("poll", schema_duration, reconcile.poll_ms, "10s", .min = SECOND, .max = HOUR),
+    KEY("timeout", schema_duration, reconcile.timeout_ms, "10s", .min = 100, .max = 10 * MINUTE),
+    TABLE("backoff", backoff_fields),
     {0},
 };
 
 static const struct schema_field log_fields[] = {
-    {
-        .key = "level",
-        .type = SCHEMA_ENUM,
-        .offset = AT(log_level),
-        .fallback = "info",
-        .names = level_names,
-    },
+    KEY("level", schema_enum, log_level, "info", .names = level_names),
     {0},
 };
 
 const struct schema_field config_schema[] = {
-    {.key = "registry", .type = SCHEMA_TABLE, .fields = registry_fields},
-    {
-        .key = "network",
-        .type = SCHEMA_STRING,
-        .offset = AT(network),
-        .fallback = "kind",
-        .max = NAME_MAX_BYTES,
-        .pattern = "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$",
-        .expected = "the name of a network: letters, digits, _ . and -",
-    },
-    {
-        .key = "clusters",
-        .type = SCHEMA_STRINGS,
-        .offset = AT(clusters),
-        .fallback = "hostk8s",
-        .max = CLUSTERS_MAX,
-        .pattern = "^[a-z0-9.*?-]+$",
-        .expected = "a kind cluster's name: lower-case letters, digits, . and -, with * and ?",
-    },
-    {.key = "nodes", .type = SCHEMA_TABLE, .fields = nodes_fields},
-    {.key = "ui", .type = SCHEMA_TABLE, .fields = ui_fields},
-    {.key = "docker", .type = SCHEMA_TABLE, .fields = docker_fields},
-    {.key = "kubernetes", .type = SCHEMA_TABLE, .fields = kubernetes_fields},
-    {.key = "reconcile", .type = SCHEMA_TABLE, .fields = reconcile_fields},
-    {.key = "log", .type = SCHEMA_TABLE, .fields = log_fields},
+    TABLE("registry", registry_fields),
+    KEY("network", schema_string, network, "kind", NETWORK),
+    KEY("clusters", schema_list, clusters, "hostk8s", CLUSTERS),
+    TABLE("nodes", nodes_fields),
+    TABLE("ui", ui_fields),
+    TABLE("docker", docker_fields),
+    TABLE("kubernetes", kubernetes_fields),
+    TABLE("reconcile", reconcile_fields),
+    TABLE("log", log_fields),
     {0},
 };
 

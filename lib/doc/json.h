@@ -1,14 +1,28 @@
-// Null-tolerant getters over jansson: a value that is missing, null or of another type reads as the
-// fallback, at any step of the path. Engines send null for empty lists and maps, and labels have
-// dots in their names; hence a path is a list of keys that ends with NULL:
+// JSON from text and to text, and null-tolerant getters over jansson: a value that is missing, null
+// or of another type reads as the fallback, at any step of the path. Engines send null for empty
+// lists and maps, and labels have dots in their names; hence a path is a list of keys that ends
+// with NULL:
 //
 //     const char *ip = json_get_string(container, "NetworkSettings", "Networks", name, "IPAddress",
 //                                      NULL);
+//
+// jansson's memory is xmalloc's in every program that has these functions: it fails for other
+// reasons alone, as json_pack and json_string do for a text that is no UTF-8.
 #pragma once
+
+#include "lib/base/buf.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+// Parses a text that is one object or array. Returns 0 with *ret owned by the caller, or -EBADMSG
+// with *ret_position (may be NULL) at the byte from which on it is no JSON.
+int json_parse(const char *text, size_t length, json_t **ret, int *ret_position) _must_check_;
+
+// Appends the text of a value; flags are those of json_dumps. Returns 0, -EFBIG (the beginning is
+// appended then), or -EINVAL for NULL.
+int json_print(struct buf *buf, const json_t *value, size_t flags) _must_check_;
 
 #define _json_path_ __attribute__((sentinel))
 

@@ -22,8 +22,8 @@ struct json_lines {
     ((struct json_lines){.partial = BUF_INIT(max_line), .fn = (function), .ctx = (context)})
 
 // Calls fn for every line that is complete; blank lines are skipped. Returns 0, what fn returned,
-// -EFBIG (permanent) for a line that is too long, -EBADMSG (transient) for one that is no JSON
-// object or array, -ENOMEM. After an error the stream is of no more use.
+// -EFBIG (permanent) for a line that is too long, or -EBADMSG (transient) for one that is no JSON
+// object or array. After an error the stream is of no more use.
 int json_lines_feed(struct json_lines *lines, const char *data, size_t length, struct error *err);
 
 // The stream has ended: the last line may lack its line end, but not its end. Returns as

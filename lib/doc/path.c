@@ -1,5 +1,6 @@
 #include "lib/doc/path.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
@@ -8,93 +9,68 @@
 #include <string.h>
 
 #define VARIABLE_NAME_MAX 64
-
-static int path_append(struct buf *out, const char *data, size_t length, struct error *err)
-{
-    int r = buf_append(out, data, length);
-    if (r == -EFBIG) {
-        return error_set(err, ERROR_PERMANENT, EINVAL, "must have at most %zu bytes", out->max);
-    }
-    return r < 0 ? error_oom(err) : 0;
-}
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
 
 static int append_variable(struct buf *out, const char *name, size_t length,
-                           const struct schema_source *source, struct error *err)
+                           const struct path_source *source, struct error *err)
 {
-    char copy[VARIABLE_NAME_MAX + 1];
     if (length == 0 || length > VARIABLE_NAME_MAX || isdigit((unsigned char)name[0])) {
-        return error_set(err, ERROR_PERMANENT, EINVAL,
-                         "has a $ without the name of a variable; $$ is a dollar sign");
+        return error_invalid(err, "has a $ without the name of a variable; $$ is a dollar sign");
     }
-    memcpy(copy, name, length);
-    copy[length] = '\0';
+    _cleanup_free_ char *copy = str_dup_n(name, length);
     const char *value = source->get(source->ctx, copy);
     if (str_empty(value)) {
-        return error_set(err, ERROR_PERMANENT, EINVAL, "the variable %s is not set", copy);
+        return error_invalid(err, "the variable %s is not set", copy);
     }
-    return path_append(out, value, strlen(value), err);
+    bool directory = str_ends_with(copy, "HOME") || str_equal(copy, "XDG_RUNTIME_DIR");
+    if (directory && value[0] != '/') { // another one in each working directory
+        return error_invalid(err, "the variable %s is not an absolute path", copy);
+    }
+    return buf_append_str(out, value);
 }
 
-static size_t name_length(const char *s)
+// Expands the $ that text begins with. Returns the bytes of text that it takes, or as expand.
+static ssize_t append_dollar(struct buf *out, const char *text, const struct path_source *source,
+                             struct error *err)
 {
-    size_t n = 0;
-    while (isalnum((unsigned char)s[n]) || s[n] == '_') {
-        n++;
+    bool braces = text[1] == '{';
+    const char *name = text + 1 + braces;
+    size_t length = strspn(name, NAME_CHARACTERS);
+    if (text[1] == '$') {
+        return buf_append_str(out, "$") < 0 ? -EFBIG : 2;
     }
-    return n;
-}
-
-// Expands what begins with the $ at *at and moves *at behind it.
-static int append_dollar(struct buf *out, const char **at, const struct schema_source *source,
-                         struct error *err)
-{
-    const char *name = *at + 1;
-    if (*name == '$') {
-        *at += 2;
-        return path_append(out, "$", 1, err);
-    }
-    bool braces = *name == '{';
-    if (braces) {
-        name++;
-    }
-    size_t length = name_length(name);
     if (braces && name[length] != '}') {
-        return error_set(err, ERROR_PERMANENT, EINVAL, "has a ${ that is not closed by a }");
+        return error_invalid(err, "has a ${ that is not closed by a }");
     }
-    *at = name + length + braces;
-    return append_variable(out, name, length, source, err);
+    int r = append_variable(out, name, length, source, err);
+    return r < 0 ? r : name + length + braces - text;
 }
 
-static int expand(struct buf *out, const char *text, const struct schema_source *source,
+// Returns 0, -EFBIG for more than out may hold, or -EINVAL with the reason in err.
+static int expand(struct buf *out, const char *text, const struct path_source *source,
                   struct error *err)
 {
-    if (*text == '~') {
-        if (text[1] != '\0' && text[1] != '/') {
-            return error_set(err, ERROR_PERMANENT, EINVAL,
+    ssize_t n = 0;
+    if (text[0] == '~' && text[1] != '\0' && text[1] != '/') {
+        return error_invalid(err,
                              "~ stands for your own home directory only: write ~/ or the path");
-        }
-        int r = append_variable(out, "HOME", strlen("HOME"), source, err);
-        if (r < 0) {
-            return r;
-        }
+    }
+    if (text[0] == '~') {
+        n = append_variable(out, "HOME", strlen("HOME"), source, err);
         text++;
     }
-    while (*text != '\0') {
+    while (n >= 0 && *text != '\0') {
         size_t length = strcspn(text, "$");
-        int r = path_append(out, text, length, err);
-        text += length;
-        if (r == 0 && *text == '$') {
-            r = append_dollar(out, &text, source, err);
-        }
-        if (r < 0) {
-            return r;
-        }
+        n = length == 0                         ? append_dollar(out, text, source, err)
+            : buf_append(out, text, length) < 0 ? -EFBIG
+                                                : (ssize_t)length;
+        text += n > 0 ? n : 0;
     }
-    return 0;
+    return n < 0 ? (int)n : 0;
 }
 
 // Cleans an absolute path in place.
-static void path_clean(char *path)
+static void clean(char *path)
 {
     char *out = path;
     const char *in = path;
@@ -119,39 +95,36 @@ static void path_clean(char *path)
     *out = '\0';
 }
 
-int path_expand(const char *text, const struct schema_source *source, char **ret, struct error *err)
+int path_expand(const char *text, const struct path_source *source, char **ret, struct error *err)
 {
     if (*text == '\0') {
         *ret = NULL;
         return 0;
     }
-    _cleanup_buf_ struct buf expanded = BUF_INIT(SCHEMA_TEXT_MAX);
+    _cleanup_buf_ struct buf expanded = BUF_INIT(PATH_BYTES_MAX);
     int r = expand(&expanded, text, source, err);
     if (r < 0) {
-        return r;
+        return r == -EFBIG ? error_invalid(err, "must have at most %d bytes", PATH_BYTES_MAX) : r;
     }
-    if (!str_is_utf8(buf_str(&expanded))) {
-        return error_set(err, ERROR_PERMANENT, EINVAL, "is not valid UTF-8 once expanded");
+    _cleanup_free_ char *path =
+        str_printf("%s/%s", expanded.data[0] == '/' ? "" : source->directory, expanded.data);
+    if (!str_is_utf8(path)) { // a directory of any name may have the file
+        return error_invalid(err, "is not valid UTF-8 once expanded");
     }
-    _cleanup_free_ char *path = expanded.data[0] == '/'
-                                    ? buf_take(&expanded)
-                                    : str_printf("%s/%s", source->directory, expanded.data);
-    if (path == NULL) {
-        return error_oom(err);
-    }
-    path_clean(path);
+    clean(path);
     *ret = TAKE_PTR(path);
     return 0;
 }
 
 char *path_escape(const char *path)
 {
-    _cleanup_buf_ struct buf out = BUF_INIT(2 * strlen(path));
-    for (; *path != '\0'; path++) {
-        if (buf_append(&out, "$$", *path == '$' ? 2 : 0) < 0 ||
-            buf_append(&out, path, *path == '$' ? 0 : 1) < 0) {
-            return NULL;
+    char *escaped = xmalloc(2 * strlen(path) + 1);
+    char *out = escaped;
+    do {
+        *out++ = *path;
+        if (*path == '$') {
+            *out++ = '$';
         }
-    }
-    return buf_take(&out);
+    } while (*path++ != '\0');
+    return escaped;
 }

@@ -1,82 +1,73 @@
 #include "lib/doc/problem.h"
 
-#include "lib/base/error.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#define PATH_BYTES 512 // of a path as it is shown, with the NUL; a longer one is cut
 #define KEY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/<"
 
 const char *doc_key_format(const char *key, char out[DOC_KEY_MAX])
 {
     size_t length = strspn(key, KEY_CHARACTERS);
     bool whole = length < DOC_KEY_MAX && key[length] == '\0';
-    if (length > DOC_KEY_MAX - sizeof("...")) {
-        length = whole ? length : DOC_KEY_MAX - sizeof("...");
-    }
+    size_t most = DOC_KEY_MAX - (whole ? 1 : sizeof("..."));
+    length = length < most ? length : most;
     (void)snprintf(out, DOC_KEY_MAX, "%.*s%s", (int)length, key, whole ? "" : "...");
     return out;
 }
 
+// Writes the path as a user reads it, "" for the root.
 // NOLINTNEXTLINE(misc-no-recursion): as many steps as the document has levels
-void doc_path_format(const struct doc_path *path, char out[DOC_PATH_MAX])
+static void path_format(const struct doc_path *path, char out[PATH_BYTES])
 {
     if (path == NULL) {
         out[0] = '\0';
         return;
     }
-    doc_path_format(path->parent, out);
+    path_format(path->parent, out);
     size_t length = strlen(out);
     char key[DOC_KEY_MAX];
     if (path->key == NULL) {
-        (void)snprintf(out + length, DOC_PATH_MAX - length, "[%zu]", path->index);
+        (void)snprintf(out + length, PATH_BYTES - length, "[%zu]", path->index);
     } else {
-        (void)snprintf(out + length, DOC_PATH_MAX - length, "%s%s", length == 0 ? "" : ".",
+        (void)snprintf(out + length, PATH_BYTES - length, "%s%s", length == 0 ? "" : ".",
                        doc_key_format(path->key, key));
     }
 }
 
-int problems_add(struct problems *problems, unsigned line, unsigned column, const char *path,
-                 const char *format, ...)
+void problems_add(struct problems *problems, unsigned line, unsigned column,
+                  const struct doc_path *path, const char *format, ...)
 {
     if (problems->count == PROBLEMS_MAX) {
-        return 0;
+        return;
     }
-    char text[ERROR_TEXT_MAX];
+    struct problem *added = ARRAY_GROW(problems->items, problems->count);
+    *added = (struct problem){.line = line, .column = column};
+    if (problems->count == PROBLEMS_MAX) {
+        added->path = str_dup("");
+        added->text = str_dup("there are more problems than are shown");
+        return;
+    }
+    char name[PATH_BYTES];
     va_list args;
+    path_format(path, name);
+    added->path = str_dup(name);
     va_start(args, format);
-    (void)vsnprintf(text, sizeof(text), format, args);
+    added->text = str_vprintf(format, args);
     va_end(args);
-    str_make_printable(text);
-
-    bool last = problems->count == PROBLEMS_MAX - 1;
-    _cleanup_free_ char *new_path = str_dup(last ? "" : path);
-    _cleanup_free_ char *new_text = str_dup(last ? "there are more problems than are shown" : text);
-    if (new_path == NULL || new_text == NULL) {
-        return -ENOMEM;
-    }
-    struct problem *items =
-        reallocarray(problems->items, problems->count + 1, sizeof(*problems->items));
-    if (items == NULL) {
-        return -ENOMEM;
-    }
-    problems->items = items;
-    items[problems->count++] = (struct problem){
-        .line = line,
-        .column = column,
-        .path = TAKE_PTR(new_path),
-        .text = TAKE_PTR(new_text),
-    };
-    return 0;
+    str_make_printable(added->text);
 }
 
-bool problems_has(const struct problems *problems, const char *path)
+bool problems_has(const struct problems *problems, const struct doc_path *path)
 {
+    char name[PATH_BYTES];
+    path_format(path, name);
     for (size_t i = 0; i < problems->count; i++) {
-        if (str_equal(problems->items[i].path, path)) {
+        if (str_equal(problems->items[i].path, name)) {
             return true;
         }
     }

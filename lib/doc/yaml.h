@@ -3,7 +3,8 @@
 // The tree keeps text and says whether it was plain or quoted; what a plain scalar means (a number,
 // a boolean) is decided by who reads it. Refused, because they make a document mean something else
 // than it seems to say: anchors and aliases, tags, merge keys, keys that are no scalars, duplicate
-// keys, a second document, NUL characters, more than YAML_DEPTH_MAX levels or YAML_BYTES_MAX bytes.
+// keys, a second document, NUL characters, more than YAML_DEPTH_MAX levels, YAML_KEYS_MAX keys of a
+// mapping or YAML_BYTES_MAX bytes.
 #pragma once
 
 #include "lib/base/error.h"
@@ -14,6 +15,7 @@
 
 #define YAML_BYTES_MAX ((size_t)1024 * 1024)
 #define YAML_DEPTH_MAX 32
+#define YAML_KEYS_MAX 1024
 
 enum yaml_kind {
     YAML_KIND_SCALAR,
@@ -28,14 +30,14 @@ struct yaml_node {
     unsigned line; // from 1, likewise the column
     unsigned column;
     bool plain;                 // a scalar without quotes, neither a | nor a > block
-    char *text;                 // a scalar's, never NULL in one
+    char *text;                 // a scalar's, never NULL in one; NULL otherwise
     struct yaml_entry *entries; // of a mapping or sequence, in the order of the document
     size_t count;
 };
 
 struct yaml_entry {
-    char *key;     // unique in its mapping; NULL in a sequence
-    unsigned line; // the key's; in a sequence the value's
+    const char *key; // unique in its mapping; NULL in a sequence
+    unsigned line;   // the key's; in a sequence the value's
     unsigned column;
     struct yaml_node value;
 };
@@ -45,8 +47,8 @@ struct yaml_entry {
          entry != NULL && entry < (node)->entries + (node)->count; entry++)
 
 // Reads a document; an empty one is an empty mapping. Returns 0 with *ret, which the caller frees
-// with yaml_node_free, -EINVAL (permanent; the text is the first problem as "LINE:COLUMN: reason")
-// or -ENOMEM.
+// with yaml_node_free, or -EINVAL (permanent; the text is the first problem as "LINE:COLUMN: PATH:
+// reason").
 int yaml_read(const char *text, size_t length, struct yaml_node **ret, struct error *err);
 
 // As yaml_read, and goes on after what it refuses as long as the syntax allows: everything refused

@@ -5,11 +5,8 @@
 // http_status_kind(). Paths and fields: https://docs.docker.com/reference/api/engine/version/v1.41/
 #pragma once
 
-#include "lib/base/error.h"
-#include "lib/base/strv.h"
-#include "lib/http/http.h"
+#include "lib/api/api.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,30 +18,26 @@
 struct docker;
 
 struct docker_options {
-    const char *host; // unix://PATH or tcp://HOST:PORT
+    const char *host; // unix:///PATH or tcp://HOST:PORT
     bool tls;
-    const char *ca_file; // PEM files, NULL when unset; read here once
-    const char *cert_file;
-    const char *key_file;
+    const char *ca_pem; // PEM texts, NULL when unset
+    const char *cert_pem;
+    const char *key_pem;
     uint64_t timeout_ms; // of one request; pull and exec have bounds of their own, a stop has its
                          // seconds more
+    const struct secrets *secrets; // hidden in what the engine says; borrowed until docker_free
 };
 
-// Connects nothing yet. Copies options. The transport must outlive it.
+// Connects nothing yet. Copies all options but secrets. The transport must outlive the client.
 int docker_new(struct http_transport *transport, const struct docker_options *options,
                struct docker **ret, struct error *err);
 
-// What a call that is cut short leaves behind.
-enum docker_effect {
-    DOCKER_READS,   // nothing; an image pull too: what it has fetched is there for the next one
-    DOCKER_CHANGES, // a change of which nobody knows whether it was made
-};
+// Ends calls of this effect and of those below it early; each still runs its `done` with code
+// ECANCELED. An image pull only reads: what it has fetched is there for the next one.
+void docker_cancel(struct docker *docker, enum api_effect from);
 
-// Ends calls early, those that only read or all; each still runs its `done` with code ECANCELED.
-void docker_cancel_reads(struct docker *docker);
-void docker_cancel_all(struct docker *docker);
-
-// No call may be under way. NULL is fine.
+// Ends what is under way with code ECANCELED; memory goes with the last `done`, which still comes.
+// NULL is fine.
 void docker_free(struct docker *docker);
 DEFINE_CLEANUP(struct docker *, docker_free)
 
@@ -58,15 +51,14 @@ typedef void (*docker_done_fn)(void *ctx, json_t *answer, const struct error *er
 int docker_negotiate(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
 bool docker_is_negotiated(const struct docker *docker);
 
-// GET /containers/json?all=1; filters is the API's JSON text or NULL.
-int docker_container_list(struct docker *docker, const char *filters, docker_done_fn done,
-                          void *ctx, struct error *err);
+// GET /containers/json?all=1.
+int docker_container_list(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
 // The engine's clock, Unix time, when it last answered with a list; 0 when it did not say. The
 // times that it notes are by it.
 int64_t docker_time_s(const struct docker *docker);
 int docker_container_inspect(struct docker *docker, const char *container, docker_done_fn done,
                              void *ctx, struct error *err);
-// Borrows spec, the body of POST /containers/create.
+// Borrows spec, the body of POST /containers/create. The answer has the Id.
 int docker_container_create(struct docker *docker, const char *name, const json_t *spec,
                             docker_done_fn done, void *ctx, struct error *err);
 int docker_container_start(struct docker *docker, const char *container, docker_done_fn done,
@@ -122,25 +114,20 @@ struct docker_file {
 #define DOCKER_FILES_MAX 1024
 #define DOCKER_FILE_BYTES_MAX (1024u * 1024u)
 
-// The entries below path (a file or a directory), paths beginning with its last component.
-// Borrowed until return. A missing path is an error with status 404.
+// The entries below path (a file or a directory) whose own path, beginning with the last component
+// of that, is wanted (NULL: all). Borrowed until return. A missing path is an error with status
+// 404.
+typedef bool (*docker_wanted_fn)(const char *path);
 typedef void (*docker_files_fn)(void *ctx, const struct docker_file *files, size_t count,
                                 const struct error *err);
 int docker_archive_get(struct docker *docker, const char *container, const char *path,
-                       docker_files_fn done, void *ctx, struct error *err);
+                       docker_wanted_fn wanted, docker_files_fn done, void *ctx, struct error *err);
 // Writes files (mode 0644, root) and the directories (0755) on their way below the existing
 // directory `path`. Borrows files.
 int docker_archive_put(struct docker *docker, const char *container, const char *path,
                        const struct docker_file *files, size_t count, docker_done_fn done,
                        void *ctx, struct error *err);
 
-// The tar bodies, for the two functions above, their tests and the fuzzer. docker_tar_read gives
-// *ret_files owned by the caller (docker_files_free); a path with "..", an absolute path, more than
-// DOCKER_FILES_MAX entries or a file above DOCKER_FILE_BYTES_MAX is an error.
-int docker_tar_read(const void *data, size_t length, struct docker_file **ret_files,
-                    size_t *ret_count, struct error *err);
-int docker_tar_write(const struct docker_file *files, size_t count, struct buf *ret,
-                     struct error *err);
 void docker_files_free(struct docker_file *files, size_t count);
 
 // Runs argv (ended by NULL) in a running container without a shell and waits for its end; effect is
@@ -150,7 +137,7 @@ void docker_files_free(struct docker_file *files, size_t count);
 typedef void (*docker_exec_fn)(void *ctx, int exit_code, const char *output,
                                const struct error *err);
 int docker_exec(struct docker *docker, const char *container, const char *const *argv,
-                enum docker_effect effect, docker_exec_fn done, void *ctx, struct error *err);
+                enum api_effect effect, docker_exec_fn done, void *ctx, struct error *err);
 
 // Listens to the engine's events of containers and networks from since_s on (Unix time; the engine
 // replays what it still has): on_event gets each, borrowed until return, until the stream ends.
@@ -160,5 +147,3 @@ int docker_exec(struct docker *docker, const char *container, const char *const 
 typedef int (*docker_event_fn)(void *ctx, const json_t *event);
 int docker_events(struct docker *docker, int64_t since_s, docker_event_fn on_event,
                   docker_done_fn done, void *ctx, struct error *err);
-// Ends every stream of events early; each still runs its `done` with code ECANCELED.
-void docker_events_cancel(struct docker *docker);

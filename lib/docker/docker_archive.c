@@ -1,108 +1,89 @@
 // Files in a container, running or not, through the engine's archive requests.
 // https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/PutContainerArchive
-#include "lib/docker/docker_internal.h"
-
-#include "lib/base/str.h"
+#include "lib/docker/docker_client.h"
+#include "lib/docker/docker_tar.h"
 
 #include <errno.h>
-#include <string.h>
 
 #define TAR_BYTES_MAX (16u * 1024u * 1024u)
 #define STAT_HEADER "X-Docker-Container-Path-Stat"
 #define STAT_HEADER_MAX (12u * 1024u) // a link's target may have 4096 bytes
 
-struct stamp_call {
-    struct docker_call call;
+struct stamping {
     docker_stamp_fn done;
     void *ctx;
 };
 
-static void stamp_answered(struct docker_call *call, struct http_response *response,
-                           struct error *err)
+static void on_stat(void *ctx, const struct api_answer *answer, const struct error *err)
 {
-    struct stamp_call *self = (struct stamp_call *)call;
-    char header[STAT_HEADER_MAX];
-    if (response == NULL) {
-        self->done(self->ctx, NULL, err);
-    } else if (response->status == 404) {
-        // A missing container is 404 as well, and a HEAD has no message to tell them apart.
-        self->done(self->ctx, NULL, NULL);
-    } else if (!http_response_header(response, STAT_HEADER, header, sizeof(header))) {
-        (void)docker_error(call, err, ERROR_TRANSIENT, EBADMSG, "the answer has no " STAT_HEADER);
-        self->done(self->ctx, NULL, err);
-    } else {
-        self->done(self->ctx, header, NULL);
+    const struct stamping *self = ctx;
+    char stamp[STAT_HEADER_MAX];
+    struct error problem = {0};
+    // A missing container is 404 as well, and a HEAD has no message to tell them apart.
+    bool exists = err == NULL && answer->response->status != 404;
+    if (exists && !http_response_header(answer->response, STAT_HEADER, stamp, sizeof(stamp))) {
+        (void)error_set(&problem, ERROR_TRANSIENT, EBADMSG, "%s: the answer has no " STAT_HEADER,
+                        answer->what);
+        err = &problem;
     }
+    self->done(self->ctx, exists && err == NULL ? stamp : NULL, err);
 }
 
 int docker_path_stamp(struct docker *docker, const char *container, const char *path,
                       docker_stamp_fn done, void *ctx, struct error *err)
 {
-    struct stamp_call *self = calloc(1, sizeof(*self));
-    if (self == NULL) {
-        return error_oom(err);
-    }
-    *self = (struct stamp_call){.call.answered = stamp_answered, .done = done, .ctx = ctx};
-    const struct docker_request request = {
-        .verb = "look at",
-        .subject = path,
-        .relation = "in container",
-        .object = container,
+    const struct api_request request = {
         .method = HTTP_HEAD,
-        .path = {{"/containers/", container}, {"/archive?path=", path}},
-        .tolerated = {{404, NULL}},
+        .what = "look at $1 in container $0",
+        .path = "/containers/$0/archive?path=$1",
+        .args = {container, path},
+        .effect = API_READS,
+        .tolerated = {{.status = 404}},
+        .raw = on_stat,
+        .ctx = &(struct stamping){done, ctx},
+        .ctx_size = sizeof(struct stamping),
     };
-    int r = docker_call_send(docker, &self->call, &request, err);
-    if (r < 0) {
-        docker_call_free(&self->call);
-    }
-    return r;
+    return docker_send(docker, &request, err);
 }
 
-struct files_call {
-    struct docker_call call;
+struct reading {
+    docker_wanted_fn wanted;
     docker_files_fn done;
     void *ctx;
 };
 
-static void files_answered(struct docker_call *call, struct http_response *response,
-                           struct error *err)
+static void on_archive(void *ctx, const struct api_answer *answer, const struct error *err)
 {
-    struct files_call *self = (struct files_call *)call;
+    const struct reading *self = ctx;
     struct docker_file *files = NULL;
     size_t count = 0;
-    int r = response == NULL ? -err->code : 0;
-    if (response != NULL) {
-        r = docker_tar_read(buf_str(&response->body), response->body.length, &files, &count, err);
-        if (r < 0) {
-            (void)error_wrap(err, "engine: %s", call->what);
+    struct error problem = {0};
+    if (err == NULL) {
+        const struct buf *body = &answer->response->body;
+        if (docker_tar_read(buf_str(body), body->length, self->wanted, &files, &count, &problem) <
+            0) {
+            (void)error_wrap(&problem, "%s", answer->what);
+            err = &problem;
         }
     }
-    self->done(self->ctx, files, count, r < 0 ? err : NULL);
+    self->done(self->ctx, files, count, err);
     docker_files_free(files, count);
 }
 
 int docker_archive_get(struct docker *docker, const char *container, const char *path,
-                       docker_files_fn done, void *ctx, struct error *err)
+                       docker_wanted_fn wanted, docker_files_fn done, void *ctx, struct error *err)
 {
-    struct files_call *self = calloc(1, sizeof(*self));
-    if (self == NULL) {
-        return error_oom(err);
-    }
-    *self = (struct files_call){.call.answered = files_answered, .done = done, .ctx = ctx};
-    const struct docker_request request = {
-        .verb = "read",
-        .subject = path,
-        .relation = "in container",
-        .object = container,
+    const struct api_request request = {
         .method = HTTP_GET,
-        .path = {{"/containers/", container}, {"/archive?path=", path}},
+        .what = "read $1 in container $0",
+        .path = "/containers/$0/archive?path=$1",
+        .args = {container, path},
+        .effect = API_READS,
+        .raw = on_archive,
+        .ctx = &(struct reading){wanted, done, ctx},
+        .ctx_size = sizeof(struct reading),
     };
-    int r = docker_call_send(docker, &self->call, &request, err);
-    if (r < 0) {
-        docker_call_free(&self->call);
-    }
-    return r;
+    return docker_send(docker, &request, err);
 }
 
 int docker_archive_put(struct docker *docker, const char *container, const char *path,
@@ -112,22 +93,19 @@ int docker_archive_put(struct docker *docker, const char *container, const char 
     _cleanup_buf_ struct buf tar = BUF_INIT(TAR_BYTES_MAX);
     int r = docker_tar_write(files, count, &tar, err);
     if (r < 0) {
-        (void)error_wrap(err, "engine: write below %s in container %s", path, container);
-        return r;
+        return error_wrap(err, "engine: write below %s in container %s", path, container);
     }
-    // The flag: where a directory lies in a file's place, or the other way round, nothing is lost.
-    const struct docker_request request = {
-        .verb = "write below",
-        .subject = path,
-        .relation = "in container",
-        .object = container,
+    const struct api_request request = {
         .method = HTTP_PUT,
-        .path = {{"/containers/", container},
-                 {"/archive?path=", path},
-                 {"&noOverwriteDirNonDir=true", NULL}},
+        .what = "write below $1 in container $0",
+        // Where a directory lies in a file's place, or the other way round, nothing is lost.
+        .path = "/containers/$0/archive?path=$1&noOverwriteDirNonDir=true",
+        .args = {container, path},
         .content_type = "application/x-tar",
         .body = buf_str(&tar),
         .body_length = tar.length,
+        .done = done,
+        .ctx = ctx,
     };
-    return docker_submit(docker, &request, done, ctx, err);
+    return docker_send(docker, &request, err);
 }

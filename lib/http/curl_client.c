@@ -1,339 +1,413 @@
-// An endpoint as curl options, and a pool of easy handles which have them: connections live in the
-// multi handle, so what a pooled handle saves is its own making.
-#include "lib/http/curl_internal.h"
+// The transport, its clients and their calls. curl's callbacks only store: no request may be made
+// or ended from inside them. Whoever waits is told from the loop (deliver).
+//
+// Each client has connections of its own, since with each request curl walks through all those of
+// its multi handle.
+#include "lib/http/curl_transport.h"
 
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/http/curl_error.h"
+#include "lib/http/curl_loop.h"
+#include "lib/http/curl_origin.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
-#include <sys/un.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
 
-#define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define CONNECT_TIMEOUT_MS 10000L // or the request's, if that is sooner
+// Bytes of a stream between two turns of the loop. curl reads at most 100 buffers in a row.
+#define STREAM_PENDING_MAX (8u * 1024u * 1024u)
+// curl's buffers, of each call that is under way: what a stream waits with for minutes is small
+// (an event has a few KiB), and what is sent over TLS has one of 64 KiB if not said otherwise.
+#define STREAM_BUFFER_BYTES 4096L
+#define SEND_BUFFER_BYTES 16384L
 
-static void client_free(struct http_client *client)
+struct curl_transport {
+    struct http_transport transport; // first
+    uv_loop_t *loop;
+    unsigned clients;
+};
+
+struct curl_client {
+    struct http_client client; // first
+    struct curl_transport *transport;
+    struct curl_origin origin;
+    struct curl_loop *loop;
+    uv_idle_t idle; // runs while `ready` has calls; the client goes with it
+    LIST_HEAD(http_call_list, http_call) active; // calls that curl knows
+    TAILQ_HEAD(queue, http_call) ready;          // those that have something to deliver
+    unsigned calls;                              // whose `done` has not begun
+};
+
+struct http_call {
+    struct curl_client *client; // NULL from the moment `done` runs
+    CURL *easy;
+    bool active;
+    bool ready;
+    LIST_ENTRY(http_call) active_link;
+    TAILQ_ENTRY(http_call) ready_link;
+    struct curl_slist *headers; // not copied by curl
+    char *label;                // "GET /path?query", for the log
+    uint64_t timeout_ms;
+    http_chunk_fn on_chunk;
+    http_done_fn done;
+    void *ctx;
+    struct http_response response;
+    bool headers_complete; // of the last answer, not of an interim one
+    struct buf chunk;      // streamed, not yet handed to on_chunk
+    int socket_errno;      // why there is no socket, 0: there is, or none was needed
+    struct error err;      // why there is no answer; kind ERROR_NONE: there is one
+    char detail[CURL_ERROR_SIZE];
+};
+
+static void call_free(struct http_call *call)
 {
-    struct curl_client *self = (struct curl_client *)client;
-    assert(self->calls == 0);
-    for (size_t i = 0; i < self->pool_count; i++) {
-        curl_easy_cleanup(self->pool[i]);
+    if (call != NULL) {
+        curl_easy_cleanup(call->easy);
+        curl_slist_free_all(call->headers);
+        buf_done(&call->response.headers);
+        buf_done(&call->response.body);
+        buf_done(&call->chunk);
+        free(call->label);
+        free(call);
     }
-    if (self->driver != NULL) {
-        curl_driver_close(self->driver);
+}
+DEFINE_CLEANUP(struct http_call *, call_free)
+
+// ---- its end, told from the loop
+
+static void deliver(struct http_call *call);
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct curl_client *client = idle->data;
+    // One batch a turn, so that calls which end at once cannot starve the loop.
+    struct queue batch = TAILQ_HEAD_INITIALIZER(batch);
+    TAILQ_CONCAT(&batch, &client->ready, ready_link);
+    struct http_call *call;
+    while ((call = TAILQ_FIRST(&batch)) != NULL) {
+        TAILQ_REMOVE(&batch, call, ready_link);
+        call->ready = false;
+        deliver(call);
     }
-    if (self->transport != NULL) {
-        self->transport->clients--;
+    if (TAILQ_EMPTY(&client->ready)) {
+        (void)uv_idle_stop(idle);
     }
-    curl_slist_free_all(self->connect_to);
-    curl_url_cleanup(self->url);
-    free(self->path);
-    free(self->target);
-    free(self->unix_socket);
-    free(self->authorization);
-    secrets_free(self->secrets);
-    free(self->ca_pem);
-    free(self->cert_pem);
-    free(self->key_pem);
-    free(self);
 }
 
-static void client_cancel(_unused_ struct http_client *client, struct http_call *call)
+static void deliver_later(struct http_call *call)
 {
-    curl_call_cancel(call);
+    if (!call->ready) {
+        call->ready = true;
+        TAILQ_INSERT_TAIL(&call->client->ready, call, ready_link);
+        (void)uv_idle_start(&call->client->idle, on_idle);
+    }
+}
+
+static void call_end(struct http_call *call)
+{
+    if (call->active) {
+        call->active = false;
+        LIST_REMOVE(call, active_link);
+        curl_loop_remove(call->client->loop, call->easy);
+    }
+    deliver_later(call);
+}
+
+static void deliver_chunk(struct http_call *call)
+{
+    _cleanup_buf_ struct buf chunk = TAKE(call->chunk, BUF_INIT(STREAM_PENDING_MAX));
+    int r = call->on_chunk(call->ctx, chunk.data, chunk.length);
+    if (r < 0 && call->err.code != ECANCELED) {
+        (void)error_set(&call->err, ERROR_TRANSIENT, -r, "its reader gave up: %s",
+                        strerrordesc_np(-r));
+        call_end(call);
+    }
+}
+
+static void deliver(struct http_call *call)
+{
+    if (call->chunk.length > 0) {
+        deliver_chunk(call);
+    }
+    // The end may have come just now, then the call is to be delivered once more.
+    if (call->active || call->ready) {
+        return;
+    }
+    // From here the call needs its client no more, which its owner may free.
+    curl_easy_cleanup(TAKE_PTR(call->easy));
+    TAKE_PTR(call->client)->calls--;
+    bool answered = call->err.kind == ERROR_NONE;
+    call->done(call->ctx, answered ? &call->response : NULL, answered ? NULL : &call->err);
+    call_free(call);
+}
+
+static void call_ended(struct http_call *call, CURLcode result)
+{
+    log_debug("http: %s: %d %s", call->label, call->response.status, curl_easy_strerror(result));
+    if (result == CURLE_OK && !call->headers_complete) {
+        // curl takes a connection closed amid the headers for an answer.
+        result = CURLE_PARTIAL_FILE;
+    }
+    // What a callback of ours refused is explained already.
+    if (result != CURLE_OK && call->err.kind == ERROR_NONE) {
+        long os_errno = 0;
+        curl_off_t begun = 0;
+        (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+        (void)curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &begun);
+        bool whole = begun > 0 || (call->timeout_ms > 0 && call->timeout_ms < CONNECT_TIMEOUT_MS);
+        const struct curl_failure failure = {
+            .result = result,
+            .os_errno = call->socket_errno > 0 ? call->socket_errno : (int)os_errno,
+            .connected = begun > 0,
+            .timeout_ms = whole ? call->timeout_ms : CONNECT_TIMEOUT_MS,
+            .target = call->client->origin.target,
+            .detail = call->detail,
+        };
+        (void)curl_failure_explain(&failure, &call->err);
+    }
+    call_end(call);
+}
+
+static void on_ended(void *ctx, CURL *easy, CURLcode result)
+{
+    struct curl_client *client = ctx;
+    if (easy != NULL) {
+        char *call = NULL;
+        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+        call_ended((struct http_call *)(void *)call, result);
+        return;
+    }
+    while (!LIST_EMPTY(&client->active)) {
+        call_ended(LIST_FIRST(&client->active), result);
+    }
+}
+
+// ---- curl's callbacks
+
+// Ends the transfer, and err says why.
+static size_t refuse(struct http_call *call, const char *what, size_t max)
+{
+    (void)error_set(&call->err, ERROR_TRANSIENT, EFBIG, "%s than %zu", what, max);
+    return CURL_WRITEFUNC_ERROR;
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *ctx)
+{
+    struct http_call *call = ctx;
+    size_t length = size * count;
+    if (length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        // Of several answers (100 Continue) the last one counts.
+        long status = 0;
+        (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+        buf_done(&call->response.headers);
+        call->headers_complete = false;
+        call->response.status = (int)status;
+    } else if (line[0] == '\r' || line[0] == '\n') {
+        call->headers_complete = call->response.status >= 200;
+    } else if (buf_append(&call->response.headers, line, length) < 0) {
+        return refuse(call, "answer's headers have more bytes", HTTP_HEADER_BYTES_MAX);
+    }
+    return length;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct http_call *call = ctx;
+    size_t length = size * count;
+    bool success = call->response.status >= 200 && call->response.status < 300;
+    bool stream = call->on_chunk != NULL && success;
+    struct buf *buf = stream ? &call->chunk : &call->response.body;
+    if (buf_append(buf, data, length) < 0) {
+        return refuse(call, "answer has more bytes", buf->max);
+    }
+    if (stream) {
+        deliver_later(call);
+    }
+    return length;
+}
+
+// As curl does by itself, but it does not tell why there is no socket.
+static curl_socket_t on_open_socket(void *ctx, _unused_ curlsocktype purpose,
+                                    struct curl_sockaddr *address)
+{
+    struct http_call *call = ctx;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    call->socket_errno = fd < 0 ? errno : 0;
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+// ---- a call
+
+static void add_header(struct http_call *call, const char *name, const char *value)
+{
+    _cleanup_free_ char *line = str_printf("%s%s", name, value);
+    call->headers = curl_slist_append(call->headers, line);
+}
+
+static CURLcode set_request(struct http_call *call, const struct http_request *request)
+{
+    CURL *easy = call->easy;
+    CURLcode code = CURLE_OK;
+    bool has_body = request->method == HTTP_POST || request->method == HTTP_PUT ||
+                    request->method == HTTP_PATCH || request->body_length > 0;
+    if (request->method == HTTP_HEAD) {
+        CURL_SET(CURLOPT_NOBODY, 1L);
+    } else {
+        CURL_SET(CURLOPT_CUSTOMREQUEST, http_method_name(request->method));
+    }
+    add_header(call, "User-Agent: hostk8s-registryd/", PROGRAM_VERSION);
+    if (call->client->origin.authorization != NULL) {
+        add_header(call, call->client->origin.authorization, "");
+    }
+    if (request->accept != NULL) {
+        add_header(call, "Accept: ", request->accept);
+    }
+    if (has_body) {
+        add_header(call, "Expect:", ""); // none
+        // Without a type none as well, and not curl's own.
+        add_header(call,
+                   "Content-Type: ", request->content_type == NULL ? "" : request->content_type);
+        CURL_SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+        CURL_SET(CURLOPT_COPYPOSTFIELDS, request->body_length > 0 ? request->body : "");
+    }
+    CURL_SET(CURLOPT_HTTPHEADER, call->headers);
+    CURL_SET(CURLOPT_REQUEST_TARGET, request->path);
+    return code;
+}
+
+static CURLcode set_options(struct http_call *call)
+{
+    CURL *easy = call->easy;
+    CURLcode code = curl_origin_apply(&call->client->origin, easy);
+    CURL_SET(CURLOPT_PRIVATE, call);
+    CURL_SET(CURLOPT_ERRORBUFFER, call->detail);
+    CURL_SET(CURLOPT_HEADERFUNCTION, on_header);
+    CURL_SET(CURLOPT_HEADERDATA, call);
+    CURL_SET(CURLOPT_WRITEFUNCTION, on_body);
+    CURL_SET(CURLOPT_WRITEDATA, call);
+    CURL_SET(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    CURL_SET(CURLOPT_OPENSOCKETDATA, call);
+    CURL_SET(CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
+    CURL_SET(CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    CURL_SET(CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
+    if (call->on_chunk != NULL) {
+        CURL_SET(CURLOPT_BUFFERSIZE, STREAM_BUFFER_BYTES);
+    }
+    return code;
 }
 
 static int client_send(struct http_client *client, const struct http_request *request,
                        struct http_call **ret, struct error *err)
 {
     struct curl_client *self = (struct curl_client *)client;
-    _cleanup_(curl_call_freep) struct http_call *call = NULL;
-    int r = curl_call_new(self, request, &call, err);
-    if (r < 0) {
-        return r;
+    uint64_t timeout_ms = request->timeout_ms < INT_MAX ? request->timeout_ms : INT_MAX;
+    size_t max_body = request->max_body > 0 ? request->max_body : HTTP_BODY_MAX_DEFAULT;
+    _cleanup_(call_freep) struct http_call *call = xcalloc(1, sizeof(*call));
+    *call = (struct http_call){
+        .client = self,
+        .easy = curl_easy_init(),
+        .label = str_printf("%s %s", http_method_name(request->method), request->path),
+        .timeout_ms = timeout_ms,
+        .on_chunk = request->on_chunk,
+        .done = request->done,
+        .ctx = request->ctx,
+        .response = {.headers = BUF_INIT(HTTP_HEADER_BYTES_MAX), .body = BUF_INIT(max_body)},
+        .chunk = BUF_INIT(STREAM_PENDING_MAX),
+    };
+    CURLcode code = set_options(call);
+    code = code != CURLE_OK ? code : set_request(call, request);
+    if (code != CURLE_OK || curl_loop_add(self->loop, call->easy) != CURLM_OK) {
+        return error_set(err, ERROR_PERMANENT, ENOTSUP, "libcurl: %s", curl_easy_strerror(code));
     }
-    r = curl_driver_add(self->driver, call, err);
-    if (r < 0) {
-        return r;
-    }
-    struct http_call *started = TAKE_PTR(call);
+    call->active = true;
+    LIST_INSERT_HEAD(&self->active, call, active_link);
+    self->calls++;
     if (ret != NULL) {
-        *ret = started;
+        *ret = call;
     }
+    (void)TAKE_PTR(call);
     return 0;
 }
 
-static const struct http_client_ops client_ops = {
-    .send = client_send,
-    .cancel = client_cancel,
-    .free = client_free,
-};
-
-static const struct {
-    CURLoption option;
-    long value;
-} fixed_numbers[] = {
-    {CURLOPT_NOSIGNAL, 1},
-    {CURLOPT_FOLLOWLOCATION, 0},
-    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
-    {CURLOPT_PATH_AS_IS, 1},
-    {CURLOPT_SSL_VERIFYPEER, 1},
-    {CURLOPT_SSL_VERIFYHOST, 2},
-    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, // or later
-    {CURLOPT_TCP_KEEPALIVE, 1},                    // a stream whose peer vanished must end some day
-    {CURLOPT_TCP_KEEPIDLE, 30},
-    {CURLOPT_TCP_KEEPINTVL, 10},
-};
-
-static CURLcode set_blob(CURL *easy, CURLoption option, char *pem)
+static void client_cancel(_unused_ struct http_client *client, struct http_call *call)
 {
-    if (pem == NULL) {
-        return CURLE_OK;
+    if (call->client == NULL) {
+        return; // its `done` is what runs right now
     }
-    // The client outlives its handles' use of it.
-    struct curl_blob blob = {.data = pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY};
-    return curl_easy_setopt(easy, option, &blob);
+    buf_done(&call->chunk);
+    (void)error_set(&call->err, ERROR_TRANSIENT, ECANCELED, "cancelled");
+    call_end(call);
 }
 
-static CURLcode client_configure(const struct curl_client *client, CURL *easy)
+// ---- clients
+
+static void on_closed(uv_handle_t *idle)
 {
-    const struct {
-        CURLoption option;
-        const char *value;
-    } strings[] = {
-        {CURLOPT_PROTOCOLS_STR, "http,https"},
-        {CURLOPT_NOPROXY, "*"}, // the environment's proxy is not for loopback traffic
-        {CURLOPT_UNIX_SOCKET_PATH, client->unix_socket},
+    free(idle->data);
+}
+
+static void client_free(struct http_client *client)
+{
+    struct curl_client *self = (struct curl_client *)client;
+    assert(self->calls == 0);
+    curl_loop_free(self->loop);
+    curl_origin_done(&self->origin);
+    self->transport->clients--;
+    uv_close((uv_handle_t *)&self->idle, on_closed);
+}
+
+static int client_new(struct http_transport *transport, const struct http_endpoint *endpoint,
+                      struct http_client **ret, struct error *err)
+{
+    static const struct http_client_ops ops = {
+        .send = client_send,
+        .cancel = client_cancel,
+        .free = client_free,
     };
-    const struct {
-        CURLoption option;
-        char *pem;
-    } blobs[] = {
-        {CURLOPT_CAINFO_BLOB, client->ca_pem},
-        {CURLOPT_SSLCERT_BLOB, client->cert_pem},
-        {CURLOPT_SSLKEY_BLOB, client->key_pem},
-    };
-
-    CURLcode code = curl_easy_setopt(easy, CURLOPT_CURLU, client->url);
-    for (size_t i = 0; code == CURLE_OK && i < ELEMENTS(fixed_numbers); i++) {
-        code = curl_easy_setopt(easy, fixed_numbers[i].option, fixed_numbers[i].value);
-    }
-    for (size_t i = 0; code == CURLE_OK && i < ELEMENTS(strings); i++) {
-        code = curl_easy_setopt(easy, strings[i].option, strings[i].value);
-    }
-    for (size_t i = 0; code == CURLE_OK && i < ELEMENTS(blobs); i++) {
-        code = set_blob(easy, blobs[i].option, blobs[i].pem);
-    }
-    if (code == CURLE_OK) {
-        code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, curl_socket_close);
-    }
-    if (code == CURLE_OK) {
-        code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client->driver);
-    }
-    if (code == CURLE_OK && client->connect_to != NULL) {
-        code = curl_easy_setopt(easy, CURLOPT_CONNECT_TO, client->connect_to);
-    }
-    // The system's roots would be trusted beside the given ones.
-    if (code == CURLE_OK && client->ca_pem != NULL) {
-        code = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-    }
-    if (code == CURLE_OK && client->ca_pem != NULL) {
-        code = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-    return code;
-}
-
-CURLcode curl_client_take_easy(struct curl_client *client, CURL **ret)
-{
-    if (client->pool_count > 0) {
-        client->pool_count--;
-        *ret = client->pool[client->pool_count];
-        return CURLE_OK;
-    }
-    CURL *easy = curl_easy_init();
-    if (easy == NULL) {
-        return CURLE_OUT_OF_MEMORY;
-    }
-    CURLcode code = client_configure(client, easy);
-    if (code != CURLE_OK) {
-        curl_easy_cleanup(easy);
-        return code;
-    }
-    *ret = easy;
-    return CURLE_OK;
-}
-
-void curl_client_give_easy(struct curl_client *client, CURL *easy)
-{
-    if (easy == NULL) {
-        return;
-    }
-    // What the call owns must go, and its body, which may be large. Not curl_easy_reset: that
-    // allocates, and when it fails leaves a handle half made without saying so.
-    static const CURLoption owned[] = {
-        CURLOPT_PRIVATE,     CURLOPT_HEADERDATA,     CURLOPT_WRITEDATA,     CURLOPT_HTTPHEADER,
-        CURLOPT_ERRORBUFFER, CURLOPT_COPYPOSTFIELDS, CURLOPT_OPENSOCKETDATA};
-    for (size_t i = 0; i < ELEMENTS(owned); i++) {
-        (void)curl_easy_setopt(easy, owned[i], NULL);
-    }
-    if (client->pool_count == CLIENT_POOL_MAX) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-    client->pool[client->pool_count] = easy;
-    client->pool_count++;
-}
-
-static int explain_url(CURLUcode code, struct error *err)
-{
-    if (code == CURLUE_OUT_OF_MEMORY) {
-        return error_oom(err);
-    }
-    return error_set(err, ERROR_PERMANENT, EINVAL, "not a valid address: %s",
-                     curl_url_strerror(code));
-}
-
-// Connects to host:port while the URL, hence the certificate's check, has another name.
-static int client_connect_to(struct curl_client *self, const char *host_port, struct error *err)
-{
-    _cleanup_free_ char *entry = str_printf("::%s", host_port);
-    if (entry == NULL) {
-        return error_oom(err);
-    }
-    self->connect_to = curl_slist_append(NULL, entry);
-    return self->connect_to == NULL ? error_oom(err) : 0;
-}
-
-// The parts of an address that requests and errors need.
-struct url_parts {
-    char *scheme;
-    char *host;
-    char *port;
-    char *path;
-};
-
-static void url_parts_done(struct url_parts *parts)
-{
-    curl_free(parts->scheme);
-    curl_free(parts->host);
-    curl_free(parts->port);
-    curl_free(parts->path);
-}
-
-static CURLUcode url_take_apart(CURLU *url, const char *text, struct url_parts *ret)
-{
-    const struct {
-        CURLUPart part;
-        unsigned flags;
-        char **to;
-    } parts[] = {
-        {CURLUPART_SCHEME, 0, &ret->scheme},
-        {CURLUPART_HOST, 0, &ret->host},
-        {CURLUPART_PORT, CURLU_DEFAULT_PORT, &ret->port},
-        {CURLUPART_PATH, 0, &ret->path},
-    };
-    CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
-    for (size_t i = 0; code == CURLUE_OK && i < ELEMENTS(parts); i++) {
-        code = curl_url_get(url, parts[i].part, parts[i].to, parts[i].flags);
-    }
-    return code;
-}
-
-static int client_set_url(struct curl_client *self, const struct http_endpoint *endpoint,
-                          struct error *err)
-{
-    _cleanup_(url_parts_done) struct url_parts parts = {0};
-    self->url = curl_url();
-    if (self->url == NULL) {
-        return error_oom(err);
-    }
-    CURLUcode code = url_take_apart(self->url, endpoint->base, &parts);
-    if (code != CURLUE_OK) {
-        return explain_url(code, err);
-    }
-    if (!str_equal(parts.scheme, "http") && !str_equal(parts.scheme, "https")) {
-        return error_set(err, ERROR_PERMANENT, EINVAL, "not an http or https address: %s",
-                         endpoint->base);
-    }
-
-    _cleanup_free_ char *host_port = str_printf("%s:%s", parts.host, parts.port);
-    if (host_port == NULL) {
-        return error_oom(err);
-    }
-    if (endpoint->tls_server_name != NULL) {
-        code = curl_url_set(self->url, CURLUPART_HOST, endpoint->tls_server_name, 0);
-        int r =
-            code != CURLUE_OK ? explain_url(code, err) : client_connect_to(self, host_port, err);
-        if (r < 0) {
-            return r;
-        }
-    }
-    self->path =
-        str_dup_n(parts.path, strlen(parts.path) - (str_ends_with(parts.path, "/") ? 1 : 0));
-    self->target =
-        endpoint->unix_socket != NULL ? str_dup(endpoint->unix_socket) : TAKE_PTR(host_port);
-    return self->path == NULL || self->target == NULL ? error_oom(err) : 0;
-}
-
-static int endpoint_check(const struct http_endpoint *endpoint, struct error *err)
-{
-    if (endpoint->unix_socket != NULL && strlen(endpoint->unix_socket) > UNIX_PATH_MAX) {
-        return error_set(err, ERROR_PERMANENT, ENAMETOOLONG,
-                         "path of a unix socket is longer than %zu bytes: %s", UNIX_PATH_MAX,
-                         endpoint->unix_socket);
-    }
-    if ((endpoint->cert_pem == NULL) != (endpoint->key_pem == NULL)) {
-        return error_set(err, ERROR_PERMANENT, EINVAL,
-                         "a client certificate and its key are only of use together");
-    }
-    if (endpoint->bearer_token != NULL) {
-        for (const char *p = endpoint->bearer_token; *p != '\0'; p++) {
-            if ((unsigned char)*p <= 0x20 || *p == 0x7f) {
-                return error_set(err, ERROR_PERMANENT, EINVAL,
-                                 "the bearer token has a space or a control character");
-            }
-        }
-    }
-    return 0;
-}
-
-int curl_client_new(struct http_transport *transport, const struct http_endpoint *endpoint,
-                    struct http_client **ret, struct error *err)
-{
-    int r = endpoint_check(endpoint, err);
-    if (r < 0) {
-        return r;
-    }
-    struct curl_client *self = calloc(1, sizeof(*self));
-    if (self == NULL) {
-        return error_oom(err);
-    }
-    self->client.ops = &client_ops;
-    _cleanup_(http_client_freep) struct http_client *client = &self->client;
-
-    r = client_set_url(self, endpoint, err);
-    if (r < 0) {
-        return r;
-    }
-    if (str_replace(&self->unix_socket, endpoint->unix_socket) < 0 ||
-        str_replace(&self->ca_pem, endpoint->ca_pem) < 0 ||
-        str_replace(&self->cert_pem, endpoint->cert_pem) < 0 ||
-        str_replace(&self->key_pem, endpoint->key_pem) < 0) {
-        return error_oom(err);
-    }
-    if (endpoint->bearer_token != NULL) {
-        self->authorization = str_printf("Authorization: Bearer %s", endpoint->bearer_token);
-        if (self->authorization == NULL || secrets_new(&self->secrets) < 0 ||
-            secrets_add(self->secrets, endpoint->bearer_token) < 0) {
-            return error_oom(err);
-        }
-    }
     struct curl_transport *owner = (struct curl_transport *)transport;
-    self->driver = curl_driver_new(owner->loop);
-    if (self->driver == NULL) {
-        return error_oom(err);
+    struct curl_origin origin;
+    int r = curl_origin_init(&origin, endpoint, err);
+    if (r < 0) {
+        return r;
     }
+    struct curl_client *self = xcalloc(1, sizeof(*self));
+    self->client.ops = &ops;
     self->transport = owner;
-    self->transport->clients++;
-    *ret = TAKE_PTR(client);
+    self->origin = origin;
+    self->loop = curl_loop_new(owner->loop, on_ended, self);
+    LIST_INIT(&self->active);
+    TAILQ_INIT(&self->ready);
+    (void)uv_idle_init(owner->loop, &self->idle); // does not fail
+    self->idle.data = self;
+    owner->clients++;
+    *ret = &self->client;
     return 0;
+}
+
+int curl_transport_new(uv_loop_t *loop, struct http_transport **ret, struct error *err)
+{
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, xmalloc, free, xrealloc, str_dup, xcalloc) !=
+        CURLE_OK) {
+        return error_set(err, ERROR_FATAL, EIO, "libcurl cannot be initialised");
+    }
+    struct curl_transport *transport = xcalloc(1, sizeof(*transport));
+    transport->transport.client_new = client_new;
+    transport->loop = loop;
+    *ret = &transport->transport;
+    return 0;
+}
+
+void curl_transport_close(struct http_transport *transport)
+{
+    if (transport != NULL) {
+        assert(((struct curl_transport *)transport)->clients == 0);
+        curl_global_cleanup();
+        free(transport);
+    }
 }

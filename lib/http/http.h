@@ -13,8 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HTTP_HEADERS_MAX 64
-#define HTTP_HEADER_BYTES_MAX (32u * 1024u)
+#define HTTP_HEADER_BYTES_MAX (32u * 1024u) // of an answer
 
 enum http_method {
     HTTP_GET,
@@ -25,10 +24,8 @@ enum http_method {
     HTTP_DELETE,
 };
 
-struct http_header {
-    const char *name;
-    const char *value;
-};
+// "GET" and so on.
+const char *http_method_name(enum http_method method);
 
 struct http_response {
     int status;
@@ -43,17 +40,17 @@ typedef int (*http_chunk_fn)(void *ctx, const char *data, size_t length);
 // The answer (borrowed until return), whatever its status, or NULL and why there is none: then
 // err->kind is ERROR_TRANSIENT for all that the network does (refused, closed, short, timed out:
 // code ECONNREFUSED, ENOENT (no such socket), EACCES, ECONNRESET, ETIMEDOUT, EFBIG for a body above
-// max_body …), ERROR_PERMANENT for a certificate that does not verify (code EKEYREJECTED).
+// max_body …), ERROR_PERMANENT for a certificate that does not verify (code EKEYREJECTED). The text
+// does not name the request.
 typedef void (*http_done_fn)(void *ctx, struct http_response *response, const struct error *err);
 
 // Borrowed until http_send returns; what is needed longer is copied.
 struct http_request {
     enum http_method method;
-    const char *path; // begins with '/', query included, already percent-encoded
-    const struct http_header *headers;
-    size_t header_count;
+    const char *path;         // begins with '/', query included, already percent-encoded
+    const char *accept;       // media type of the answer; NULL: any
     const char *content_type; // of the body
-    const void *body;
+    const void *body;         // not with HTTP_GET and HTTP_HEAD
     size_t body_length;
     uint64_t timeout_ms;    // for the whole exchange; 0: none (streams)
     size_t max_body;        // bytes of the answer's body; 0: HTTP_BODY_MAX_DEFAULT
@@ -81,12 +78,12 @@ struct http_client {
 
 // Where a client connects to. PEM texts stay in memory; nothing is written to a file.
 struct http_endpoint {
-    const char *unix_socket; // path, or NULL for TCP
-    const char *base;        // "http://localhost" or "https://127.0.0.1:6443", no trailing slash
+    const char *unix_socket; // path that fits a sockaddr_un, or NULL for TCP
+    const char *base;        // "http://localhost" or "https://127.0.0.1:6443", without a path
     const char *ca_pem;      // the only roots trusted; NULL: the system's
-    const char *cert_pem;
+    const char *cert_pem;    // both or none
     const char *key_pem;
-    const char *bearer_token;
+    const char *bearer_token;    // without spaces and control characters
     const char *tls_server_name; // verify the certificate for this name instead of the host's; NULL
 };
 

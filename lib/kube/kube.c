@@ -1,59 +1,22 @@
-#include "lib/kube/kube_internal.h"
+#include "lib/kube/kube.h"
 
-#include "lib/base/secret.h"
+#include "lib/api/api.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
-#include "lib/doc/json_memo.h"
-#include "lib/doc/json_text.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <string.h>
+// The server ends a watch by itself; a connection that is dead without a word ends soon after that.
+#define WATCH_TIMEOUT_MS ((KUBE_WATCH_SECONDS + 30) * 1000)
+#define STRINGIFY(number) #number
+#define DECIMAL(number) STRINGIFY(number)
 
-#define REQUEST_BYTES_MAX (1024u * 1024u) // above etcd's own bound of an object
-#define MESSAGE_LENGTH_MAX 320            // of an API server's message in an error text
-#define EXCERPT_BYTES_MAX 128
-#define DIGITS "0123456789"
-#define REASON_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-static void call_free(struct kube_call *call)
-{
-    if (call != NULL) {
-        kube_watch_free(call->watch);
-        free(call->path);
-        free(call);
-    }
-}
-DEFINE_CLEANUP(struct kube_call *, call_free)
-
-static void call_link(struct kube_call *call)
-{
-    call->next = call->kube->calls;
-    if (call->next != NULL) {
-        call->next->previous = call;
-    }
-    call->kube->calls = call;
-}
-
-static void call_unlink(struct kube_call *call)
-{
-    if (call->next != NULL) {
-        call->next->previous = call->previous;
-    }
-    if (call->previous != NULL) {
-        call->previous->next = call->next;
-    } else {
-        call->kube->calls = call->next;
-    }
-}
+struct kube {
+    struct api api; // first and all
+};
 
 int kube_new(struct http_transport *transport, const struct kube_credentials *credentials,
-             uint64_t timeout_ms, struct kube **ret, struct error *err)
+             uint64_t timeout_ms, struct secrets *secrets, struct kube **ret, struct error *err)
 {
-    _cleanup_free_ struct kube *kube = malloc(sizeof(*kube));
-    if (kube == NULL) {
-        return error_oom(err);
-    }
     const struct http_endpoint endpoint = {
         .base = credentials->server,
         .ca_pem = credentials->ca_pem,
@@ -62,288 +25,205 @@ int kube_new(struct http_transport *transport, const struct kube_credentials *cr
         .bearer_token = credentials->token,
         .tls_server_name = credentials->tls_server_name,
     };
-    *kube = (struct kube){.timeout_ms = timeout_ms};
-    int r = transport->client_new(transport, &endpoint, &kube->client, err);
+    _cleanup_free_ struct kube *kube = xmalloc(sizeof(*kube));
+    kube->api = (struct api){
+        .name = "kube",
+        .accept = "application/json",
+        .timeout_ms = timeout_ms,
+        .secrets = secrets,
+    };
+    int r = api_open(&kube->api, transport, &endpoint, err);
     if (r < 0) {
-        (void)error_wrap(err, "kube");
         return r;
+    }
+    if (secrets != NULL) {
+        secrets_add(secrets, credentials->token);
     }
     *ret = TAKE_PTR(kube);
     return 0;
 }
 
-void kube_cancel_reads(struct kube *kube)
+void kube_cancel(struct kube *kube, enum api_effect from)
 {
-    for (struct kube_call *call = kube->calls; call != NULL; call = call->next) {
-        if (call->reads) {
-            http_cancel(kube->client, TAKE_PTR(call->http));
-        }
-    }
-}
-
-void kube_cancel_all(struct kube *kube)
-{
-    for (struct kube_call *call = kube->calls; call != NULL; call = call->next) {
-        http_cancel(kube->client, TAKE_PTR(call->http));
-    }
+    api_cancel(&kube->api, from);
 }
 
 void kube_free(struct kube *kube)
 {
     if (kube != NULL) {
-        assert(kube->calls == NULL);
-        http_client_free(kube->client);
-        free(kube);
+        api_free(&kube->api);
     }
 }
 
-// A list's own version tells of every write in the whole cluster, and nobody asks for it: without
-// it the same objects are the same text.
-static void blank_list_version(struct buf *body)
+// Sends a request with what it lacks: its path is what follows the object's or collection's.
+static int ask(struct kube *kube, struct api_request request, const char *path, kube_done_fn done,
+               void *ctx, struct error *err)
 {
-    static const char name[] = "\"resourceVersion\":\"";
-    char *version = body->length == 0 ? NULL : memmem(body->data, body->length, name, strlen(name));
-    if (version != NULL) {
-        version += strlen(name);
-        memset(version, '0', strspn(version, DIGITS));
-    }
+    request.prefix = path;
+    request.done = done;
+    request.ctx = ctx;
+    return api_send(&kube->api, &request, err);
 }
 
-// Parses the answer's body. Returns 0 with *ret owned by the caller, NULL when it is no JSON
-// object, or -ENOMEM.
-static int parse_body(const struct kube_call *call, struct http_response *response, json_t **ret)
+// ---- reads
+
+// The API server's own word: what stands in between may know nothing of the path.
+#define GONE                                                                                       \
+    {                                                                                              \
+        {                                                                                          \
+            .status = 404, .reason = "NotFound"                                                    \
+        }                                                                                          \
+    }
+
+int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err)
 {
-    json_auto_t *body = NULL;
-    if (call->memo != NULL) {
-        blank_list_version(&response->body);
-    }
-    if (json_memo_parse(call->memo, buf_str(&response->body), response->body.length, &body) ==
-        -ENOMEM) {
-        return -ENOMEM;
-    }
-    *ret = json_is_object(body) ? TAKE_PTR(body) : NULL;
-    return 0;
+    const struct api_request request = {
+        .effect = API_READS, .check = api_check_object, .tolerated = GONE};
+    return ask(kube, request, path, done, ctx, err);
 }
 
-// Explains an answer that is not 2xx. body is a Status object, or NULL for what is no JSON: the
-// page of a proxy. https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
-static void explain_status(const struct kube_call *call, const struct http_response *response,
-                           const json_t *body, struct error *err)
+// An empty list may be null in Go's JSON. Taking none for an empty one would tell of a cluster that
+// has lost everything.
+static bool has_list(const json_t *answer, const char *name)
 {
-    char excerpt[EXCERPT_BYTES_MAX];
-    const char *said = json_get_string(body, "message", NULL);
-    _cleanup_free_ char *hidden = secret_hide(str_empty(said) ? buf_str(&response->body) : said);
-    const char *message = hidden == NULL ? "" : hidden;
-    if (str_empty(said)) {
-        str_excerpt(message, excerpt, sizeof(excerpt));
-        message = excerpt;
-    }
-    message = message[0] == '\0' ? "no message" : message;
-    const char *reason = json_get_string(body, "reason", NULL);
-    if (reason != NULL && reason[strspn(reason, REASON_CHARACTERS)] != '\0') {
-        reason = NULL; // none of Kubernetes' own
-    }
-    (void)error_set(err, http_status_kind(response->status), EREMOTEIO,
-                    "kube: %s %s: %.*s (HTTP %d%s%.64s)", call->method, call->path,
-                    MESSAGE_LENGTH_MAX, message, response->status, reason == NULL ? "" : " ",
-                    reason == NULL ? "" : reason);
-    err->status = response->status;
-    err->retry_ms = http_retry_after_ms(response);
+    const json_t *list = json_object_get(answer, name);
+    return json_is_array(list) || json_is_null(list);
 }
 
-// In words of the API server's own: what stands in between may know nothing of the path.
-static bool says_missing(const struct http_response *response, const json_t *body)
+static const char *check_items(const json_t *answer)
 {
-    return response->status == 404 && str_equal(json_get_string(body, "reason", NULL), "NotFound");
+    return has_list(answer, "items") ? NULL : "the answer has no list of items";
 }
 
-// Decodes the answer. Returns 0 with *ret owned by the caller (NULL for a missing object that is
-// fine), or -errno.
-static int decode_answer(const struct kube_call *call, struct http_response *response, json_t **ret,
-                         struct error *err)
+static const char *check_groups(const json_t *answer)
 {
-    json_auto_t *body = NULL;
-    if (parse_body(call, response, &body) < 0) {
-        return error_oom(err);
-    }
-    if (call->missing_is_fine && says_missing(response, body)) {
-        *ret = NULL;
-        return 0;
-    }
-    if (response->status < 200 || response->status > 299) {
-        explain_status(call, response, body, err);
-        return -err->code;
-    }
-    if (body == NULL) {
-        (void)error_set(err, ERROR_TRANSIENT, EBADMSG, "kube: %s %s: the answer is no JSON object",
-                        call->method, call->path);
-        err->status = response->status;
-        return -EBADMSG;
-    }
-    // An empty list may be null in Go's JSON. Taking none for an empty one would tell of a cluster
-    // that has lost everything.
-    const json_t *list = call->list == NULL ? NULL : json_object_get(body, call->list);
-    if (call->list != NULL && !json_is_array(list) && !json_is_null(list)) {
-        (void)error_set(err, ERROR_TRANSIENT, EBADMSG, "kube: %s %s: the answer has no list of %s",
-                        call->method, call->path, call->list);
-        err->status = response->status;
-        return -EBADMSG;
-    }
-    *ret = TAKE_PTR(body);
-    return 0;
+    return has_list(answer, "groups") ? NULL : "the answer has no list of groups";
 }
 
-static void call_done(void *ctx, struct http_response *response, const struct error *err)
+static const char *check_resources(const json_t *answer)
 {
-    _cleanup_(call_freep) struct kube_call *call = ctx;
-    call_unlink(call);
-
-    json_auto_t *answer = NULL;
-    struct error own = {0};
-    if (response == NULL) {
-        own = *err;
-        (void)error_wrap(&own, "kube");
-    } else if (call->watch == NULL || response->status < 200 || response->status > 299) {
-        (void)decode_answer(call, response, &answer, &own);
-    }
-    if (call->watch != NULL && own.code != ECANCELED) {
-        kube_watch_explain(call->watch, &own);
-    }
-    call->done(call->ctx, answer, own.kind == ERROR_NONE ? NULL : &own);
+    return has_list(answer, "resources") ? NULL : "the answer has no list of resources";
 }
 
-static int print_body(const json_t *body, struct buf *to, struct error *err)
+int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
+              void *ctx, struct error *err)
 {
-    int r = body == NULL ? 0 : json_print(to, body, JSON_COMPACT);
-    if (r == 0) {
-        return 0;
-    }
-    if (r == -EFBIG) {
-        return error_set(err, ERROR_PERMANENT, EFBIG, "kube: an object of more than %u bytes",
-                         REQUEST_BYTES_MAX);
-    }
-    return error_oom(err);
-}
-
-int kube_send(struct kube *kube, const struct kube_request *request, const char *target,
-              kube_done_fn done, void *ctx, struct error *err)
-{
-    static const struct http_header accept = {"Accept", "application/json"};
-    _cleanup_(call_freep) struct kube_call *call = malloc(sizeof(*call));
-    if (call == NULL) {
-        return error_oom(err);
-    }
-    *call = (struct kube_call){
-        .kube = kube,
-        .method = request->name,
-        .path = str_dup_n(target, strcspn(target, "?")),
-        .reads = request->method == HTTP_GET,
-        .missing_is_fine = request->missing_is_fine,
-        .list = request->list,
-        .memo = request->memo,
-        .done = done,
-        .ctx = ctx,
+    const struct api_request request = {
+        .path = "?labelSelector=$0",
+        .args = {label_selector},
+        .effect = API_READS,
+        .check = check_items,
     };
-    _cleanup_buf_ struct buf body = BUF_INIT(REQUEST_BYTES_MAX);
-    if (call->path == NULL) {
-        return error_oom(err);
-    }
-    int r = print_body(request->body, &body, err);
-    if (r < 0) {
-        return r;
-    }
-    const struct http_request http = {
-        .method = request->method,
-        .path = target,
-        .headers = &accept,
-        .header_count = 1,
-        .content_type = request->content_type,
-        .body = body.data,
-        .body_length = body.length,
-        .timeout_ms = request->watch == NULL ? kube->timeout_ms : KUBE_WATCH_TIMEOUT_MS,
-        .on_chunk = request->watch == NULL ? NULL : kube_watch_chunk,
-        .done = call_done,
-        .ctx = call,
-    };
-    r = http_send(kube->client, &http, &call->http, err);
-    if (r < 0) {
-        (void)error_wrap(err, "kube");
-        return r;
-    }
-    call->watch = request->watch;
-    call_link(call);
-    (void)TAKE_PTR(call);
-    return 0;
-}
-
-int kube_get(struct kube *kube, const char *path, struct json_memo *memo, kube_done_fn done,
-             void *ctx, struct error *err)
-{
-    const struct kube_request request = {
-        .method = HTTP_GET, .name = "GET", .missing_is_fine = true, .memo = memo};
-    return kube_send(kube, &request, path, done, ctx, err);
-}
-
-int kube_append_selector(struct buf *target, const char *path, const char *label_selector,
-                         struct error *err)
-{
-    int r = buf_printf(target, "%s?labelSelector=", path);
-    if (r == 0) {
-        r = http_append_escaped(target, label_selector);
-    }
-    if (r == -ENOMEM) {
-        return error_oom(err);
-    }
-    if (r < 0) {
-        return error_set(err, ERROR_PERMANENT, -r, "kube: GET %s: the label selector is too long",
-                         path);
-    }
-    return 0;
-}
-
-int kube_list(struct kube *kube, const char *path, const char *label_selector,
-              struct json_memo *memo, kube_done_fn done, void *ctx, struct error *err)
-{
-    const struct kube_request request = {
-        .method = HTTP_GET, .name = "GET", .list = "items", .memo = memo};
-    if (label_selector == NULL) {
-        return kube_send(kube, &request, path, done, ctx, err);
-    }
-    _cleanup_buf_ struct buf target = BUF_INIT(KUBE_PATH_BYTES_MAX);
-    int r = kube_append_selector(&target, path, label_selector, err);
-    return r < 0 ? r : kube_send(kube, &request, buf_str(&target), done, ctx, err);
+    return ask(kube, request, path, done, ctx, err);
 }
 
 int kube_list_first(struct kube *kube, const char *path, const char *label_selector,
                     kube_done_fn done, void *ctx, struct error *err)
 {
-    static const struct kube_request request = {.method = HTTP_GET, .name = "GET", .list = "items"};
-    _cleanup_buf_ struct buf target = BUF_INIT(KUBE_PATH_BYTES_MAX);
-    int r = kube_append_selector(&target, path, label_selector, err);
-    if (r < 0) {
-        return r;
-    }
-    if (buf_printf(&target, "&limit=%d", KUBE_FIRST_ITEMS) < 0) {
-        return error_oom(err);
-    }
-    return kube_send(kube, &request, buf_str(&target), done, ctx, err);
+    const struct api_request request = {
+        .path = "?labelSelector=$0&limit=" DECIMAL(KUBE_FIRST_ITEMS),
+        .args = {label_selector},
+        .effect = API_READS,
+        .check = check_items,
+    };
+    return ask(kube, request, path, done, ctx, err);
 }
 
-int kube_apply(struct kube *kube, const char *path, const char *manager, const json_t *object,
-               kube_done_fn done, void *ctx, struct error *err)
+// https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
+int kube_get_groups(struct kube *kube, kube_done_fn done, void *ctx, struct error *err)
 {
-    _cleanup_free_ char *target = str_printf("%s?fieldManager=%s&force=true", path, manager);
-    if (target == NULL) {
-        return error_oom(err);
+    const struct api_request request = {.effect = API_READS, .check = check_groups};
+    return ask(kube, request, "/apis", done, ctx, err);
+}
+
+int kube_get_resources(struct kube *kube, const char *path, kube_done_fn done, void *ctx,
+                       struct error *err)
+{
+    const struct api_request request = {.effect = API_READS, .check = check_resources};
+    return ask(kube, request, path, done, ctx, err);
+}
+
+bool kube_api_groups_serve(const json_t *groups, const char *group_version)
+{
+    size_t i;
+    const json_t *group;
+    json_array_foreach (json_get_array(groups, "groups", NULL), i, group) {
+        size_t j;
+        const json_t *version;
+        json_array_foreach (json_get_array(group, "versions", NULL), j, version) {
+            if (str_equal(json_get_string(version, "groupVersion", NULL), group_version)) {
+                return true;
+            }
+        }
     }
-    const struct kube_request request = {
+    return false;
+}
+
+// ---- watches
+
+// {"type": "ERROR", "object": a Status}
+static struct api_refusal find_refusal(const json_t *event)
+{
+    const char *message = json_get_string(event, "object", "message", NULL);
+    int64_t status = json_get_int(event, 0, "object", "code", NULL);
+    bool valid = status >= 100 && status <= 599;
+    if (!str_equal(json_get_string(event, "type", NULL), "ERROR")) {
+        return (struct api_refusal){0};
+    }
+    return (struct api_refusal){
+        .message = message == NULL ? "an error" : message,
+        .status = valid ? (int)status : 0,
+        .kind = valid ? http_status_kind((int)status) : ERROR_TRANSIENT,
+    };
+}
+
+int kube_watch(struct kube *kube, const char *path, const char *label_selector,
+               const char *resource_version, kube_event_fn on_event, kube_done_fn done, void *ctx,
+               struct error *err)
+{
+    const struct api_request request = {
+        .path = "?watch=1&allowWatchBookmarks=true&timeoutSeconds=" DECIMAL(
+            KUBE_WATCH_SECONDS) "&labelSelector=$0&resourceVersion=$1",
+        .args = {label_selector, resource_version},
+        .effect = API_WATCHES,
+        .timeout_ms = WATCH_TIMEOUT_MS,
+        .on_event = on_event,
+        .refused = find_refusal,
+    };
+    return ask(kube, request, path, done, ctx, err);
+}
+
+// ---- changes
+
+int kube_apply(struct kube *kube, const char *path, const char *manager, const json_t *object,
+               bool dry_run, kube_done_fn done, void *ctx, struct error *err)
+{
+    const struct api_request request = {
         .method = HTTP_PATCH,
-        .name = "PATCH",
+        .path = "?fieldManager=$0&force=true&dryRun=$1",
+        .args = {manager, dry_run ? "All" : NULL},
+        .effect = dry_run ? API_READS : API_CHANGES,
         // A JSON document is a YAML document; the API server knows no apply-patch+json here.
         .content_type = "application/apply-patch+yaml",
-        .body = object,
+        .json = object,
+        .check = api_check_object,
     };
-    return kube_send(kube, &request, target, done, ctx, err);
+    return ask(kube, request, path, done, ctx, err);
+}
+
+int kube_create(struct kube *kube, const char *collection_path, const json_t *object, bool dry_run,
+                kube_done_fn done, void *ctx, struct error *err)
+{
+    const struct api_request request = {
+        .method = HTTP_POST,
+        .path = "?dryRun=$0",
+        .args = {dry_run ? "All" : NULL},
+        .effect = dry_run ? API_READS : API_CHANGES,
+        .content_type = "application/json",
+        .json = object,
+        .check = api_check_object,
+    };
+    return ask(kube, request, collection_path, done, ctx, err);
 }
 
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
@@ -352,19 +232,15 @@ int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_
 {
     json_auto_t *options = json_pack("{s:s, s:s, s:s}", "apiVersion", "v1", "kind", "DeleteOptions",
                                      "propagationPolicy", "Background");
-    if (options == NULL) {
-        return error_oom(err);
+    if (uid != NULL) {
+        (void)json_object_set_new(options, "preconditions", json_pack("{s:s}", "uid", uid));
     }
-    if (uid != NULL &&
-        json_object_set_new(options, "preconditions", json_pack("{s:s}", "uid", uid)) < 0) {
-        return error_oom(err);
-    }
-    const struct kube_request request = {
+    const struct api_request request = {
         .method = HTTP_DELETE,
-        .name = "DELETE",
         .content_type = "application/json",
-        .body = options,
-        .missing_is_fine = true,
+        .json = options,
+        .check = api_check_object,
+        .tolerated = GONE,
     };
-    return kube_send(kube, &request, path, done, ctx, err);
+    return ask(kube, request, path, done, ctx, err);
 }

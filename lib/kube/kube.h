@@ -3,26 +3,26 @@
 // status and the kind of http_status_kind().
 #pragma once
 
-#include "lib/base/error.h"
-#include "lib/http/http.h"
+#include "lib/api/api.h"
 #include "lib/kube/kubeconfig.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct json_memo;
 struct kube;
 
-// Connects nothing yet; borrows credentials until return. The transport must outlive it.
+// Connects nothing yet; borrows credentials until return. secrets are hidden in what the API server
+// says and borrowed until kube_free; the credentials' token is added to them. The transport must
+// outlive the client.
 int kube_new(struct http_transport *transport, const struct kube_credentials *credentials,
-             uint64_t timeout_ms, struct kube **ret, struct error *err);
+             uint64_t timeout_ms, struct secrets *secrets, struct kube **ret, struct error *err);
 
-// Ends calls early, those that only read or all; each still runs its `done` with code ECANCELED.
-void kube_cancel_reads(struct kube *kube);
-void kube_cancel_all(struct kube *kube);
+// Ends calls of this effect and of those below it early (a dry run only reads); each still runs its
+// `done` with code ECANCELED.
+void kube_cancel(struct kube *kube, enum api_effect from);
 
-// No call may be under way. NULL is fine.
+// Ends what is under way with code ECANCELED; memory goes with the last `done`, which still comes.
+// NULL is fine.
 void kube_free(struct kube *kube);
 DEFINE_CLEANUP(struct kube *, kube_free)
 
@@ -30,17 +30,16 @@ DEFINE_CLEANUP(struct kube *, kube_free)
 typedef void (*kube_done_fn)(void *ctx, json_t *answer, const struct error *err);
 
 // path is the collection or object path, e.g. "/apis/apps/v1/namespaces/hostk8s/deployments/x".
-// The answer is NULL when the API server says that there is no such object. A memo (NULL: none) is
-// that of this request alone and outlives it; the answer's own resourceVersion is of no use then.
-int kube_get(struct kube *kube, const char *path, struct json_memo *memo, kube_done_fn done,
-             void *ctx, struct error *err);
+// The answer is NULL when the API server says that there is no such object.
+int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err);
 
-// GET of a collection with a label selector (NULL: all); memo as above.
-int kube_list(struct kube *kube, const char *path, const char *label_selector,
-              struct json_memo *memo, kube_done_fn done, void *ctx, struct error *err);
+// GET of a collection with a label selector (NULL: all).
+int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
+              void *ctx, struct error *err);
 
-// The first KUBE_FIRST_ITEMS of a collection; where there are more, metadata.continue is not empty.
-// As many as fit into an answer, each being of the largest size that etcd takes.
+// The first KUBE_FIRST_ITEMS of a collection with a label selector; where there are more,
+// metadata.continue is not empty. As many as fit into an answer, each being of the largest size
+// that etcd takes.
 #define KUBE_FIRST_ITEMS 10
 int kube_list_first(struct kube *kube, const char *path, const char *label_selector,
                     kube_done_fn done, void *ctx, struct error *err);
@@ -51,19 +50,21 @@ int kube_list_first(struct kube *kube, const char *path, const char *label_selec
 // `done` then gets no error. An ERROR event ends it with that Status as the error: 410 when
 // resource_version is too old. A negative return of on_event ends the stream too.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
-#define KUBE_WATCH_SECONDS 300u
+#define KUBE_WATCH_SECONDS 300
 typedef int (*kube_event_fn)(void *ctx, const json_t *event);
 int kube_watch(struct kube *kube, const char *path, const char *label_selector,
                const char *resource_version, kube_event_fn on_event, kube_done_fn done, void *ctx,
                struct error *err);
 
-// Ends every watch early; each still runs its `done` with code ECANCELED.
-void kube_watch_cancel_all(struct kube *kube);
-
 // Server-side apply of object (borrowed), forced, as the field manager (which needs no escaping).
+// With dry_run nothing is stored, and the answer is the object as it would be then.
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/
 int kube_apply(struct kube *kube, const char *path, const char *manager, const json_t *object,
-               kube_done_fn done, void *ctx, struct error *err);
+               bool dry_run, kube_done_fn done, void *ctx, struct error *err);
+
+// POST of object (borrowed) to its collection. One that is there already is status 409.
+int kube_create(struct kube *kube, const char *collection_path, const json_t *object, bool dry_run,
+                kube_done_fn done, void *ctx, struct error *err);
 
 // Deletes in the background, only the object with this uid when uid is not NULL. 404 is success.
 int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_fn done, void *ctx,

@@ -19,8 +19,8 @@ struct kube_credentials {
 // Reads the context of this name, current-context for NULL. What would run a program (exec,
 // auth-provider) or weaken TLS (insecure-skip-tls-verify, http://) is refused, with an error that
 // names the entry and what to use instead. Relative paths of *-file entries are relative to `file`
-// and only read when file is not NULL (an admin.conf from a node has none). A context that is not
-// there is code ENOENT. Returns 0 with *ret owned by the caller.
+// and only read when file is not NULL (an admin.conf from a node has none). Returns 0 with *ret
+// owned by the caller, -ENOENT when there is no such context, or -EINVAL.
 int kubeconfig_parse(const char *text, size_t length, const char *file, const char *context,
                      struct kube_credentials *ret, struct error *err);
 

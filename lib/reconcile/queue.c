@@ -1,80 +1,60 @@
 #include "lib/reconcile/queue.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <stdlib.h>
 
-TAILQ_HEAD(place_list, queue_item);
-
-struct queue {
-    struct backoff backoff;
-    struct queue_limits limits;
-    struct heap heap; // of the dirty items that are not being processed
-    size_t joined;
-    size_t processing;
-    struct place_list places; // who holds one, the longest first
-    size_t places_held;
-};
-
-int queue_new(const struct backoff *backoff, const struct queue_limits *limits, struct queue **ret)
+void queue_init(struct queue *queue, const struct backoff *backoff, size_t slots,
+                uint64_t slot_timeout_ms)
 {
-    struct queue *queue = malloc(sizeof(*queue));
-    if (queue == NULL) {
-        return -ENOMEM;
-    }
-    *queue = (struct queue){.backoff = *backoff, .limits = *limits};
-    TAILQ_INIT(&queue->places);
-    *ret = queue;
-    return 0;
+    *queue = (struct queue){.backoff = *backoff,
+                            .slots = slots,
+                            .slot_timeout_ms = slot_timeout_ms,
+                            .next_ms = QUEUE_NEVER};
+    TAILQ_INIT(&queue->ready);
+    TAILQ_INIT(&queue->waiting);
+    TAILQ_INIT(&queue->holders);
 }
 
-void queue_free(struct queue *queue)
+void queue_join(struct queue_item *item)
 {
-    if (queue != NULL) {
-        assert(queue->processing == 0);
-        heap_done(&queue->heap);
-        free(queue);
-    }
-}
-
-void queue_set_backoff(struct queue *queue, const struct backoff *backoff)
-{
-    queue->backoff = *backoff;
-}
-
-int queue_join(struct queue *queue, struct queue_item *item)
-{
-    int r = heap_reserve(&queue->heap, queue->joined + 1);
-    if (r < 0) {
-        return r;
-    }
     *item = (struct queue_item){.due_ms = QUEUE_NEVER};
-    queue->joined++;
-    return 0;
+}
+
+// Out of the list that it is in while it is not being processed.
+static void take_out(struct queue *queue, struct queue_item *item)
+{
+    if (item->due_ms == 0) {
+        TAILQ_REMOVE(&queue->ready, item, link);
+    } else if (item->due_ms != QUEUE_NEVER) {
+        TAILQ_REMOVE(&queue->waiting, item, link);
+        if (TAILQ_EMPTY(&queue->waiting)) {
+            queue->next_ms = QUEUE_NEVER;
+        }
+    }
 }
 
 void queue_reset(struct queue *queue, struct queue_item *item)
 {
     assert(!item->processing);
-    if (item->due_ms != QUEUE_NEVER) {
-        heap_remove(&queue->heap, &item->node);
-    }
-    *item = (struct queue_item){.due_ms = QUEUE_NEVER};
-}
-
-void queue_leave(struct queue *queue, struct queue_item *item)
-{
-    queue_reset(queue, item);
-    queue->joined--;
+    take_out(queue, item);
+    queue_join(item);
 }
 
 void queue_add_at(struct queue *queue, struct queue_item *item, uint64_t due_ms)
 {
-    if (due_ms < item->due_ms) {
+    if (due_ms >= item->due_ms) {
+        return;
+    }
+    if (item->processing) {
         item->due_ms = due_ms;
-        if (!item->processing) {
-            heap_put(&queue->heap, &item->node, due_ms);
-        }
+        return;
+    }
+    take_out(queue, item);
+    item->due_ms = due_ms;
+    if (due_ms == 0) {
+        TAILQ_INSERT_TAIL(&queue->ready, item, link);
+    } else {
+        TAILQ_INSERT_TAIL(&queue->waiting, item, link);
+        queue->next_ms = due_ms < queue->next_ms ? due_ms : queue->next_ms;
     }
 }
 
@@ -83,58 +63,75 @@ void queue_add(struct queue *queue, struct queue_item *item)
     queue_add_at(queue, item, 0);
 }
 
-static void give_place_up(struct queue *queue, struct queue_item *item)
+static void release_slot(struct queue *queue, struct queue_item *item)
 {
-    if (item->holds_place) {
-        item->holds_place = false;
-        TAILQ_REMOVE(&queue->places, item, place_link);
-        queue->places_held--;
+    if (item->holds_slot) {
+        item->holds_slot = false;
+        TAILQ_REMOVE(&queue->holders, item, link);
+        queue->slots_held--;
     }
 }
 
-static bool has_room(const struct queue *queue)
+// When the item that has held its slot the longest gives it up.
+static uint64_t slot_deadline_ms(const struct queue *queue)
 {
-    return queue->places_held < queue->limits.places;
+    const struct queue_item *first = TAILQ_FIRST(&queue->holders);
+    return first == NULL || queue->slot_timeout_ms == QUEUE_NEVER
+               ? QUEUE_NEVER
+               : first->taken_ms + queue->slot_timeout_ms;
 }
 
-// When the one that holds its place for the longest loses it.
-static uint64_t end_of_patience_ms(const struct queue *queue)
+struct queue_item *queue_take_slot(struct queue *queue, uint64_t now_ms)
 {
-    const struct queue_item *first = TAILQ_FIRST(&queue->places);
-    uint64_t patience_ms = queue->limits.patience_ms;
-    return first == NULL || patience_ms == QUEUE_NEVER ? QUEUE_NEVER
-                                                       : first->taken_ms + patience_ms;
-}
-
-struct queue_item *queue_lose_patience(struct queue *queue, uint64_t now_ms)
-{
-    if (end_of_patience_ms(queue) > now_ms) {
+    if (slot_deadline_ms(queue) > now_ms) {
         return NULL;
     }
-    struct queue_item *item = TAILQ_FIRST(&queue->places);
-    give_place_up(queue, item);
+    struct queue_item *item = TAILQ_FIRST(&queue->holders);
+    release_slot(queue, item);
     return item;
 }
 
-static uint64_t next_take_ms(const struct queue *queue)
+// Those whose time has come get ready in the order of their times.
+static void wake(struct queue *queue, uint64_t now_ms)
 {
-    const struct heap_node *first = heap_first(&queue->heap);
-    return first == NULL || !has_room(queue) ? QUEUE_NEVER : first->key;
+    while (queue->next_ms <= now_ms) {
+        struct queue_item *first = NULL;
+        uint64_t second_ms = QUEUE_NEVER;
+        struct queue_item *item;
+        TAILQ_FOREACH(item, &queue->waiting, link)
+        {
+            if (first == NULL || item->due_ms < first->due_ms) {
+                second_ms = first == NULL ? second_ms : first->due_ms;
+                first = item;
+            } else if (item->due_ms < second_ms) {
+                second_ms = item->due_ms;
+            }
+        }
+        if (first != NULL && first->due_ms > now_ms) {
+            queue->next_ms = first->due_ms;
+            return;
+        }
+        queue->next_ms = second_ms;
+        if (first != NULL) {
+            queue_add(queue, first);
+        }
+    }
 }
 
 struct queue_item *queue_take(struct queue *queue, uint64_t now_ms)
 {
-    if (next_take_ms(queue) > now_ms) {
+    wake(queue, now_ms);
+    struct queue_item *item = TAILQ_FIRST(&queue->ready);
+    if (item == NULL || queue->slots_held >= queue->slots) {
         return NULL;
     }
-    struct queue_item *item = (struct queue_item *)heap_first(&queue->heap);
-    heap_remove(&queue->heap, &item->node);
+    TAILQ_REMOVE(&queue->ready, item, link);
     item->due_ms = QUEUE_NEVER;
     item->taken_ms = now_ms;
     item->processing = true;
-    item->holds_place = true;
-    TAILQ_INSERT_TAIL(&queue->places, item, place_link);
-    queue->places_held++;
+    item->holds_slot = true;
+    TAILQ_INSERT_TAIL(&queue->holders, item, link);
+    queue->slots_held++;
     queue->processing++;
     return item;
 }
@@ -143,12 +140,13 @@ void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome
                 uint64_t retry_ms, uint64_t now_ms, uint32_t random)
 {
     assert(item->processing);
-    give_place_up(queue, item);
+    release_slot(queue, item);
     item->processing = false;
     queue->processing--;
 
     uint64_t due_ms = item->due_ms; // of an addition meanwhile
-    uint64_t again_ms = QUEUE_NEVER;
+    item->due_ms = QUEUE_NEVER;
+    queue_add_at(queue, item, due_ms);
     switch (outcome) {
     case QUEUE_OK:
         item->failures = 0;
@@ -156,26 +154,21 @@ void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome
     case QUEUE_RETRY: {
         item->failures++;
         uint64_t delay_ms = backoff_delay_ms(&queue->backoff, item->failures, random);
-        again_ms = now_ms + (delay_ms > retry_ms ? delay_ms : retry_ms);
+        queue_add_at(queue, item, now_ms + (delay_ms > retry_ms ? delay_ms : retry_ms));
         break;
     }
     case QUEUE_CANCELLED:
-        again_ms = item->node.key; // its time when it was taken
+        queue_add(queue, item);
         break;
     }
-    item->due_ms = QUEUE_NEVER;
-    queue_add_at(queue, item, again_ms < due_ms ? again_ms : due_ms);
 }
 
-bool queue_next_due(const struct queue *queue, uint64_t *ret_ms)
+uint64_t queue_next_due(const struct queue *queue)
 {
-    uint64_t take_ms = next_take_ms(queue);
-    uint64_t patience_ms = end_of_patience_ms(queue);
-    *ret_ms = take_ms < patience_ms ? take_ms : patience_ms;
-    return *ret_ms != QUEUE_NEVER;
-}
-
-size_t queue_processing(const struct queue *queue)
-{
-    return queue->processing;
+    uint64_t take_ms = QUEUE_NEVER;
+    if (queue->slots_held < queue->slots) {
+        take_ms = TAILQ_EMPTY(&queue->ready) ? queue->next_ms : 0;
+    }
+    uint64_t slot_ms = slot_deadline_ms(queue);
+    return take_ms < slot_ms ? take_ms : slot_ms;
 }

@@ -1,55 +1,44 @@
-#include "lib/reconcile/reconciler_internal.h"
+#include "lib/reconcile/reconciler.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/kinds/io.h"
+#include "lib/reconcile/attempt.h"
+#include "lib/reconcile/background.h"
+#include "lib/reconcile/conditions.h"
+#include "lib/reconcile/follow.h"
+#include "lib/reconcile/pass.h"
+#include "lib/reconcile/throttle.h"
+#include "lib/reconcile/watch.h"
 
-#include <errno.h>
+#include <assert.h>
 
-// How many keys of a kind are under way at a time, and for how long others wait for one that does
-// not answer. A cluster is on its own. Nodes share the engine's connections: a node that takes its
-// time tells of a busy engine, and more of them at a time would only wait there.
-static const struct queue_limits limits[KEY_KIND_COUNT] = {
-    [KEY_ENGINE] = {.places = 1, .patience_ms = NEVER},
-    [KEY_NODE] = {.places = NODES_IN_FLIGHT, .patience_ms = NEVER},
-    [KEY_CLUSTER] = {.places = CLUSTERS_IN_FLIGHT, .patience_ms = CLUSTER_PATIENCE_MS},
-};
-static const struct queue_limits no_limits = {.places = SIZE_MAX, .patience_ms = NEVER};
-
-static int make_queues(struct reconciler *reconciler, const struct backoff *backoff)
+struct reconciler *reconciler_new(struct io *io, const struct kind_table *table,
+                                  struct config *config, enum reconcile_mode mode,
+                                  const struct reconciler_events *events)
 {
-    int r = queue_new(backoff, &no_limits, &reconciler->streams.queue);
-    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT && r == 0; kind++) {
-        r = queue_new(backoff, &limits[kind], &reconciler->queues[kind]);
-    }
-    return r;
-}
-
-int reconciler_new(struct backend *backend, struct config *config, enum reconcile_mode mode,
-                   const struct reconciler_events *events, struct reconciler **ret)
-{
-    struct reconciler *reconciler = calloc(1, sizeof(*reconciler));
-    if (reconciler == NULL) {
-        return -ENOMEM;
-    }
-    reconciler->backend = backend;
-    reconciler->mode = mode;
-    reconciler->events = *events;
-    reconciler->pass.poll_ms = NEVER;
-    reconciler->keys.compare = key_compare;
+    const struct backoff *backoff = &config->reconcile.backoff;
+    struct reconciler *reconciler = xcalloc(1, sizeof(*reconciler));
+    assert(table->count <= KINDS_MAX);
+    *reconciler = (struct reconciler){.io = io,
+                                      .table = *table,
+                                      .config = config,
+                                      .mode = mode,
+                                      .events = *events,
+                                      .pass.poll_ms = KIND_NEVER};
     TAILQ_INIT(&reconciler->answered);
     TAILQ_INIT(&reconciler->dirty);
-    TAILQ_INIT(&reconciler->streams.ended);
-    int r = make_queues(reconciler, &config->reconcile.backoff);
-    if (r == 0) {
-        struct key *engine = NULL;
-        r = key_new(reconciler, KEY_ENGINE, "", NULL, &engine);
+    TAILQ_INIT(&reconciler->watches.ended);
+    TAILQ_INIT(&reconciler->background);
+    TAILQ_INIT(&reconciler->finished);
+    queue_init(&reconciler->watches.queue, backoff, SIZE_MAX, QUEUE_NEVER);
+    for (size_t i = 0; i < table->count; i++) {
+        queue_init(&reconciler->queues[i], backoff, table->kinds[i]->slots,
+                   table->kinds[i]->slot_timeout_ms);
     }
-    if (r < 0) {
-        reconciler_free(reconciler);
-        return r;
-    }
-    reconciler->config = config;
-    *ret = reconciler;
-    return 0;
+    config_add_secrets(config, io->secrets);
+    key_new(reconciler, 0, "", NULL)->desired = reconciler_desires(reconciler);
+    return reconciler;
 }
 
 void reconciler_free(struct reconciler *reconciler)
@@ -57,18 +46,14 @@ void reconciler_free(struct reconciler *reconciler)
     if (reconciler == NULL) {
         return;
     }
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        key_free(key_at(reconciler, i));
+    while (reconciler->key_count > 0) {
+        struct key *key = reconciler->keys[reconciler->key_count - 1];
+        watch_drop(key);
+        key_free(key);
     }
-    sorted_done(&reconciler->keys);
-    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
-        queue_free(reconciler->queues[kind]);
-    }
-    queue_free(reconciler->streams.queue);
-    snapshot_unref(reconciler->snapshot);
+    free(reconciler->keys);
+    engine_unref(reconciler->engine);
     status_done(&reconciler->status);
-    pull_free(&reconciler->pull);
-    rejected_done(reconciler);
     config_free(reconciler->config);
     config_free(reconciler->next_config);
     free(reconciler);
@@ -76,170 +61,142 @@ void reconciler_free(struct reconciler *reconciler)
 
 // ---- what is to be done, and when ----
 
-bool reconciler_acts(const struct reconciler *reconciler)
-{
-    return reconciler->mode != RECONCILE_OBSERVE && reconciler->mode != RECONCILE_OBSERVE_TEARDOWN;
-}
-
-bool reconciler_wants(const struct reconciler *reconciler)
-{
-    return reconciler->mode != RECONCILE_TEARDOWN && reconciler->mode != RECONCILE_OBSERVE_TEARDOWN;
-}
-
-bool reconciler_drains(const struct reconciler *reconciler)
-{
-    return reconciler->stopping || reconciler->next_config != NULL;
-}
-
-uint32_t reconciler_random(struct reconciler *reconciler)
-{
-    // Spreads retries, no more: a linear congruential generator does (Knuth, TAOCP 3.3.4).
-    reconciler->random = reconciler->random * 1664525u + 1013904223u;
-    return reconciler->random >> 16;
-}
-
 void reconciler_trigger(struct reconciler *reconciler)
 {
-    key_mark(key_engine(reconciler));
+    key_enqueue(key_leader(reconciler));
     reconciler->pass.due = true;
     reconciler->pass.forced = true;
-    reconciler->rejected.until_ms = 0;
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        throttle_hurry(&reconciler->keys[i]->records);
+    }
 }
 
-void reconciler_trigger_key(struct reconciler *reconciler, const char *name)
+static void cancel(struct reconciler *reconciler, bool changes_too)
 {
-    struct key *key = key_find(reconciler, name);
-    key_mark(key == NULL ? key_engine(reconciler) : key);
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        const struct key *key = reconciler->keys[i];
+        key->kind->cancel(reconciler->io, key->memory, changes_too);
+    }
+    work_cancel(reconciler->io->worker);
 }
 
 void reconciler_reload(struct reconciler *reconciler, struct config *config)
 {
     config_free(reconciler->next_config);
     reconciler->next_config = config;
-    reconciler->backend->ops->cancel(reconciler->backend, false);
+    config_add_secrets(config, reconciler->io->secrets);
+    cancel(reconciler, false);
     reconciler_trigger(reconciler);
 }
 
 void reconciler_stop(struct reconciler *reconciler)
 {
     reconciler->stopping = true;
-    listeners_stop(reconciler);
-    reconciler->backend->ops->cancel(reconciler->backend, false);
+    watches_stop(reconciler);
+    cancel(reconciler, false);
 }
 
-static bool keys_idle(const struct reconciler *reconciler)
+void reconciler_abort(struct reconciler *reconciler)
+{
+    cancel(reconciler, true);
+}
+
+static bool keys_are_idle(const struct reconciler *reconciler)
 {
     size_t processing = 0;
-    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
-        processing += queue_processing(reconciler->queues[kind]);
+    for (size_t i = 0; i < reconciler->table.count; i++) {
+        processing += reconciler->queues[i].processing;
     }
-    return processing == 0 && !reconciler->pull.running;
+    return processing == 0 && TAILQ_EMPTY(&reconciler->background) &&
+           TAILQ_EMPTY(&reconciler->finished);
 }
 
-bool reconciler_idle(const struct reconciler *reconciler)
+bool reconciler_is_idle(const struct reconciler *reconciler)
 {
-    return keys_idle(reconciler) && reconciler->streams.open == 0;
+    return keys_are_idle(reconciler) && reconciler->watches.open == 0;
 }
 
-static bool keys_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
+static uint64_t keys_next_due(const struct reconciler *reconciler)
 {
-    uint64_t first_ms = NEVER;
-    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
-        uint64_t due_ms = NEVER;
-        if (queue_next_due(reconciler->queues[kind], &due_ms) && due_ms < first_ms) {
-            first_ms = due_ms;
-        }
+    uint64_t first_ms = KIND_NEVER;
+    for (size_t i = 0; i < reconciler->table.count; i++) {
+        uint64_t due_ms = queue_next_due(&reconciler->queues[i]);
+        first_ms = due_ms < first_ms ? due_ms : first_ms;
     }
-    *ret_ms = first_ms;
-    return first_ms != NEVER;
+    return first_ms;
 }
 
-bool reconciler_next_due(const struct reconciler *reconciler, uint64_t *ret_ms)
+static bool swaps_config(const struct reconciler *reconciler)
 {
-    bool swaps = reconciler->next_config != NULL && keys_idle(reconciler);
-    if (!TAILQ_EMPTY(&reconciler->answered) || reconciler->pull.answered ||
-        listeners_heard(reconciler) || (swaps && !reconciler->stopping)) {
-        *ret_ms = 0;
-        return true;
+    return reconciler->next_config != NULL && !reconciler->stopping && keys_are_idle(reconciler);
+}
+
+uint64_t reconciler_next_due(const struct reconciler *reconciler)
+{
+    if (!TAILQ_EMPTY(&reconciler->answered) || !TAILQ_EMPTY(&reconciler->finished) ||
+        watches_have_news(reconciler) || swaps_config(reconciler)) {
+        return 0;
     }
     if (reconciler_drains(reconciler)) {
-        return false;
+        return KIND_NEVER;
     }
-    uint64_t due_ms = reconciler->pass.poll_ms;
-    uint64_t other_ms = NEVER;
-    if (keys_next_due(reconciler, &other_ms) && other_ms < due_ms) {
-        due_ms = other_ms;
-    }
-    if (queue_next_due(reconciler->streams.queue, &other_ms) && other_ms < due_ms) {
-        due_ms = other_ms;
-    }
-    if (due_ms == NEVER) {
-        return false;
-    }
-    *ret_ms = due_ms;
-    return true;
+    uint64_t due_ms = keys_next_due(reconciler);
+    uint64_t watch_ms = queue_next_due(&reconciler->watches.queue);
+    due_ms = watch_ms < due_ms ? watch_ms : due_ms;
+    return reconciler->pass.poll_ms < due_ms ? reconciler->pass.poll_ms : due_ms;
 }
 
 // ---- one step ----
 
 static void swap_config(struct reconciler *reconciler)
 {
-    if (reconciler->next_config == NULL || reconciler->stopping || !keys_idle(reconciler)) {
+    if (!swaps_config(reconciler)) {
         return;
     }
     config_free(reconciler->config);
     reconciler->config = TAKE_PTR(reconciler->next_config);
-    reconciler->pull.error = (struct error){0};
     const struct backoff *backoff = &reconciler->config->reconcile.backoff;
-    for (enum key_kind kind = 0; kind < KEY_KIND_COUNT; kind++) {
-        queue_set_backoff(reconciler->queues[kind], backoff);
+    reconciler->watches.queue.backoff = *backoff;
+    for (size_t i = 0; i < reconciler->table.count; i++) {
+        reconciler->queues[i].backoff = *backoff;
     }
-    queue_set_backoff(reconciler->streams.queue, backoff);
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        struct key *key = key_at(reconciler, i);
-        key->wanted =
-            reconciler_wants(reconciler) &&
-            (key->kind == KEY_ENGINE || config_wants_cluster(reconciler->config, key->cluster));
-        key->settle_ms = SETTLE_MS;
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        struct key *key = reconciler->keys[i];
+        key->settle_ms = 0;
         key->observed = false;
+        key->outdated = true;
         queue_reset(key_queue(key), &key->item);
         pass_leave(key);
-        desired_objects_done(&key->objects); // were made of the old one
-        if (!key->wanted) {
-            listener_drop(key);
-        }
+        throttle_done(&key->records);
+        key->kind->forget(reconciler->io, &key->memory);
     }
     // The others become due by the engine's observation: their way may lead through its connection.
-    key_mark(key_engine(reconciler));
-    reconciler->backend->ops->forget(reconciler->backend, NULL);
+    key_enqueue(key_leader(reconciler));
     reconciler->status_changed = true;
     log_debug("configuration swapped");
 }
 
 static void begin_due(struct reconciler *reconciler)
 {
-    // A cluster's way is the longest, and begins in a file of a node: before the engine is busy
-    // with those of all nodes.
-    static const enum key_kind order[] = {KEY_ENGINE, KEY_CLUSTER, KEY_NODE};
-    for (size_t i = 0; i < ELEMENTS(order); i++) {
-        struct queue *queue = reconciler->queues[order[i]];
+    for (size_t i = 0; i < reconciler->table.count; i++) {
         struct key *key = NULL;
         while (!reconciler_drains(reconciler) &&
-               (key = (struct key *)queue_take(queue, reconciler->now_ms)) != NULL) {
-            if (key->kind == KEY_ENGINE && reconciler->pass.due) {
+               (key = (struct key *)queue_take(&reconciler->queues[i], reconciler->now_ms)) !=
+                   NULL) {
+            if (key == key_leader(reconciler) && reconciler->pass.due) {
                 pass_begin(reconciler);
             }
-            round_begin(key);
+            attempt_begin(key);
         }
     }
 }
 
-// The engine's turn in a teardown comes when all others are done with.
-static void engine_turn(struct reconciler *reconciler)
+// The turn of the leading key in a teardown comes when all others are done with.
+static void enqueue_leader_last(struct reconciler *reconciler)
 {
-    struct key *engine = key_engine(reconciler);
-    if (engine->result == KEY_PENDING && engine->state == KEY_IDLE && round_may_act(engine)) {
-        key_mark(engine);
+    struct key *leader = key_leader(reconciler);
+    if (leader->result == KEY_PENDING && leader->state == KEY_IDLE && attempt_may_act(leader)) {
+        key_enqueue(leader);
     }
 }
 
@@ -247,19 +204,20 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
 {
     reconciler->now_ms = now_ms;
     reconciler->now_s = now_s;
+    reconciler->io->now_ms = now_ms;
     reconciler->random ^= (uint32_t)now_ms;
     struct key *key = NULL;
     do {
         while ((key = TAILQ_FIRST(&reconciler->answered)) != NULL) {
             TAILQ_REMOVE(&reconciler->answered, key, answered_link);
-            round_advance(key);
+            attempt_advance(key);
         }
-        pull_step(reconciler);
+        background_step(reconciler);
         swap_config(reconciler);
-        listeners_step(reconciler);
+        watches_step(reconciler);
         pass_poll(reconciler);
-        engine_turn(reconciler);
-        pass_lose_patience(reconciler);
+        enqueue_leader_last(reconciler);
+        pass_take_slots(reconciler);
         begin_due(reconciler);
     } while (!TAILQ_EMPTY(&reconciler->answered));
 
@@ -274,14 +232,6 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
 
 // ---- what came of it ----
 
-// A container spec that did not come up is not tried again soon.
-static bool has_given_up(const struct key *key)
-{
-    const struct reconciler *reconciler = key->reconciler;
-    return key->kind == KEY_ENGINE && key->plan.action_count == 0 &&
-           reconciler->rejected.until_ms > reconciler->now_ms;
-}
-
 static bool is_done(const struct key *key)
 {
     const struct reconciler *reconciler = key->reconciler;
@@ -294,57 +244,57 @@ static bool is_done(const struct key *key)
     case KEY_PENDING:
         return !reconciler_acts(reconciler);
     case KEY_WAITING:
-        // A cluster that waits, as for the registry's address, waits in vain for a blocked engine.
-        return !reconciler_acts(reconciler) || has_given_up(key) ||
-               (key->kind == KEY_CLUSTER && key->observed && key->plan.action_count == 0 &&
-                key_engine(reconciler)->result == KEY_BLOCKED);
+        // What waits for the registry's address, say, waits in vain for a blocked engine.
+        return !reconciler_acts(reconciler) ||
+               (key != key_leader(reconciler) && key->observed && key->plan.action_count == 0 &&
+                key_leader(reconciler)->result == KEY_BLOCKED);
     }
     return false;
 }
 
-bool reconciler_settled(const struct reconciler *reconciler)
+bool reconciler_is_settled(const struct reconciler *reconciler)
 {
-    uint64_t due_ms = 0;
-    if (!keys_idle(reconciler) || reconciler->next_config != NULL ||
-        (keys_next_due(reconciler, &due_ms) && due_ms <= reconciler->now_ms)) {
+    if (!keys_are_idle(reconciler) || reconciler->next_config != NULL) {
         return false;
     }
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        if (!is_done(key_at(reconciler, i))) {
-            return false;
-        }
+    bool settled = true;
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        const struct key *key = reconciler->keys[i];
+        settled = settled && is_done(key) && key->item.due_ms > reconciler->now_ms;
     }
-    return true;
+    return settled;
 }
 
 bool reconciler_all_observed(const struct reconciler *reconciler)
 {
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        const struct key *key = key_at(reconciler, i);
-        if (!key->observed && !conditions_have(&key->plan, REASON_CLUSTER_NOT_FOUND)) {
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        const struct key *key = reconciler->keys[i];
+        if (!key->observed && !conditions_have(key, REASON_CLUSTER_NOT_FOUND)) {
+            return false;
+        }
+    }
+    const struct status *status = &reconciler->status;
+    for (size_t i = 0; i < status->count; i++) {
+        const struct condition *condition = &status->entries[i].condition;
+        if (condition->ready == READY_UNKNOWN && condition->reason != REASON_CONVERGING) {
             return false;
         }
     }
     return true;
 }
 
-struct status *reconciler_status(struct reconciler *reconciler)
+const struct status *reconciler_status(const struct reconciler *reconciler)
 {
     return &reconciler->status;
-}
-
-const struct config *reconciler_config(const struct reconciler *reconciler)
-{
-    return reconciler->config;
 }
 
 void reconciler_each_pending(const struct reconciler *reconciler,
                              void (*fn)(void *ctx, const struct action *action), void *ctx)
 {
-    for (size_t i = 0; i < reconciler->keys.count; i++) {
-        const struct plan *plan = &key_at(reconciler, i)->plan;
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        const struct plan *plan = &reconciler->keys[i]->plan;
         for (size_t j = 0; j < plan->action_count; j++) {
-            fn(ctx, &plan->actions[j]);
+            fn(ctx, plan->actions[j]);
         }
     }
 }

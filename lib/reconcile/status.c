@@ -1,14 +1,14 @@
 #include "lib/reconcile/status.h"
 
-#include "lib/base/sorted.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
-#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // Where a kind of resource stands in the table.
-static const char *const prefixes[] = {"container/", "network/", "node/", "kube/"};
+static const char *const prefixes[] = {"container/", "network/", "node/", "kube/", "route/"};
 
 static size_t rank(const char *resource)
 {
@@ -19,107 +19,80 @@ static size_t rank(const char *resource)
     return i;
 }
 
-static int order(const char *a, const char *b)
+static int compare(const char *resource, const struct status_entry *entry)
 {
-    size_t rank_a = rank(a);
-    size_t rank_b = rank(b);
-    return rank_a != rank_b ? (rank_a < rank_b ? -1 : 1) : strcmp(a, b);
+    size_t a = rank(resource);
+    size_t b = rank(entry->condition.resource);
+    return a != b ? (a < b ? -1 : 1) : strcmp(resource, entry->condition.resource);
 }
 
-static int compare(const char *resource, const void *element)
-{
-    return order(resource, ((const struct status_entry *)element)->condition.resource);
-}
-
+// The resource's index, or the one where it belongs.
 static size_t find(const struct status *status, const char *resource, bool *ret_found)
 {
-    return sorted_search(status->entries, status->count, sizeof(*status->entries), resource,
-                         compare, ret_found);
+    size_t low = 0;
+    size_t high = status->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = compare(resource, &status->entries[middle]);
+        if (order == 0) {
+            *ret_found = true;
+            return middle;
+        }
+        if (order > 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *ret_found = false;
+    return low;
 }
 
-static int condition_copy(const struct condition *condition, struct condition *ret)
+static struct condition copy(const struct condition *condition)
 {
-    struct condition copy = {
-        .resource = str_dup(condition->resource),
-        .cluster = str_dup(condition->cluster),
-        .ready = condition->ready,
-        .reason = condition->reason,
-        .message = str_dup(condition->message == NULL ? "" : condition->message),
-    };
-    if (copy.resource == NULL || copy.message == NULL ||
-        (copy.cluster == NULL && condition->cluster != NULL)) {
-        condition_done(&copy);
-        return -ENOMEM;
-    }
-    str_make_printable(copy.message);
-    *ret = copy;
-    return 0;
+    struct condition copied = *condition;
+    copied.resource = str_dup(condition->resource);
+    copied.cluster = str_dup(condition->cluster);
+    copied.message = str_dup(condition->message);
+    return copied;
 }
 
-static int insert(struct status *status, size_t index, const struct status_entry *entry)
+static void condition_free(struct condition *condition)
 {
-    struct status_entry *entries =
-        reallocarray(status->entries, status->count + 1, sizeof(*entries));
-    if (entries == NULL) {
-        return -ENOMEM;
-    }
-    status->entries = entries;
-    memmove(entries + index + 1, entries + index, (status->count - index) * sizeof(*entries));
-    entries[index] = *entry;
-    status->count++;
-    status->ready += entry->condition.ready == READY_TRUE;
-    return 0;
+    free((char *)condition->resource);
+    free((char *)condition->cluster);
+    free((char *)condition->message);
 }
 
-int status_set(struct status *status, const struct condition *condition, int64_t now_s,
-               bool *ret_changed, struct condition *ret_before)
+bool status_set(struct status *status, const struct condition *condition, int64_t now_s,
+                struct status_before *ret_before)
 {
-    struct status_entry entry = {.since_s = now_s};
-    int r = condition_copy(condition, &entry.condition);
-    if (r < 0) {
-        return r;
-    }
-
     bool found = false;
     size_t index = find(status, condition->resource, &found);
     if (!found) {
-        r = insert(status, index, &entry);
-        if (r < 0) {
-            condition_done(&entry.condition);
-            return r;
-        }
-        *ret_before = (struct condition){0};
-        *ret_changed = true;
-        return 0;
+        (void)ARRAY_GROW(status->entries, status->count);
+        struct status_entry *entry = &status->entries[index];
+        memmove(entry + 1, entry, (status->count - 1 - index) * sizeof(*entry));
+        *entry = (struct status_entry){copy(condition), now_s};
+        status->ready += condition->ready == READY_TRUE;
+        *ret_before = (struct status_before){0};
+        return true;
     }
 
-    struct status_entry *present = &status->entries[index];
-    bool moved = present->condition.ready != entry.condition.ready ||
-                 present->condition.reason != entry.condition.reason;
-    if (!moved && str_equal(present->condition.message, entry.condition.message)) {
-        condition_done(&entry.condition);
-        *ret_changed = false;
-        return 0;
+    struct status_entry *entry = &status->entries[index];
+    struct condition *present = &entry->condition;
+    bool moved = present->ready != condition->ready || present->reason != condition->reason;
+    if (!moved && str_equal(present->message, condition->message)) {
+        return false;
     }
-    if (!moved) {
-        entry.since_s = present->since_s;
-    }
-    status->ready -= present->condition.ready == READY_TRUE;
-    status->ready += entry.condition.ready == READY_TRUE;
-    *ret_before = present->condition;
-    entry.text_length = present->text_length;
-    *present = entry;
-    *ret_changed = true;
-    return 0;
-}
-
-static void cut_text(struct status *status, const struct status_entry *entry)
-{
-    size_t at = 0;
-    for (const struct status_entry *e = status->entries; e < entry; e++) {
-        at += e->text_length;
-    }
-    buf_cut(&status->text, at, entry->text_length);
+    *ret_before = (struct status_before){true, present->ready, present->reason};
+    status->ready -= present->ready == READY_TRUE;
+    status->ready += condition->ready == READY_TRUE;
+    struct condition copied = copy(condition); // before what it may be a part of is freed
+    condition_free(present);
+    *present = copied;
+    entry->since_s = moved ? now_s : entry->since_s;
+    return true;
 }
 
 bool status_remove(struct status *status, const char *resource)
@@ -131,44 +104,39 @@ bool status_remove(struct status *status, const char *resource)
     }
     struct status_entry *entry = &status->entries[index];
     status->ready -= entry->condition.ready == READY_TRUE;
-    cut_text(status, entry);
-    condition_done(&entry->condition);
+    condition_free(&entry->condition);
     status->count--;
     memmove(entry, entry + 1, (status->count - index) * sizeof(*entry));
     return true;
 }
 
-const struct status_entry *status_get(const struct status *status, const char *resource)
+const struct condition *status_get(const struct status *status, const char *resource)
 {
     bool found = false;
     size_t index = find(status, resource, &found);
-    return found ? &status->entries[index] : NULL;
+    return found ? &status->entries[index].condition : NULL;
 }
 
 void status_line(const struct status *status, char *line, size_t size)
 {
     if (status->ready == status->count) {
         (void)snprintf(line, size, "%zu/%zu ready", status->ready, status->count);
-    } else {
-        const struct status_entry *first = status->entries;
-        while (first->condition.ready == READY_TRUE) {
-            first++;
-        }
-        (void)snprintf(line, size, "%zu/%zu ready: %s %s", status->ready, status->count,
-                       first->condition.resource, reason_name(first->condition.reason));
+        return;
     }
-    if (size > 0) {
-        str_make_printable(line);
+    const struct status_entry *first = status->entries;
+    while (first->condition.ready == READY_TRUE) {
+        first++;
     }
+    (void)snprintf(line, size, "%zu/%zu ready: %s %s", status->ready, status->count,
+                   first->condition.resource, reason_name(first->condition.reason));
+    str_make_printable(line);
 }
 
 void status_done(struct status *status)
 {
     for (size_t i = 0; i < status->count; i++) {
-        condition_done(&status->entries[i].condition);
+        condition_free(&status->entries[i].condition);
     }
     free(status->entries);
-    buf_done(&status->text);
-    buf_done(&status->spare);
     *status = (struct status){0};
 }

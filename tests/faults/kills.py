@@ -1,15 +1,16 @@
 """The program killed at a request of a full convergence and of a recreate, and started again."""
 
+import asyncio
 import collections
 import dataclasses
 import signal
 import threading
 
+from fakes.message import Hangup
 from faults import EXEC, dependent, excused
 from harness import SECONDS, wait_until
-from http_message import Hangup
 from runner import Spot, Watcher
-from scenarios import EMPTY, RECREATE, SCENARIOS
+from scenarios import ADOPTION, EMPTY, RECREATE, SCENARIOS
 
 COMMANDS = ("apply", "run")
 
@@ -27,13 +28,16 @@ class Death:
         self.process = process
         self.started.set()
 
-    def answer(self, server, request):
+    async def answer(self, server, request):
         if self.carried_out:
-            server.carry_out(request)
+            await server.carry_out(request)
+        await asyncio.to_thread(self._kill)
+        raise Hangup
+
+    def _kill(self):
         self.started.wait(SECONDS)
         self.process.signal(signal.SIGKILL)
         self.process.process.wait(SECONDS)
-        raise Hangup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +86,8 @@ class Case:
 def cases(references):
     """For a read before and after are the same, since it leaves nothing behind."""
     chosen = []
-    for scenario in (SCENARIOS.index(EMPTY), SCENARIOS.index(RECREATE)):
-        for command in COMMANDS:
+    for command, scenario in ((c, SCENARIOS.index(s)) for c in COMMANDS for s in (EMPTY, RECREATE, ADOPTION)):
+        if (command, scenario) in references:
             for spot in references[command, scenario].spots:
                 moments = (False, True) if spot.writes else (False,)
                 chosen += [Case(command, scenario, spot, moment) for moment in moments]

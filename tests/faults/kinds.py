@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from http_faults import Fault
+from fakes.http_faults import Fault
 
 HTML = b"<html><body><h1>500 Internal Server Error</h1></body></html>"
 REFUSED_SECONDS = 0.02  # so long nobody listens: less than a teardown tries
@@ -15,7 +15,7 @@ CURL_RETRIES = 5  # of a request on a connection that was used before
 @dataclasses.dataclass(frozen=True)
 class Kind:
     name: str
-    fault: str  # of http_faults
+    fault: str  # of fakes/http_faults.py
     options: dict = dataclasses.field(default_factory=dict)
     passes: bool = True  # the run that meets it converges; else it may end with 1, and the next one converges
     again: bool = False  # what it leaves behind shows after the run, so that there is always a next one

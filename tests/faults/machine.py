@@ -12,16 +12,28 @@ import subprocess
 import tempfile
 import threading
 
-from fake_engine import Engine
-from fake_kube import MANAGER, Kube, certificates
-from harness import BINARY, REGISTRY, RESOURCES, SANITIZER, Process, merged, wait_until
-from http_faults import STAT
+from fakes.http_faults import STAT
+from fakes.kube import MANAGER
+from harness import (
+    BINARY,
+    REGISTRY,
+    RESOURCES,
+    SANITIZER,
+    EngineServer,
+    KubeServer,
+    Process,
+    certificates,
+    merged,
+    wait_until,
+)
 
 OWNER = "io.hostk8s.registryd.owner"
+DIGEST = "io.hostk8s.registryd.spec"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 SECRET = "hunter2-of-the-registry"  # an environment value
 CERTS = "/etc/containerd/certs.d"
 FOREIGN_HOSTS = 'server = "https://registry.example"\n'
+NAMESPACE = "namespaces", None, "hostk8s"  # is the program's until it gives it up
 MARKER = "docker/registry/v2/repositories/demo/_layers"
 VERSION = re.compile(r"^(\w+) /v1\.\d+(?=/)")
 OPTIONS = re.compile(
@@ -66,10 +78,10 @@ class Machine:
         self.storage = self.home / "registry"
         self.config_file = self.home / "registryd.yaml"
         self.claim, (self.port, self.other_port, kube_port) = claim_ports()
-        self.kube = Kube()
+        self.kube = KubeServer()
         self.kube.address = ("127.0.0.1", kube_port)
         self.kube.up()
-        self.engine = Engine(str(self.home / "docker.sock")).up()
+        self.engine = EngineServer(str(self.home / "docker.sock")).up()
         self.servers = (self.engine, self.kube)
         (self.home / "run").mkdir(mode=0o700)
         self.status_file = self.home / "run/hostk8s-registryd/status.json"
@@ -109,7 +121,7 @@ class Machine:
         worker = engine.add_node("hostk8s-worker", "hostk8s", role="worker")
         worker.tree.write(f"{CERTS}/registry.example/hosts.toml", FOREIGN_HOSTS)
         redis = engine.add_container("redis", {"Image": "redis:7", "Labels": {}})
-        redis.networks["kind"] = {"id": engine.networks["kind"], "aliases": ["redis"], "ip": "172.18.0.99"}
+        engine.attach(redis, "kind")
         binds = {"Binds": ["/srv/other:/var/lib/registry"]}
         engine.add_container("other-registry", {"Image": "registry:2", "HostConfig": binds}, start=False)
         engine.images["redis:7"] = "answers"
@@ -122,28 +134,16 @@ class Machine:
         self.kube.add("configmaps", "hostk8s", "notes", {"data": {"a": "b"}})
         self.kube.add("secrets", "hostk8s", "token", {"data": {"a": "Yg=="}})
 
-    def _known(self):
-        """Where a process has left to the next what it knows of the nodes."""
-        return list((self.home / "run/hostk8s-registryd").glob("*.nodes"))
-
     def saved(self):
-        return [server.saved() for server in self.servers], [(file, file.read_text()) for file in self._known()]
+        return [server.saved() for server in self.servers]
 
     def restore(self, saved):
         self.settle()
-        states, known = saved
-        for server, state in zip(self.servers, states):
+        for server, state in zip(self.servers, saved):
             server.restore(state)
             server.requests.clear()
-        self.forget()
-        for file, text in known:
-            file.write_text(text)
         self.ids = {}
         shutil.rmtree(self.storage, ignore_errors=True)
-
-    def forget(self):
-        for file in self._known():
-            file.unlink()
 
     def fill_storage(self):
         (self.storage / MARKER).parent.mkdir(parents=True)
@@ -154,14 +154,14 @@ class Machine:
         for server in self.servers:
             server.choose = server.before = None
             server.clear_faults()
-        wait_until(self._is_quiet, "all connections end")
+        wait_until(self._is_quiet, "all connections end, and nothing is under way")
         wait_until(lambda: all(server.listener for server in self.servers), "both listen")
 
     def _is_quiet(self):
         for server in self.servers:
             server.end_streams()  # one may have been asked for just now
-        registries = [c.server for c in self.engine.containers if c.server is not None]
-        return not any(server.connections for server in [*self.servers, *registries])
+        registries = [server for servers in self.engine.ports.values() for server in servers]
+        return not self.kube.timers and not any(server.connections for server in [*self.servers, *registries])
 
     # ---- the program ----
 
@@ -184,6 +184,12 @@ class Machine:
             return status.get("pid") == process.pid and status["ready"] == status["total"] >= RESOURCES
 
         wait_until(ready, f"all is ready:\n{process.output}")
+
+    def wait_state(self, end, process):
+        try:
+            wait_until(lambda: self.state() == end, "the end")
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{difference(end, self.state())}\n{process.output}") from None
 
     def wait_listening(self):
         """The streams are open: the engine's, and the cluster's, which are opened together."""
@@ -242,7 +248,7 @@ class Machine:
                 if container.id not in self.ids:
                     count = sum(name.split("#")[0] == container.name for name in self.ids.values())
                     self.ids[container.id] = container.name + (f"#{count + 1}" if count else "")
-            for number, (container, command, _) in self.engine.execs.items():
+            for number, (container, command, *_) in self.engine.execs.items():
                 self.ids[number] = f"{command[0]} in {container.name}"
         return self.ids.get(identity, "nobody")
 
@@ -260,16 +266,18 @@ class Machine:
                         state[f"{container.name}:{path}"] = content and content.decode()
                 elif OWNER in container.labels:
                     state[f"container {container.name}"] = {
-                        "spec": container.spec,
+                        "spec": container.spec | {"Labels": {k: k == DIGEST or v for k, v in container.labels.items()}},
                         "state": container.state,
                         "networks": {
                             name: sorted(set(network["aliases"] or []) - {container.id[:12]})
                             for name, network in container.networks.items()
                         },
-                        "answers": container.server is not None,
+                        "answers": container.answers,
                     }
             for key, document in self.kube.objects.items():
-                if self._is_own(document):
+                if key == NAMESPACE and not self._is_own(document):
+                    state["namespace"] = "given up"
+                elif self._is_own(document) and "ownerReferences" not in document["metadata"]:
                     state["object " + "/".join(str(part) for part in key)] = self._lasting(document, address)
         text = self._without_ports(json.dumps(state))
         return json.loads(text.replace(str(self.home), "HOME"))
@@ -281,6 +289,8 @@ class Machine:
         document = json.loads(text.replace(f'"{address}"', '"ADDRESS"') if address else text)
         for varying in ("uid", "resourceVersion", "creationTimestamp", "generation"):
             document["metadata"].pop(varying, None)
+        for entry in document["metadata"].get("managedFields", []):
+            entry.pop("time")
         document.get("status", {}).pop("observedGeneration", None)
         return document
 
@@ -295,14 +305,13 @@ class Machine:
             for container in self.engine.containers:
                 # One of the registry's name is adopted.
                 if OWNER not in container.labels and container.name not in (REGISTRY, f"{REGISTRY}-previous"):
-                    kept = container.__getstate__() | {"tree": None}
-                    things[container.id] = repr(kept)
+                    things[container.id] = repr(vars(container) | {"tree": None, "clock": None})
                 for path, content in container.tree.files.items():
                     own = path.startswith(CERTS) and (content is None or b"hostk8s-registryd" in content[:80])
                     if content is not None and not own:
                         things[f"{container.name}:{path}"] = (content, container.tree.times[path])
             for key, document in self.kube.objects.items():
-                if not self._is_own(document):
+                if not self._is_own(document) and key != NAMESPACE:
                     things[key] = repr(document)
             things["networks"] = repr(self.engine.networks)
             return things

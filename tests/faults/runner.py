@@ -5,8 +5,8 @@ import dataclasses
 import hashlib
 import re
 import threading
-import time
 
+from fakes.http_faults import Fault
 from harness import wait_until
 from kinds import CURL_RETRIES
 from machine import OWNER, Machine, difference
@@ -49,6 +49,7 @@ class Watcher:
         self.fault = fault
         self.breaks = breaks
         self.slow = slow
+        self.delay = Fault("", "delay", None, seconds=SLOW_SECONDS)
         self.recreates = recreates
         self.lock = threading.Lock()
         self.seen = collections.Counter()
@@ -60,8 +61,6 @@ class Watcher:
             server.choose = self
 
     def __call__(self, server, request):
-        if server is self.slow:
-            time.sleep(SLOW_SECONDS)
         with self.lock:
             name = self.machine.name_of(server, request)
             self.asked.append((name, request))
@@ -69,12 +68,14 @@ class Watcher:
             if request.method == "DELETE" and name.startswith("engine"):
                 self._check_removal(name, request)
             if self.spot is None or name != self.spot.name:
-                return None
+                return self.delay if server is self.slow else None
             if self.seen[name] != self.spot.number and not self.once_more:
                 return None
             self.fault.hits += 1
             self.once_more = self.breaks and not request.fresh and self.fault.hits <= CURL_RETRIES
             self.hit.set()
+            if name.startswith("registry") and self.fault.options.get("code") == 401:
+                server.container.has_answered = True  # of one with users
             return self.fault
 
     def _check_removal(self, name, request):
@@ -89,7 +90,7 @@ class Watcher:
         if gone not in own:
             return
         older, newer = own[: own.index(gone)], own[own.index(gone) + 1 :]
-        if not older and not any(c.server is not None and c.server.has_answered for c in newer):
+        if not older and not any(c.answers and c.has_answered for c in newer):
             self.problems.append(f"{name} removes the old container, and no other has answered")
 
     def writes(self):
@@ -149,7 +150,7 @@ class Runner:
         """The daemon, until all is as it has to be and it listens."""
         process = self.machine.start("run")
         try:
-            wait_until(lambda: self.machine.state() == end, "the end")
+            self.machine.wait_state(end, process)
             self.machine.wait_ready(process)
             self.machine.wait_listening()
             assert process.stop() == 0, process.output

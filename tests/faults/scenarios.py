@@ -74,10 +74,7 @@ def remove_directory(machine):
 
 
 def delete_namespace(machine):
-    for plural, namespace, name in list(machine.kube.objects):
-        if namespace == "hostk8s":
-            machine.kube.remove(plural, name)
-    machine.kube.remove("namespaces", "hostk8s")
+    machine.kube.remove_namespace("hostk8s")
 
 
 def relabel(document):
@@ -106,13 +103,13 @@ NOTHING = Scenario("nothing to do")
 RECREATE = Scenario(
     "port changed", config=lambda machine: {"registry": {"listen": f"127.0.0.1:{machine.other_port}"}}
 )
+ADOPTION = Scenario("port changed of an adopted one", disown, RECREATE.config)
 
 SCENARIOS = [
     EMPTY,
     NOTHING,
-    Scenario("nothing known of the nodes", lambda machine: machine.forget()),
     RECREATE,
-    Scenario("port changed of an adopted one", disown, RECREATE.config),
+    ADOPTION,
     Scenario("image changed", offer_another_image, lambda machine: {"registry": {"image": "registry:3"}}),
     Scenario("container and image removed", remove_with_image),
     Scenario("container stopped", lambda machine: machine.engine.stop_container(registry(machine))),

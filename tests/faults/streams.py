@@ -70,7 +70,7 @@ class Case:
                 self._disturb(watcher)
             machine.wait_ready(process)
             scenario.change(machine)
-            wait_until(lambda: machine.state() == reference.end, f"{scenario.name} is repaired")
+            machine.wait_state(reference.end, process)
             problems = [] if process.stop() == 0 else [f"did not end with 0:\n{process.output}"]
             machine.check_output(process.output)
         finally:
@@ -84,9 +84,9 @@ class Case:
             answers = [request.response for name, request in watcher.asked if name == self.spot.name]
             return answers and answers[0] and answers[0].chunks
 
-        lines = wait_until(stream, f"{self.spot} is open").lines
+        open_stream = wait_until(stream, f"{self.spot} is open")
         for line in LINES[self.lines]:
-            lines.put(line)
+            open_stream.put(line)
 
 
 def cases(references):

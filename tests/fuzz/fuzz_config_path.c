@@ -1,34 +1,61 @@
-// A node's config.toml and what its containerd says of its version, with a NUL between the two.
-#include "lib/world/node_files.h"
+// A node's config.toml, and what its containerd says, with a NUL between the two.
+#include "lib/kinds/node/config_path.h"
 
+#include "lib/base/buf.h"
 #include "lib/base/str.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
-static void check_around(const char *toml, const char *version, enum config_path expected)
+#define TEXT_MAX (1024u * 1024u)
+
+// A comment before and the line ends of another system make no difference.
+static char *wrap(const char *text)
 {
-    // A comment before, an empty line behind, the line ends of another system: no difference.
-    _cleanup_free_ char *wrapped = str_printf("# [plugins] = {\n%s\n\r\n", toml);
-    MUST(wrapped != NULL);
-    MUST(world_config_path(wrapped, version) == expected);
+    struct buf buf = BUF_INIT(TEXT_MAX);
+    MUST(buf_append_str(&buf, "# [plugins] = {\r\n") == 0);
+    for (; *text != '\0'; text++) {
+        MUST(buf_append(&buf, *text == '\n' ? "\r\n" : text, *text == '\n' ? 2 : 1) == 0);
+    }
+    return buf_take(&buf);
+}
+
+static void check_file(const char *config_toml)
+{
+    _cleanup_free_ char *wrapped = wrap(config_toml);
+    bool plain = config_path_is_plain(config_toml);
+    MUST(config_path_is_plain(wrapped) == plain);
+    if (plain) {
+        // As a dump it says the same, whatever the containerd.
+        _cleanup_free_ char *dump = str_printf("%s\ncontainerd x 1.0.0\n", config_toml);
+        MUST(config_path_decode(dump) == CONFIG_PATH_ENABLED);
+    }
+    _cleanup_(strv_done) struct strv imports = {0};
+    config_path_imports(config_toml, &imports);
+    MUST(imports.count <= CONFIG_IMPORTS_MAX);
+    MUST(imports.count == 0 || !plain);
+    for (size_t i = 0; i < imports.count; i++) {
+        MUST(imports.items[i][0] == '/');
+    }
+}
+
+static void check_output(const char *output)
+{
+    _cleanup_free_ char *wrapped = wrap(output);
+    enum config_path found = config_path_decode(output);
+    MUST(config_path_decode(wrapped) == found);
+    MUST(found == CONFIG_PATH_UNKNOWN || strstr(output, "containerd ") != NULL);
+    MUST(found != CONFIG_PATH_MIRRORS || strstr(output, ".registry.mirrors.") != NULL);
+    MUST(found != CONFIG_PATH_OTHER || strstr(output, "config_path") != NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    _cleanup_free_ char *toml = text_of_input(data, size);
-    size_t length = strlen(toml);
-    _cleanup_free_ char *version =
-        length < size ? text_of_input(data + length + 1, size - length - 1) : NULL;
-
-    enum config_path found = world_config_path(toml, version);
-    check_around(toml, version, found);
-    if (!world_config_path_needs_version(toml)) {
-        MUST(found != CONFIG_PATH_UNKNOWN);
-        MUST(world_config_path(toml, NULL) == found);
-    } else {
-        // Only the default is left, which no file of ours decides.
-        MUST(world_config_path("", version) == found);
-    }
+    _cleanup_free_ char *config_toml = text_of_input(data, size);
+    size_t length = strlen(config_toml);
+    _cleanup_free_ char *output =
+        length < size ? text_of_input(data + length + 1, size - length - 1) : str_dup("");
+    check_file(config_toml);
+    check_output(output);
     return 0;
 }

@@ -86,22 +86,12 @@ static int on_chunk(void *ctx, const char *data, size_t length)
     return 0;
 }
 
-static size_t count_lines(const char *text)
-{
-    size_t lines = 0;
-    for (; *text != '\0'; text++) {
-        lines += *text == '\n';
-    }
-    return lines;
-}
-
 static void check_response(const struct http_response *response)
 {
     static const char *const names[] = {"Content-Length", "X-Kind", "Retry-After", "Api-Version"};
     MUST(response->status >= 200); // curl takes "HTTP/2 2000" for one
     MUST(response->body.length <= BODY_BYTES_MAX);
     MUST(response->headers.length <= HTTP_HEADER_BYTES_MAX);
-    MUST(count_lines(buf_str(&response->headers)) <= HTTP_HEADERS_MAX);
     for (size_t i = 0; i < ELEMENTS(names); i++) {
         char value[VALUE_BYTES_MAX];
         if (http_response_header(response, names[i], value, sizeof(value))) {
@@ -139,7 +129,6 @@ static const char *make_socket_path(void)
     static char directory[] = "/tmp/fuzz-http-XXXXXX";
     MUST(mkdtemp(directory) != NULL);
     char *path = str_printf("%s/socket", directory);
-    MUST(path != NULL);
     MUST(atexit(remove_socket) == 0);
     return path;
 }
@@ -150,7 +139,6 @@ static struct outcome exchange(const uint8_t *data, size_t size, bool streamed)
     struct http_transport *transport = NULL;
     struct http_client *client = NULL;
     struct outcome outcome = {0};
-    struct error err = {0};
     if (socket_path == NULL) {
         socket_path = make_socket_path();
     }
@@ -165,9 +153,9 @@ static struct outcome exchange(const uint8_t *data, size_t size, bool streamed)
         .done = on_done,
         .ctx = &outcome,
     };
-    MUST(curl_transport_new(&peer.loop, &transport, &err) == 0);
-    MUST(transport->client_new(transport, &endpoint, &client, &err) == 0);
-    MUST(http_send(client, &request, NULL, &err) == 0);
+    MUST(curl_transport_new(&peer.loop, &transport, NULL) == 0);
+    MUST(transport->client_new(transport, &endpoint, &client, NULL) == 0);
+    MUST(http_send(client, &request, NULL, NULL) == 0);
     while (outcome.ended == 0) {
         (void)uv_run(&peer.loop, UV_RUN_ONCE);
     }

@@ -18,9 +18,9 @@ static void replay_file(const char *path)
 {
     char *data = NULL;
     size_t size = 0;
-    int r = file_read(path, INPUT_BYTES_MAX, &data, &size);
-    if (r < 0) {
-        (void)fprintf(stderr, "%s: %s\n", path, strerror(-r));
+    struct error err;
+    if (file_read(path, INPUT_BYTES_MAX, FILE_REGULAR, &data, &size, &err) < 0) {
+        (void)fprintf(stderr, "%s %s\n", path, err.text);
         exit(EXIT_FAILURE);
     }
     (void)printf("%s\n", path);

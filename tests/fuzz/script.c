@@ -1,7 +1,7 @@
 #include "tests/fuzz/script.h"
 
 #include "lib/base/str.h"
-#include "lib/docker/docker.h"
+#include "lib/docker/docker_tar.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>

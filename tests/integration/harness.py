@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import json
 import os
 import pathlib
@@ -10,16 +11,22 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
 
-from fake_engine import Engine
-from fake_kube import Kube
-from ports import free_port
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from fakes.certificates import Certificates, certificates  # noqa: E402
+from fakes.files import timestamp  # noqa: E402
+from fakes.message import Response, reply  # noqa: E402
+from fakes.ports import free_port  # noqa: E402
+from fakes.server import EngineServer, KubeServer  # noqa: E402
+
+__all__ = ["Certificates", "Response", "certificates", "free_port", "reply", "timestamp"]  # for the tests
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
 REGISTRY = "hostk8s-registry"
 CONTAINER = f"container/{REGISTRY}"
@@ -29,10 +36,14 @@ WORKER = "node/hostk8s-worker"
 DEPLOYMENT = "kube/hostk8s/Deployment/hostk8s/registry-ui"
 INGRESS = "kube/hostk8s/Ingress/hostk8s/registry-ui"
 HOSTING = "kube/hostk8s/ConfigMap/kube-public/local-registry-hosting"
+HOSTS = "/etc/containerd/certs.d/localhost:5000/hosts.toml"
+ALIAS = "registry.example:80"  # another one than is declared
 DEPLOYMENT_LIST = r"GET /apis/apps/v1/deployments\?[^&]*$"  # and no watch
 RESOURCES = 12  # of a machine as setUp makes it
 SECONDS = 30  # bounds every wait: generous, since the machine may be busy
 STEP = 0.01  # between two looks at a file
+HELD = 60  # seconds, longer than any wait
+NOBODY = 65534
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
 
 
@@ -176,6 +187,12 @@ class Process:
         found = [entry for entry in self.status().get("resources", []) if entry["resource"] == resource]
         return found[0] if found else None
 
+    def _until(self, condition, what, seconds):
+        try:
+            return wait_until(condition, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {json.dumps(self.status(), indent=1)}\n{self.output}") from None
+
     def wait_reason(self, resource, reason, message="", seconds=SECONDS):
         """Waits until the resource has the reason; returns its condition."""
 
@@ -184,20 +201,14 @@ class Process:
             good = condition is not None and condition["reason"] == reason
             return condition if good and re.search(message, condition["message"]) else None
 
-        try:
-            return wait_until(found, f"{resource} {reason} {message!r}", seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {json.dumps(self.status(), indent=1)}\n{self.output}") from None
+        return self._until(found, f"{resource} {reason} {message!r}", seconds)
 
     def wait_converged(self, total=RESOURCES, seconds=SECONDS):
         def converged():
             status = self.status()
             return status.get("total") == total and status["ready"] == total
 
-        try:
-            wait_until(converged, f"{total}/{total} ready", seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {json.dumps(self.status(), indent=1)}\n{self.output}") from None
+        self._until(converged, f"{total}/{total} ready", seconds)
 
 
 class MachineTest(unittest.TestCase):
@@ -212,9 +223,9 @@ class MachineTest(unittest.TestCase):
         self.config_file = self.home / "registryd.yaml"
         self.status_file = self.runtime / "hostk8s-registryd/status.json"
         self.port = free_port()
-        self.kube = Kube().up()
+        self.kube = KubeServer().up()
         self.addCleanup(self.kube.close)
-        self.engine = Engine(str(self.home / "docker.sock")).up()
+        self.engine = EngineServer(str(self.home / "docker.sock")).up()
         self.addCleanup(self.engine.close)
         self.engine.add_network()
         self.node = self.engine.add_node("hostk8s-control-plane", "hostk8s", api_port=self.kube.port)
@@ -240,10 +251,28 @@ class MachineTest(unittest.TestCase):
         for request in self.engine.requests:
             self.assertNotIn(request.query.get("v"), ("1", "true"), f"{request} removes volumes")
 
+    def fresh(self):
+        """The machine as it was, for the next subtest."""
+        self.tearDown()
+        self.doCleanups()
+        self.setUp()
+
     def configure(self, **changes):
         """Writes the configuration, with the changes kept; JSON is YAML."""
         self.config = merged(self.config, changes)
         self.config_file.write_text(json.dumps(self.config, indent=2))
+
+    def change_port(self):
+        self.port = free_port()
+        self.configure(registry={"listen": f"127.0.0.1:{self.port}"})
+
+    def use_kubeconfig(self, more=""):
+        """A file of the user's in the place of the clusters' own."""
+        kubeconfig = self.home / "kubeconfig"
+        conf = certificates().kubeconfig(f"https://127.0.0.1:{self.kube.port}", name="kind-hostk8s")
+        kubeconfig.write_text(conf + more)
+        self.configure(kubernetes={"kubeconfig": str(kubeconfig)})
+        return kubeconfig
 
     def run_program(self, *arguments, status=None, seconds=60, environment=None, config=True, **options):
         """Runs the program to its end; with status given, it must end so."""
@@ -283,6 +312,12 @@ class MachineTest(unittest.TestCase):
         process.wait_converged()
         return process
 
+    def reload(self, daemon, expect="^READY=1"):
+        """Waits for the end of it, or what else is expected to be told; returns what is told."""
+        since = self.notify.mark()
+        daemon.signal(signal.SIGHUP)
+        return self.notify.wait(expect, since)
+
     def wait_passes(self, count=2):
         """Waits for full passes that begin from now on, and the end of all but the last of them."""
         self.engine.wait("GET .*/containers/json", count + 1, since=self.engine.mark(), answered=True)
@@ -296,6 +331,22 @@ class MachineTest(unittest.TestCase):
 
     def hosts(self, node, alias):
         return node.tree.text(f"/etc/containerd/certs.d/{alias}/hosts.toml")
+
+    def wait_alias(self, alias=ALIAS):
+        wait_until(lambda: self.hosts(self.worker, alias), f"the alias {alias}")
+
+    def assert_repairs(self):
+        """A file that somebody deletes comes back."""
+        self.worker.tree.remove(HOSTS)
+        wait_until(lambda: self.worker.tree.text(HOSTS), "the file is back")
+
+    @contextlib.contextmanager
+    def untouched(self):
+        """Nothing is written meanwhile."""
+        before = self.engine.mark(), self.kube.mark()
+        yield
+        writes = self.engine.writes(before[0]) + self.kube.writes(before[1])
+        self.assertEqual([str(request) for request in writes], [])
 
     def bind_of(self, container):
         return container.spec["HostConfig"]["PortBindings"]["5000/tcp"][0]["HostPort"]
@@ -313,17 +364,35 @@ class MachineTest(unittest.TestCase):
 class ConditionTest(MachineTest):
     """One resource is not ready for a reason, and all the others are."""
 
-    def others(self, *resources):
-        """What has to be converged beside the given ones."""
-        everything = [CONTAINER, NETWORK, CONTROL_PLANE, WORKER, DEPLOYMENT, HOSTING]
-        return [resource for resource in everything if resource not in resources]
-
     def assert_others(self, daemon, *resources):
-        for resource in self.others(*resources):
-            daemon.wait_reason(resource, "Converged")
+        """All but the given ones are converged."""
+        for resource in (CONTAINER, NETWORK, CONTROL_PLANE, WORKER, DEPLOYMENT, HOSTING):
+            if resource not in resources:
+                daemon.wait_reason(resource, "Converged")
 
     def wait_ready(self, daemon, resource, reason, message, ready="False"):
         condition = daemon.wait_reason(resource, reason, message)
         self.assertEqual(condition["ready"], ready)
         daemon.wait_line(f"warning: {resource}: .*{reason}: ")
         return condition
+
+
+def condition(*resources, ready="False", others=()):
+    """Makes a test of a generator: what it does causes a condition of the resources, and beside them of the
+    others; it yields reason and message; what it does then takes the cause away."""
+
+    def decorate(cause):
+        @functools.wraps(cause)
+        def test(self):
+            steps = cause(self)
+            reason, message = next(steps)
+            daemon = self.daemon()
+            for resource in resources:
+                self.wait_ready(daemon, resource, reason, message, ready)
+            self.assert_others(daemon, *resources, *others)
+            next(steps, None)
+            daemon.wait_converged()
+
+        return test
+
+    return decorate

@@ -1,28 +1,22 @@
 """The daemon as systemd and its user see it: notifications, signals, its status and its log."""
 
 import signal
-import unittest
 
-from harness import (
-    CONTAINER,
-    DEPLOYMENT,
-    DEPLOYMENT_LIST,
-    RESOURCES,
-    WORKER,
-    MachineTest,
-    wait_until,
-)
+from harness import CONTAINER, DEPLOYMENT, DEPLOYMENT_LIST, HOSTS, RESOURCES, WORKER, MachineTest, wait_until
+
+ALL_READY = rf"^STATUS={RESOURCES}/{RESOURCES} ready$"
 
 
 class Notify(MachineTest):
     def test_ready_then_status_then_stopping(self):
         daemon = self.converged_daemon()
-        self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
+        self.notify.wait(ALL_READY)
         self.assertEqual(daemon.stop(), 0)
         self.notify.wait(r"\ASTOPPING=1$")
         self.assertRegex(self.notify.messages[0], r"\AREADY=1\nSTATUS=\S")
         for message in self.notify.messages:
             self.assertEqual(message.count("STATUS="), 1, "a status of one line")
+            self.assertNotIn("WATCHDOG", message, "nobody asked for it")
 
     def test_status_names_the_first_that_is_not_ready(self):
         self.worker.state = "exited"
@@ -40,25 +34,13 @@ class Notify(MachineTest):
         self.notify.wait("^ERRNO=")
         self.assertFalse(any("READY=1" in message for message in self.notify.messages))
 
-    def test_run_is_the_default_command(self):
-        daemon = self.start(environment={"NOTIFY_SOCKET": self.notify.path})
-        self.notify.wait("^READY=1")
-        self.assertEqual(daemon.stop(), 0)
-
-    def test_ready_also_without_an_engine(self):
+    def test_run_is_the_default_command_also_without_an_engine(self):
         self.engine.down()
-        daemon = self.daemon()
+        daemon = self.start(environment={"NOTIFY_SOCKET": self.notify.path, "WATCHDOG_USEC": "200000"})
+        self.notify.wait("^READY=1")
         daemon.wait_reason(CONTAINER, "EngineUnreachable")
-        self.assertEqual(daemon.stop(), 0)
-
-    def test_watchdog(self):
-        self.daemon(environment={"WATCHDOG_USEC": "200000"})
         self.notify.wait("^WATCHDOG=1", count=5)
-
-    def test_no_watchdog_unless_asked(self):
-        self.converged_daemon()
-        self.wait_passes(1)
-        self.assertFalse(any("WATCHDOG" in message for message in self.notify.messages))
+        self.assertEqual(daemon.stop(), 0)
 
     def test_dead_notify_socket_is_no_trouble(self):
         self.notify.close()
@@ -71,21 +53,17 @@ class Signals(MachineTest):
     def test_sigusr1_is_a_full_pass(self):
         self.configure(reconcile={"poll": "1h"})
         daemon = self.converged_daemon()
-        self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
+        self.notify.wait(ALL_READY)
         before = self.engine.mark(), self.kube.mark()
+        with self.untouched():
+            daemon.signal(signal.SIGUSR1)
+            self.engine.wait("GET .*/containers/json", since=before[0])
+            for node in (self.node, self.worker):
+                self.engine.wait(f"HEAD .*/{node.id}/archive", since=before[0])
+            self.kube.wait(DEPLOYMENT_LIST, since=before[1])
+        self.worker.tree.remove(HOSTS)
         daemon.signal(signal.SIGUSR1)
-        self.engine.wait("GET .*/containers/json", since=before[0])
-        for node in (self.node, self.worker):
-            self.engine.wait(f"HEAD .*/{node.id}/archive", since=before[0])
-        self.kube.wait(DEPLOYMENT_LIST, since=before[1])
-        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
-
-    def test_sigusr1_repairs_drift_at_once(self):
-        self.configure(reconcile={"poll": "1h"})
-        daemon = self.converged_daemon()
-        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
-        daemon.signal(signal.SIGUSR1)
-        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "the file is back")
+        wait_until(lambda: self.worker.tree.text(HOSTS), "the file is back")
 
     def test_sigusr1_cuts_a_back_off_short(self):
         self.configure(reconcile={"poll": "1h", "backoff": {"initial": "1m", "max": "1h"}})
@@ -103,9 +81,9 @@ class Idle(MachineTest):
         self.wait_passes(1)
         before = self.engine.mark(), self.kube.mark(), len(daemon.lines), self.notify.mark()
         resources = daemon.status()["resources"]
-        self.wait_passes(3)
+        with self.untouched():
+            self.wait_passes(3)
         self.assertEqual(daemon.lines[before[2] :], [])
-        self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
         self.assertEqual(self.notify.messages[before[3] :], [])
         self.assertEqual(daemon.status()["resources"], resources)
         self.assertEqual(self.engine.since(before[0], "GET .*/archive"), [], "no archive is read again")
@@ -117,13 +95,13 @@ class Idle(MachineTest):
         daemon = self.converged_daemon()
         self.wait_passes(1)
         before = len(daemon.lines)
-        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
+        self.worker.tree.remove(HOSTS)
         daemon.wait_line(f"{WORKER}: Converging -> Converged", before)
         self.assertEqual(
             daemon.lines[before:],
             [
                 f"info: {WORKER}: Converged -> Converging: write is pending",
-                f"notice: {WORKER}: write: /etc/containerd/certs.d/localhost:5000/hosts.toml (none) -> present",
+                f"notice: {WORKER}: write: {HOSTS} (none) -> present",
                 f"info: {WORKER}: Converging -> Converged",
             ],
         )
@@ -136,20 +114,14 @@ class Idle(MachineTest):
         daemon = self.converged_daemon(environment={"JOURNAL_STREAM": "1:2"})
         daemon.wait_line(f"notice: {CONTAINER}: create")
 
-    def test_events_of_the_machine(self):
+    def test_what_no_event_tells(self):
         daemon = self.converged_daemon()
-        added = self.engine.add_node("hostk8s-worker2", "hostk8s", role="worker")
-        wait_until(lambda: self.hosts(added, "localhost:5000"), "a new node gets its files")
-        daemon.wait_converged(RESOURCES + 1)
-        self.engine.containers.remove(added)
-        daemon.wait_converged(RESOURCES)
+        self.registry().state = "paused"
+        self.engine.wait("POST .*/unpause", answered=True)
         self.engine.containers.remove(self.worker)
+        daemon.wait_converged(RESOURCES - 1)
         self.worker = self.engine.add_node("hostk8s-worker", "hostk8s", role="worker")
-        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "a node made again gets its files")
+        wait_until(lambda: self.worker.tree.text(HOSTS), "a node made again gets its files")
         self.engine.add_node("hostk8s-lb", "hostk8s", role="external-load-balancer")
         self.wait_passes(2)
         self.assertIsNone(daemon.condition("node/hostk8s-lb"))
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,9 +1,7 @@
 """Clusters that accept connections and never answer hold up no other cluster and no node."""
 
-import unittest
 
-from fake_kube import Kube
-from harness import MachineTest, wait_until
+from harness import KubeServer, MachineTest, wait_until
 
 SILENT = 10  # more than clusters are looked at side by side
 CLUSTERS = SILENT + 4
@@ -17,7 +15,7 @@ class SilentClusters(MachineTest):
         self.kubes = {}
         for number in range(CLUSTERS):
             name = f"c{number:02}"
-            kube = self.kubes[name] = Kube().up()
+            kube = self.kubes[name] = KubeServer().up()
             self.addCleanup(kube.close)
             node = self.engine.add_node(f"{name}-control-plane", name, api_port=kube.port)
             node.tree.write("/etc/kubernetes/admin.conf", kube.admin_conf())
@@ -68,10 +66,5 @@ class SilentClusters(MachineTest):
         other = self.kubes[self.others[-1]]
         other.remove("services", "registry-api")
         wait_until(lambda: other.get("services", "registry-api"), "repaired")
-        self.node.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
-        wait_until(lambda: self.hosts(self.node, "localhost:5000"), "repaired")
+        self.assert_repairs()
         self.assert_unanswered(before)
-
-
-if __name__ == "__main__":
-    unittest.main()

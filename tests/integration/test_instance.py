@@ -7,11 +7,8 @@ import pathlib
 import shutil
 import signal
 import stat
-import unittest
 
-from harness import CONTAINER, RESOURCES, WORKER, MachineTest, free_port, wait_until
-
-NOBODY = 65534
+from harness import ALIAS, CONTAINER, NOBODY, RESOURCES, WORKER, MachineTest, free_port, wait_until
 
 
 class Directory(MachineTest):
@@ -33,50 +30,48 @@ class Directory(MachineTest):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(list(self.directory.glob("*.json*")), [])
 
-    def test_link_is_not_followed(self):
+    def test_of_nobody_else(self):
+        """A link to a directory, a file, what others may enter, what belongs to another user."""
+        none = f"{self.directory} is no directory of this user"
         target = self.home / "elsewhere"
         target.mkdir(mode=0o700)
         self.directory.symlink_to(target)
-        self.assert_refused(f"{self.directory} is no directory of this user")
+        self.assert_refused(none)
         self.assertEqual(list(target.iterdir()), [])
-
-    def test_file_in_its_place(self):
+        self.directory.unlink()
         self.directory.write_text("")
-        self.assert_refused(f"{self.directory} is no directory of this user")
-
-    def test_open_to_others(self):
+        self.assert_refused(none)
+        self.directory.unlink()
+        self.directory.mkdir()
         for mode in (0o755, 0o770, 0o707, 0o1777):
-            with self.subTest(mode=oct(mode)):
-                self.directory.mkdir(exist_ok=True)
-                self.directory.chmod(mode)
-                self.assert_refused(f"{self.directory} is open to other users; close it with `chmod 700 ")
-
-    def test_of_another_user(self):
-        self.directory.mkdir(mode=0o700)
+            self.directory.chmod(mode)
+            self.assert_refused(f"{self.directory} is open to other users; close it with `chmod 700 ")
+        self.directory.rmdir()
         if os.geteuid() == 0:
+            self.directory.mkdir(mode=0o700)
             os.chown(self.directory, NOBODY, NOBODY)
         else:
             # What the others of this machine could have made; nobody else's is to be had here.
-            self.directory.rmdir()
             self.directory.symlink_to("/")
-        self.assert_refused(f"{self.directory} is no directory of this user")
+        self.assert_refused(none)
 
     def test_links_in_it_are_not_followed(self):
         self.directory.mkdir(mode=0o700)
         target = self.home / "target"
         target.write_text("precious")
         (self.directory / "status.lock").symlink_to(target)
-        daemon = self.converged_on_stderr()
+        daemon = self.daemon()
+        self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
         self.assertEqual(target.read_text(), "precious")
         self.assertEqual(daemon.stop(), 0)
 
-    def converged_on_stderr(self):
-        daemon = self.daemon()
-        self.notify.wait(rf"^STATUS={RESOURCES}/{RESOURCES} ready$")
-        return daemon
-
-    def assert_found_without_the_variable(self, directory):
-        """A relative one counts as none."""
+    def test_without_the_variable(self):
+        """What su, sudo and cron leave: the session's directory if there is one, else the one in /tmp. A
+        relative one counts as none."""
+        session = pathlib.Path(f"/run/user/{os.getuid()}")
+        is_own = session.is_dir() and not session.is_symlink() and session.lstat().st_uid == os.getuid()
+        fallback = pathlib.Path(f"/tmp/hostk8s-registryd-{os.getuid()}")
+        directory = session / "hostk8s-registryd" if is_own else fallback
         self.environment.pop("XDG_RUNTIME_DIR", None)
         for environment in ({}, {"XDG_RUNTIME_DIR": ""}, {"XDG_RUNTIME_DIR": "run"}):
             self.run_program("status", status=3, environment=environment, cwd=self.home)
@@ -86,13 +81,6 @@ class Directory(MachineTest):
         self.assertEqual(list(self.runtime.iterdir()), [])
         with contextlib.suppress(OSError):  # not empty when the user has a daemon there
             directory.rmdir()
-
-    def test_without_the_variable(self):
-        """What su, sudo and cron leave: the session's directory if there is one, else the one in /tmp."""
-        session = pathlib.Path(f"/run/user/{os.getuid()}")
-        fallback = pathlib.Path(f"/tmp/hostk8s-registryd-{os.getuid()}")
-        is_own = session.is_dir() and not session.is_symlink() and session.lstat().st_uid == os.getuid()
-        self.assert_found_without_the_variable(session / "hostk8s-registryd" if is_own else fallback)
 
     def test_removed_under_the_daemon_it_is_made_again(self):
         daemon = self.converged_daemon()
@@ -123,20 +111,16 @@ class Directory(MachineTest):
         daemon = self.converged_daemon()
         before = len(daemon.lines)
         shutil.rmtree(self.runtime)
-        said = "warning: no status is published: cannot make .*: No such file or directory"
-        daemon.wait_line(said, before)
-        self.worker.tree.remove("/etc/containerd/certs.d/localhost:5000/hosts.toml")
-        wait_until(lambda: self.hosts(self.worker, "localhost:5000"), "repaired")
+        daemon.wait_line("warning: no status is published: cannot make .*: No such file or directory", before)
+        self.assert_repairs()
         self.wait_passes(3)
         self.assertEqual(len([line for line in daemon.lines if "no status is published" in line]), 1)
-        self.configure(nodes={"aliases": ["registry.example:80"]})
-        since = self.notify.mark()
-        daemon.signal(signal.SIGHUP)
-        self.notify.wait("^STATUS=reload failed: cannot make ", since)
+        self.configure(nodes={"aliases": [ALIAS]})
+        self.reload(daemon, "^STATUS=reload failed: cannot make ")
         self.runtime.mkdir(mode=0o700)
         daemon.wait_line("is made again", before)
         daemon.signal(signal.SIGHUP)
-        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        self.wait_alias()
         daemon.wait_converged()
         self.assertEqual(daemon.stop(), 0)
 
@@ -151,8 +135,7 @@ class Status(MachineTest):
         self.engine.fault(r"GET .*/containers/json\?", "hang", times=None)
         daemon = self.daemon()
         self.engine.wait(r"GET .*/containers/json\?", since=self.engine.mark())
-        result = self.run_program("status", status=1)
-        self.assertNotIn("Converged", result.stdout)
+        self.assertNotIn("Converged", self.run_program("status", status=1).stdout)
         self.engine.clear_faults()
         daemon.wait_converged()
         self.run_program("status", status=0)
@@ -167,20 +150,18 @@ class Status(MachineTest):
         for text in ("", json.dumps(document), "[]", '{"pid": "x"}'):
             self.status_file.write_text(text)
             result = self.run_program("status", status=1)
-            self.assertEqual(result.stderr, f"hostk8s-registryd: process {daemon.pid} has published no status yet\n")
-            self.assertEqual(result.stdout, "")
+            said = f"hostk8s-registryd: process {daemon.pid} has published no status yet\n"
+            self.assertEqual((result.stdout, result.stderr), ("", said))
 
     def test_while_it_reloads(self):
         """What was there last."""
         daemon = self.converged_daemon()
         fault = self.engine.fault("PUT .*/archive", "delay", times=None, seconds=60)
-        self.configure(nodes={"aliases": ["registry.example:80"]})
+        self.configure(nodes={"aliases": [ALIAS]})
         daemon.signal(signal.SIGHUP)
         wait_until(lambda: fault.hits > 0, "it writes")
         self.configure(nodes={"aliases": ["registry2.example:80"]})
-        since = self.notify.mark()
-        daemon.signal(signal.SIGHUP)
-        self.notify.wait("^READY=1", since)
+        self.reload(daemon)
         result = self.run_program("status", status=1)
         self.assertRegex(result.stdout, rf"(?m)^{CONTAINER} +True ")
         self.assertRegex(result.stdout, rf"(?m)^{WORKER} +False +Converging ")
@@ -197,28 +178,15 @@ class Status(MachineTest):
         document = json.loads(self.run_program("status", "--json", status=0).stdout)
         self.assertEqual(document["config"], str(self.config_file))
 
-    def test_status_file_is_private_and_replaced_as_a_whole(self):
-        daemon = self.daemon()
-        inodes = set()
-
-        def whole():
-            text = self.status_file.read_text() if self.status_file.exists() else None
-            if text is None:
-                return False
-            inodes.add(os.stat(self.status_file).st_ino)
-            return json.loads(text)["ready"] == RESOURCES
-
-        wait_until(whole, "converged")
-        mode = os.stat(self.status_file)
-        self.assertEqual(stat.S_IMODE(mode.st_mode), 0o600)
-        self.assertEqual(stat.S_IMODE(os.stat(self.status_file.parent).st_mode), 0o700)
-        before = mode.st_ino
+    def test_status_file_is_replaced_as_a_whole(self):
+        daemon = self.converged_daemon()
+        before = self.status_file.stat().st_ino
         with open(self.status_file, encoding="utf-8") as held:
             self.worker.state = "exited"
             daemon.wait_reason(WORKER, "NodeNotRunning")
             self.assertEqual(json.load(held)["ready"], RESOURCES, "a reader keeps the whole old text")
-        self.assertNotEqual(os.stat(self.status_file).st_ino, before)
-        self.assertEqual([p.name for p in self.status_file.parent.glob("*.new")], [])
+        self.assertNotEqual(self.status_file.stat().st_ino, before)
+        self.assertEqual(list(self.status_file.parent.glob("*.new")), [])
 
 
 class Reading(MachineTest):
@@ -242,13 +210,12 @@ class Reading(MachineTest):
         self.config_file.rename(versions[0])
         self.config_file.symlink_to(versions[0])
         daemon = self.converged_daemon()
-        self.config["nodes"] = {"aliases": ["registry.example:80"]}
-        versions[1].write_text(json.dumps(self.config))
+        versions[1].write_text(json.dumps(self.config | {"nodes": {"aliases": [ALIAS]}}))
         new = self.home / "new"
         new.symlink_to(versions[1])
         new.rename(self.config_file)
         daemon.signal(signal.SIGHUP)
-        wait_until(lambda: self.hosts(self.worker, "registry.example:80"), "the new alias")
+        self.wait_alias()
         wait_until(lambda: self.run_program("status").returncode == 0, "found by the same name")
 
     def test_replaced_while_it_is_read(self):
@@ -261,11 +228,7 @@ class Reading(MachineTest):
             new.write_text(texts[number % 2] + "\n#" * 100000)
             new.rename(self.config_file)
             daemon.signal(signal.SIGHUP)
-        wait_until(lambda: self.hosts(self.worker, "registry2.example:80"), "the last one")
+        self.wait_alias("registry2.example:80")
         daemon.wait_converged()
         self.assertNotIn("reload failed", daemon.output)
         self.assertEqual(self.registry().id, registry)
-
-
-if __name__ == "__main__":
-    unittest.main()

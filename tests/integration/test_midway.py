@@ -1,23 +1,49 @@
-"""What people do in the middle of a recreate: a reload with another wish, SIGTERM and a new start, at
-each of its steps. There is a container at any time, and the last wish is what comes of it."""
+"""What people do in the middle of a recreate, at each of its steps: a reload with another wish, SIGTERM,
+SIGKILL and a new start, an `apply` beside it. There is a container at any time, no image is lost, and the
+last wish is what comes of it."""
 
 import signal
-import unittest
+import time
 
-from harness import REGISTRY, RESOURCES, wait_until
-from test_people import HELD, STEPS, PeopleTest
+from harness import HELD, REGISTRY, RESOURCES, MachineTest, timestamp, wait_until
 
 RESOURCES_WITHOUT_UI = 5
+# The steps of a recreate, in their order.
+STEPS = {
+    "rename": "POST .*/rename",
+    "create": "POST .*/containers/create",
+    "stop": "POST .*/stop",
+    "start": "POST .*/containers/.*/start$",  # and none of an exec
+    "probe": "^GET /v2/$",
+    "remove": "DELETE .*/containers/",
+}
 
 
-class MidwayTest(PeopleTest):
+class MidwayTest(MachineTest):
     def setUp(self):
         super().setUp()
-        self.counts = []
+        self.storage.mkdir()
+        (self.storage / "blob").write_text("an image")
+        self.counts = []  # of containers, at each request of a recreate
 
     def tearDown(self):
         super().tearDown()
+        self.assertEqual((self.storage / "blob").read_text(), "an image")
         self.assertGreater(min(self.counts, default=1), 0, "there was no container")
+
+    def at_each_step(self, do):
+        """do(match) with the request of each step, on a machine of its own."""
+        for step, match in STEPS.items():
+            with self.subTest(step=step):
+                do(match)
+            self.fresh()
+
+    def hold(self, match, act):
+        """The fault that holds the request which comes of act()."""
+        fault = self.engine.fault(match, "delay", seconds=HELD)
+        result = act()
+        wait_until(lambda: fault.hits == 1, "it is held")
+        return fault, result
 
     def held_daemon(self, match):
         """A daemon which recreates its container for another port, up to the step; and that."""
@@ -25,53 +51,50 @@ class MidwayTest(PeopleTest):
         self.first = self.port
         self.engine.before = lambda request: self.counts.append(len(self.engine.registries()))
         self.change_port()
-        fault = self.engine.fault(match, "delay", seconds=HELD)
-        daemon.signal(signal.SIGHUP)
-        wait_until(lambda: fault.hits == 1, "the daemon is held")
+        fault, _ = self.hold(match, lambda: daemon.signal(signal.SIGHUP))
         return daemon, fault
-
-    def reload(self, daemon):
-        since = self.notify.mark()
-        daemon.signal(signal.SIGHUP)
-        return self.notify.wait("^READY=1", since)
 
     def back(self):
         self.port = self.first
         self.configure(registry={"listen": f"127.0.0.1:{self.port}"})
 
+    def wait_port(self, daemon, total=RESOURCES):
+        """Waits until the one registry has the declared port and all is well."""
+
+        def there():
+            names = [container.name for container in self.engine.registries()]
+            return names == [REGISTRY] and self.bind_of(self.registry()) == str(self.port)
+
+        wait_until(there, f"port {self.port}")
+        daemon.wait_converged(total)
+        self.assert_registry()
+
 
 class Reload(MidwayTest):
-    def at_each_step(self, change, total=RESOURCES):
-        """change(daemon) says another wish; returns the total of resources then."""
-        for step, match in STEPS.items():
-            with self.subTest(step=step):
-                daemon, fault = self.held_daemon(match)
-                change(daemon)
-                fault.released.set()
-                self.wait_port(daemon, total)
-                self.assertEqual(daemon.stop(), 0)
-            self.fresh()
+    def reloaded_with(self, change, total=RESOURCES):
+        """change(daemon) says another wish."""
+
+        def do(match):
+            daemon, fault = self.held_daemon(match)
+            change(daemon)
+            fault.released.set()
+            self.wait_port(daemon, total)
+            self.assertEqual(daemon.stop(), 0)
+
+        self.at_each_step(do)
 
     def test_yet_another_port(self):
-        def change(daemon):
-            self.change_port()
-            self.reload(daemon)
-
-        self.at_each_step(change)
+        self.reloaded_with(lambda daemon: (self.change_port(), self.reload(daemon)))
 
     def test_back_to_the_old_port(self):
-        def change(daemon):
-            self.back()
-            self.reload(daemon)
-
-        self.at_each_step(change)
+        self.reloaded_with(lambda daemon: (self.back(), self.reload(daemon)))
 
     def test_without_the_ui(self):
         def change(daemon):
             self.configure(ui={"enabled": False})
             self.reload(daemon)
 
-        self.at_each_step(change, RESOURCES_WITHOUT_UI)
+        self.reloaded_with(change, RESOURCES_WITHOUT_UI)
 
     def test_several_in_a_row(self):
         def change(daemon):
@@ -80,7 +103,7 @@ class Reload(MidwayTest):
                 daemon.signal(signal.SIGHUP)
             self.reload(daemon)
 
-        self.at_each_step(change)
+        self.reloaded_with(change)
 
     def test_invalid(self):
         """The recreate goes on."""
@@ -91,45 +114,97 @@ class Reload(MidwayTest):
             self.assertRegex(self.reload(daemon), "(?m)^STATUS=reload failed: ")
             self.config_file.write_text(text)
 
-        self.at_each_step(change)
+        self.reloaded_with(change)
 
 
 class Stop(MidwayTest):
-    def at_each_step(self, change=lambda: None):
+    def started_again(self, change=lambda: None, by_force=False):
         """change() says another wish before the next daemon starts."""
-        for step, match in STEPS.items():
-            with self.subTest(step=step):
-                daemon, fault = self.held_daemon(match)
+
+        def do(match):
+            daemon, fault = self.held_daemon(match)
+            if by_force:
+                daemon.kill()
+                fault.released.set()  # carried out all the same
+            else:
                 daemon.signal(signal.SIGTERM)
                 self.notify.wait("^STOPPING=1")
                 mark = self.engine.mark()
                 fault.released.set()
                 self.assertEqual(daemon.wait(), 0)
                 self.assertEqual([str(r) for r in self.engine.since(mark, REGISTRY) if r.writes], [], "nothing more")
-                change()
-                self.wait_port(self.daemon())
-            self.fresh()
+            change()
+            self.wait_port(self.daemon())
+
+        self.at_each_step(do)
 
     def test_and_start(self):
-        self.at_each_step()
+        self.started_again()
 
     def test_and_start_with_the_old_port(self):
-        self.at_each_step(self.back)
+        self.started_again(self.back)
 
     def test_and_start_with_yet_another_port(self):
-        self.at_each_step(self.change_port)
+        self.started_again(self.change_port)
 
     def test_by_force(self):
-        """SIGKILL at the step, and a start with another wish."""
-        for step, match in STEPS.items():
-            with self.subTest(step=step):
-                daemon, fault = self.held_daemon(match)
-                daemon.kill()
-                fault.released.set()  # carried out all the same
-                self.change_port()
-                self.wait_port(self.daemon())
-            self.fresh()
+        self.started_again(self.change_port, by_force=True)
+
+    def test_by_force_and_back(self):
+        """A new container that was started is not given time to come up: it would have an hour."""
+
+        def change():
+            for container in self.engine.registries():
+                container.started = timestamp(time.time() + 3600)
+            self.back()
+
+        self.started_again(change, by_force=True)
 
 
-if __name__ == "__main__":
-    unittest.main()
+class Apply(MidwayTest):
+    def started_beside(self, fault):
+        mark = self.engine.mark()
+        process = self.start("apply")
+        self.engine.wait(r"GET .*/containers/json\?", since=mark, answered=True)
+        fault.released.set()
+        self.assertEqual(process.wait(), 0, process.output)
+
+    def test_beside_a_daemon(self):
+        def do(match):
+            daemon, fault = self.held_daemon(match)
+            self.started_beside(fault)
+            daemon.wait_converged()
+            self.assert_registry()
+
+        self.at_each_step(do)
+
+    def test_that_a_daemon_undoes(self):
+        """The daemon has the file as it was: what it does not know of it puts back."""
+
+        def do(match):
+            daemon = self.converged_daemon()
+            old_port = self.port
+            self.change_port()
+            fault, process = self.hold(match, lambda: self.start("apply"))
+            daemon.signal(signal.SIGUSR1)
+            fault.released.set()
+            process.wait()
+            self.wait_passes()
+            daemon.signal(signal.SIGUSR1)  # else what both have changed is left for a minute
+            daemon.wait_converged()
+            self.assert_registry(old_port)
+            daemon.signal(signal.SIGHUP)
+            self.wait_port(daemon)
+
+        self.at_each_step(do)
+
+    def test_beside_another(self):
+        def do(match):
+            self.apply()
+            self.change_port()
+            fault, first = self.hold(match, lambda: self.start("apply"))
+            self.started_beside(fault)
+            self.assertEqual(first.wait(), 0, first.output)
+            self.assert_registry()
+
+        self.at_each_step(do)

@@ -1,7 +1,6 @@
 """Nodes come first to their addresses on the network: the registry attaches after them, and gives back
 an address that one of them had."""
 
-import unittest
 
 from harness import NETWORK, REGISTRY, MachineTest, wait_until
 
@@ -13,33 +12,32 @@ class OrderTest(MachineTest):
         return self.registry().networks["kind"]["ip"]
 
     def start_worker(self):
-        with self.engine.lock:
-            self.worker.state = "running"
-        self.engine.tell_of(self.worker, "start")
+        self.engine.start_container(self.worker)
+
+    def wait_serving(self):
+        wait_until(self.engine.registries, "a registry")
+        wait_until(lambda: self.registry().state == "running", "the registry serves the host meanwhile")
 
     def wait_waiting(self, daemon):
         daemon.wait_reason(NETWORK, "NodeNotRunning", "waits for hostk8s-worker, .* `docker start hostk8s-worker`")
         wait_until(lambda: self.engine.find(REGISTRY) and "kind" not in self.registry().networks, "it is off the network")
 
-    def test_new_registry_waits_for_a_node(self):
+    def assert_waits(self):
         self.engine.stop_container(self.worker)
         daemon = self.daemon()
         self.wait_waiting(daemon)
-        wait_until(lambda: self.registry().state == "running", "the registry serves the host meanwhile")
+        self.wait_serving()
         self.start_worker()
         daemon.wait_converged()
         self.assert_registry()
 
+    def test_new_registry_waits_for_a_node(self):
+        self.assert_waits()
+
     def test_started_registry_waits_for_a_node(self):
         self.apply()
         self.engine.stop_container(self.registry())
-        self.engine.stop_container(self.worker)
-        daemon = self.daemon()
-        self.wait_waiting(daemon)
-        wait_until(lambda: self.registry().state == "running", "the registry serves the host meanwhile")
-        self.start_worker()
-        daemon.wait_converged()
-        self.assert_registry()
+        self.assert_waits()
 
     def test_address_of_a_node_is_given_back(self):
         self.apply()
@@ -79,11 +77,6 @@ class OrderTest(MachineTest):
         self.engine.remove_container(self.registry())
         daemon = self.daemon()
         daemon.wait_reason(NETWORK, "NodeNotRunning", "waits for hostk8s-control-plane")
-        wait_until(lambda: self.engine.find(REGISTRY), "a registry")
-        wait_until(lambda: self.registry().state == "running", "the registry serves the host meanwhile")
+        self.wait_serving()
         self.start_worker()
         daemon.wait_reason(NETWORK, "Converged")
-
-
-if __name__ == "__main__":
-    unittest.main()

@@ -1,19 +1,18 @@
-"""No secret reaches a log at any level, status.json, the name of a file, or what a command prints. What
-others repeat of them is in test_secrets_repeated.py. Only `check --print` shows the environments: it
-is the configuration file in another form, for the one who may read that."""
+"""No secret reaches a log at any level, status.json, the name of a file, or what a command prints. Only
+`check --print` shows the environments: it is the configuration file in another form, for the one who may
+read that. See also test_said.py."""
 
 import json
 import signal
-import unittest
 
-from fake_kube import certificates
-from harness import CONTAINER, DEPLOYMENT, DEPLOYMENT_LIST, MachineTest, merged
+from harness import CONTAINER, DEPLOYMENT, DEPLOYMENT_LIST, INGRESS, MachineTest, certificates, merged
 
 SECRET = "hunter2-of-the-registry"
 NEW_SECRET = "swordfish-of-the-registry"
 UI_SECRET = "hunter3-of-the-ui"
 NEW_UI_SECRET = "swordfish-of-the-ui"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.token-of-the-kubeconfig"
+HIDDEN = r"\*\*\*"
 
 
 class SecretsTest(MachineTest):
@@ -86,21 +85,14 @@ class Secrets(SecretsTest):
         self.watch(daemon)
 
     def test_wrong_configuration(self):
+        daemon = self.converged_daemon("-l", "debug")
         text = self.config_file.read_text()
         for wrong in (f'["{SECRET}"]', f'"{SECRET}', f"&{SECRET} a", f"*{SECRET}", f'"\\q{SECRET}"'):
             self.config_file.write_text(text.replace(f'"{SECRET}"', wrong))
             self.run_program("check", status=78)
+            self.reload(daemon, "^STATUS=reload failed: ")
         self.configure(registry={"environment": {"REGISTRY_HTTP_ADDR": SECRET}}, ui={"environment": {"URL": UI_SECRET}})
         self.run_program("check", status=78)
-
-    def test_wrong_configuration_at_a_reload(self):
-        daemon = self.converged_daemon("-l", "debug")
-        text = self.config_file.read_text()
-        for wrong in (f'["{SECRET}"]', f'"{SECRET}', f"*{SECRET}"):
-            self.config_file.write_text(text.replace(f'"{SECRET}"', wrong))
-            since = self.notify.mark()
-            daemon.signal(signal.SIGHUP)
-            self.notify.wait("^STATUS=reload failed: ", since)
         self.watch(daemon)
 
     def test_credentials_in_addresses(self):
@@ -111,11 +103,9 @@ class Secrets(SecretsTest):
             {"registry": {"image": f"user:{SECRET}@registry:2"}},
             {"nodes": {"aliases": [f"user:{SECRET}@localhost:5000"]}},
         ):
-            text = self.config_file.read_text()
             self.config_file.write_text(json.dumps(merged(self.config, change)))
             for command in ("check", "apply", "run"):
                 self.run_program(command, status=78)
-            self.config_file.write_text(text)
         self.config["docker"].pop("host")
         self.configure()
         environment = {"DOCKER_HOST": f"tcp://user:{SECRET}@127.0.0.1:2375"}
@@ -136,10 +126,7 @@ class Secrets(SecretsTest):
         self.texts.append(result.stderr)
 
     def test_kubeconfig_with_a_token(self):
-        kubeconfig = self.home / "kubeconfig"
-        conf = certificates().kubeconfig(f"https://127.0.0.1:{self.kube.port}", name="kind-hostk8s")
-        kubeconfig.write_text(conf + f"    token: {TOKEN}\n")
-        self.configure(kubernetes={"kubeconfig": str(kubeconfig)})
+        self.use_kubeconfig(f"    token: {TOKEN}\n")
         self.kube.fault(DEPLOYMENT_LIST, "status", times=1, code=401)
         daemon = self.converged_daemon("-l", "debug")
         sent = {request.headers.get("authorization") for request in self.kube.requests}
@@ -157,5 +144,69 @@ class Secrets(SecretsTest):
                 self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: ")
 
 
-if __name__ == "__main__":
-    unittest.main()
+class Repeated(SecretsTest):
+    def assert_hidden(self, daemon, resource, reason, message):
+        """The resource has that message, with the secret hidden, wherever it is shown."""
+        daemon.wait_reason(resource, reason, message)
+        self.watch(daemon)
+        self.assertRegex(self.run_program("status", status=1).stdout, message)
+        self.assertRegex(self.run_program("status", "--json", status=1).stdout, message)
+
+    def test_by_an_apply(self):
+        body = {"message": f'invalid environment variable: "REGISTRY_HTTP_SECRET={SECRET}"'}
+        self.engine.fault("POST .*/containers/create", "status", times=None, code=400, body=body)
+        result = self.run_program("-l", "debug", "apply", status=1)
+        self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: failed to create: .*{HIDDEN}")
+        self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: Error: .*{HIDDEN}")
+
+    def test_where_a_long_message_is_cut(self):
+        """No part of a secret is left before the end, wherever it lies there."""
+        self.apply()
+        listing, ingress_class = "GET .*/containers/json", "GET .*/ingressclasses/nginx"
+        cases = [
+            (self.engine, listing, CONTAINER, lambda said: {"message": said}, 512 - len("engine: list containers: ")),
+            (self.engine, listing, CONTAINER, str, 128),
+            (self.kube, ingress_class, INGRESS, lambda said: {"message": said}, 320),
+            (self.kube, ingress_class, INGRESS, str, 128),
+        ]
+        for server, match, resource, body, cut in cases:
+            for before in range(0, 60, 4):
+                said = "x" * (cut - before) + SECRET + UI_SECRET + SECRET
+                server.fault(match, "status", times=None, code=500, body=body(said))
+                result = self.run_program("-l", "debug", "plan")
+                self.assertIn(result.returncode, (1, 2))
+                self.assertRegex(result.stdout, rf"(?m)^{resource}: Error: .*xxx")
+                server.clear_faults()
+        self.assertIn("***", "".join(self.texts))
+
+    def test_by_a_container_that_does_not_start(self):
+        """Also what was secret before a change: the old container may be the one that it is about."""
+        daemon = self.converged_daemon("-l", "debug")
+        self.engine.images["bad:1"] = "unstartable"
+        self.engine.start_error = f"runc: REGISTRY_HTTP_SECRET={NEW_SECRET}, was {SECRET}: permission denied"
+        self.declare(NEW_SECRET, NEW_UI_SECRET)
+        self.configure(registry={"image": "bad:1"})
+        daemon.signal(signal.SIGHUP)
+        message = rf"runc: REGISTRY_HTTP_SECRET={HIDDEN}, was {HIDDEN}: permission denied"
+        self.assert_hidden(daemon, CONTAINER, "Error", message)
+
+    def test_by_what_stands_before_the_api_server(self):
+        """It repeats the request's headers."""
+        self.use_kubeconfig(f"    token: {TOKEN}\n")
+        for body in (f"<h1>Authorization: Bearer {TOKEN}</h1>", {"message": f"invalid bearer token: {TOKEN}"}):
+            with self.subTest(body=body):
+                self.kube.fault("", "status", times=None, code=403, body=body)
+                daemon = self.daemon("-l", "debug")
+                self.assert_hidden(daemon, DEPLOYMENT, "Forbidden", f"earer.* {HIDDEN}")
+                self.assertEqual(daemon.stop(), 0)
+                self.kube.clear_faults()
+
+    def test_by_a_watch(self):
+        daemon = self.converged_daemon("-l", "debug")
+        self.kube.wait(r"GET /apis/apps/v1/deployments\?.*watch=1", answered=True)
+        status = '{"kind": "Status", "code": 500, "message": "cannot watch: %s"}' % UI_SECRET
+        with self.kube.lock:
+            for stream in self.kube.streams:
+                stream.put(b'{"type": "ERROR", "object": %s}\n' % status.encode())
+        daemon.wait_line(rf"no longer watched: kube: GET .*: cannot watch: {HIDDEN}")
+        self.watch(daemon)

@@ -1,5 +1,7 @@
 #include "tests/support/config_test.h"
 
+#include "lib/base/file.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,14 +19,14 @@ const char *map_get(void *ctx, const char *name)
 struct strmap with_home(void)
 {
     struct strmap variables = {0};
-    assert_int_equal(strmap_set(&variables, "HOME", "/home/u"), 0);
+    strmap_set(&variables, "HOME", "/home/u");
     return variables;
 }
 
-void describe_problems(const struct config_problems *problems, const char *file, struct buf *out)
+void describe_problems(const struct problems *problems, const char *file, struct buf *out)
 {
     for (size_t i = 0; i < problems->count; i++) {
-        const struct config_problem *problem = &problems->items[i];
+        const struct problem *problem = &problems->items[i];
         assert_int_equal(buf_printf(out, "%s:%u:%u: %s: %s\n", file, problem->line, problem->column,
                                     problem->path, problem->text),
                          0);
@@ -34,8 +36,8 @@ void describe_problems(const struct config_problems *problems, const char *file,
 struct config *parse_with(const char *text, struct strmap *variables)
 {
     struct config *config = NULL;
-    _cleanup_problems_ struct config_problems problems = {0};
-    int r = config_parse(text, strlen(text), "/etc/app/x.yaml", ENVIRONMENT(variables), &config,
+    _cleanup_problems_ struct problems problems = {0};
+    int r = config_parse(text, strlen(text), "/srv/app/x.yaml", ENVIRONMENT(variables), &config,
                          &problems);
     if (r != 0) {
         _cleanup_buf_ struct buf out = BUF_INIT(TEXT_MAX);
@@ -54,9 +56,9 @@ struct config *parse(const char *text)
 char *problems_with(const char *text, struct strmap *variables)
 {
     _cleanup_config_ struct config *config = NULL;
-    _cleanup_problems_ struct config_problems problems = {0};
+    _cleanup_problems_ struct problems problems = {0};
     _cleanup_buf_ struct buf out = BUF_INIT(TEXT_MAX);
-    assert_int_equal(config_parse(text, strlen(text), "/etc/app/x.yaml", ENVIRONMENT(variables),
+    assert_int_equal(config_parse(text, strlen(text), "/srv/app/x.yaml", ENVIRONMENT(variables),
                                   &config, &problems),
                      -EINVAL);
     assert_null(config);
@@ -73,40 +75,32 @@ void assert_aliases(const struct config *config, const char *expected)
     assert_string_equal(buf_str(&out), expected);
 }
 
+char *print(const struct config *config)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+    assert_non_null(out);
+    assert_int_equal(config_print(config, out), 0);
+    assert_int_equal(fclose(out), 0);
+    return text;
+}
+
+void assert_reads_back(const struct config *config)
+{
+    _cleanup_free_ char *printed = print(config);
+    _cleanup_config_ struct config *again = parse(printed);
+    _cleanup_free_ char *printed_again = print(again);
+    assert_string_equal(printed, printed_again);
+}
+
 void assert_defaults(const struct config *config)
 {
-    assert_string_equal(config->registry.name, "hostk8s-registry");
-    assert_string_equal(config->registry.image, "registry:2");
-    assert_string_equal(config->registry.listen_address, "127.0.0.1");
-    assert_int_equal(config->registry.listen_port, 5002);
-    assert_false(config->registry.allow_remote);
-    assert_string_equal(config->registry.storage, "/home/u/.local/share/hostk8s/registry");
-    assert_int_equal(config->registry.restart, RESTART_ALWAYS);
-    assert_true(config->registry.delete_enabled);
-    assert_int_equal(config->registry.environment.count, 0);
-    assert_string_equal(config->network, "kind");
-    assert_int_equal(config->clusters.count, 1);
-    assert_string_equal(config->clusters.items[0], "hostk8s");
-    assert_aliases(config, "localhost:5000 localhost:5002 127.0.0.1:5002 hostk8s-registry:5000 ");
-    assert_true(config->nodes.skip_verify);
-    assert_true(config->ui.enabled);
-    assert_string_equal(config->ui.name_space, "hostk8s");
-    assert_string_equal(config->ui.image, "joxit/docker-registry-ui:static");
-    assert_int_equal(config->ui.replicas, 1);
-    assert_string_equal(config->ui.title, "HostK8s Registry");
-    assert_string_equal(config->ui.url, "http://localhost:8080");
-    assert_string_equal(config->ui.path, "/registry/");
-    assert_string_equal(config->ui.ingress_class, "nginx");
-    assert_int_equal(config->ui.environment.count, 0);
-    assert_string_equal(config->docker.host, "unix:///var/run/docker.sock");
-    assert_false(config->docker.tls);
-    assert_null(config->docker.ca);
-    assert_null(config->docker.cert);
-    assert_null(config->docker.key);
-    assert_null(config->kubeconfig);
-    assert_int_equal(config->reconcile.poll_ms, 10000);
-    assert_int_equal(config->reconcile.timeout_ms, 10000);
-    assert_int_equal(config->reconcile.backoff.initial_ms, 500);
-    assert_int_equal(config->reconcile.backoff.max_ms, 60000);
-    assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+    _cleanup_free_ char *printed = print(config);
+    _cleanup_free_ char *expected = NULL;
+    size_t length = 0;
+    assert_int_equal(file_read(TEST_DATA "/unit/config/defaults.yaml", TEXT_MAX, FILE_REGULAR,
+                               &expected, &length, NULL),
+                     0);
+    assert_string_equal(printed, expected);
 }

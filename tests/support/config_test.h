@@ -8,7 +8,7 @@
 #define TEXT_MAX (1024 * 1024)
 
 #define _cleanup_map_ _cleanup_(strmap_done)
-#define _cleanup_problems_ _cleanup_(config_problems_done)
+#define _cleanup_problems_ _cleanup_(problems_done)
 #define _cleanup_config_ _cleanup_(config_freep)
 
 // strmap_get with the map as ctx.
@@ -19,7 +19,7 @@ const char *map_get(void *ctx, const char *name);
 struct strmap with_home(void);
 
 // Appends the problems as a user sees them.
-void describe_problems(const struct config_problems *problems, const char *file, struct buf *out);
+void describe_problems(const struct problems *problems, const char *file, struct buf *out);
 
 // The text has to be valid; the caller frees what is returned.
 struct config *parse_with(const char *text, struct strmap *variables);
@@ -27,6 +27,12 @@ struct config *parse(const char *text);
 
 // The text has to be invalid: its problems, as a user sees them; the caller frees them.
 char *problems_with(const char *text, struct strmap *variables);
+
+// The effective configuration as text; the caller frees it.
+char *print(const struct config *config);
+
+// What is printed of it means the same.
+void assert_reads_back(const struct config *config);
 
 void assert_aliases(const struct config *config, const char *expected);
 void assert_defaults(const struct config *config);

@@ -1,80 +1,45 @@
 #include "tests/support/docker_test.h"
 
+#include "lib/base/file.h"
 #include "lib/base/str.h"
 
-#include <stdio.h>
-
 #define FIXTURE_BYTES_MAX (1024u * 1024u)
-#define TIMEOUT_MS 10000
 
-int docker_test_setup(void **state)
+struct docker_test docker_test;
+
+int docker_test_setup(_unused_ void **state)
 {
-    struct docker_test *test = calloc(1, sizeof(*test));
-    assert_non_null(test);
-    test->fake = fake_transport_new();
     const struct docker_options options = {.host = "unix:///var/run/docker.sock",
-                                           .timeout_ms = TIMEOUT_MS};
-    struct error err;
-    assert_int_equal(docker_new(fake_transport_http(test->fake), &options, &test->docker, &err), 0);
-
+                                           .timeout_ms = DOCKER_TEST_TIMEOUT_MS};
     _cleanup_free_ char *headers = fixture_read("ping.headers", NULL);
     const struct fake_answer ping = {.status = 200, .headers = headers, .body = "OK"};
     struct outcome outcome = {0};
-    fake_transport_answer(test->fake, &ping);
-    assert_int_equal(docker_negotiate(test->docker, outcome_done, &outcome, &err), 0);
-    assert_int_equal(fake_transport_run(test->fake), 1);
-    assert_false(outcome.failed);
-    test->first = fake_transport_count(test->fake);
-    *state = test;
+    docker_test = (struct docker_test){.fake = fake_transport_new()};
+    assert_int_equal(
+        docker_new(fake_transport_http(docker_test.fake), &options, &docker_test.docker, NULL), 0);
+    fake_transport_answer(docker_test.fake, &ping);
+    assert_int_equal(docker_negotiate(docker_test.docker, outcome_done, &outcome, NULL), 0);
+    assert_int_equal(fake_transport_run(docker_test.fake), 1);
+    outcome_is(&outcome, "");
+    docker_test.first = fake_transport_count(docker_test.fake);
     return 0;
 }
 
-int docker_test_teardown(void **state)
+int docker_test_teardown(_unused_ void **state)
 {
-    struct docker_test *test = *state;
-    docker_free(test->docker);
-    fake_transport_free(test->fake);
-    free(test);
+    docker_free(docker_test.docker);
+    fake_transport_free(docker_test.fake);
     return 0;
-}
-
-void outcome_done(void *ctx, json_t *answer, const struct error *err)
-{
-    struct outcome *outcome = ctx;
-    outcome_clear(outcome);
-    outcome->calls++;
-    outcome->failed = err != NULL;
-    if (err != NULL) {
-        assert_null(answer);
-        assert_int_not_equal(err->kind, ERROR_NONE);
-        assert_true(err->code > 0);
-        outcome->err = *err;
-    } else if (answer != NULL) {
-        outcome->answer = json_dumps(answer, JSON_COMPACT);
-        assert_non_null(outcome->answer);
-    }
-}
-
-void outcome_clear(struct outcome *outcome)
-{
-    free(outcome->answer);
-    *outcome = (struct outcome){.calls = outcome->calls};
 }
 
 char *fixture_read(const char *name, size_t *ret_length)
 {
-    _cleanup_free_ char *path = str_printf("%s/unit/docker/fixtures/%s", TEST_DATA, name);
-    assert_non_null(path);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    char *data = malloc(FIXTURE_BYTES_MAX);
-    assert_non_null(data);
-    size_t length = fread(data, 1, FIXTURE_BYTES_MAX - 1, file);
-    assert_int_equal(ferror(file), 0);
-    (void)fclose(file);
-    data[length] = '\0';
+    _cleanup_free_ char *path = str_printf(TEST_DATA "/unit/docker/fixtures/%s", name);
+    char *text = NULL;
+    size_t length = 0;
+    assert_int_equal(file_read(path, FIXTURE_BYTES_MAX, FILE_REGULAR, &text, &length, NULL), 0);
     if (ret_length != NULL) {
         *ret_length = length;
     }
-    return data;
+    return text;
 }

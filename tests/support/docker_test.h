@@ -1,10 +1,10 @@
-// What the tests of lib/docker share: a client on a scripted transport, and what a call told.
+// What the tests of lib/docker share: a client on a scripted transport.
 #pragma once
 
 #include "lib/docker/docker.h"
 #include "tests/support/fake_transport.h"
+#include "tests/support/outcome.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <setjmp.h>
@@ -12,26 +12,20 @@
 
 #include <cmocka.h>
 
+#define DOCKER_TEST_TIMEOUT_MS 10000
+
 struct docker_test {
     struct fake_transport *fake;
     struct docker *docker;
     size_t first; // the first request after the negotiation
 };
-
-struct outcome {
-    size_t calls;
-    bool failed;
-    struct error err;
-    char *answer; // compact JSON, NULL for none
-};
+extern struct docker_test docker_test;
 
 // Setup and teardown of a test whose client has agreed on API 1.41, as Engine 20.10 does.
 int docker_test_setup(void **state);
 int docker_test_teardown(void **state);
+#define WITH_DOCKER(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, docker_test_setup, docker_test_teardown)
 
-// A docker_done_fn with a struct outcome. It checks that an answer and an error exclude each other.
-void outcome_done(void *ctx, json_t *answer, const struct error *err);
-void outcome_clear(struct outcome *outcome);
-
-// The contents of tests/unit/docker/fixtures/NAME; the caller frees them.
+// The contents of tests/unit/docker/fixtures/NAME; the caller frees them. ret_length may be NULL.
 char *fixture_read(const char *name, size_t *ret_length);

@@ -19,7 +19,6 @@
 
 struct fake_transport;
 
-// Fails the running test when out of memory.
 struct fake_transport *fake_transport_new(void);
 
 // All clients must have been freed.
@@ -61,10 +60,10 @@ void fake_transport_refuse(struct fake_transport *fake, size_t count, int code);
 
 struct fake_request {
     enum http_method method;
-    char *path;
-    char *headers;      // "Name: value\n" lines as given, "" for none
-    char *content_type; // NULL for none
-    char *body;         // NUL-terminated, "" for none
+    const char *path;
+    const char *accept;       // NULL for none
+    const char *content_type; // likewise
+    const char *body;         // NUL-terminated, "" for none
     size_t body_length;
     uint64_t timeout_ms;
     size_t max_body;
@@ -82,13 +81,13 @@ const struct fake_request *fake_transport_last(const struct fake_transport *fake
 
 // The endpoints of the clients made, in order. The strings are copies, NULL where they were.
 struct fake_endpoint {
-    char *unix_socket;
-    char *base;
-    char *ca_pem;
-    char *cert_pem;
-    char *key_pem;
-    char *bearer_token;
-    char *tls_server_name;
+    const char *unix_socket;
+    const char *base;
+    const char *ca_pem;
+    const char *cert_pem;
+    const char *key_pem;
+    const char *bearer_token;
+    const char *tls_server_name;
     bool freed; // its client was freed
 };
 size_t fake_transport_endpoint_count(const struct fake_transport *fake);

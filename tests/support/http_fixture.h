@@ -9,18 +9,18 @@ struct http_fixture {
     struct http_transport *transport;
     struct http_server *server;
     struct http_client *client;
-    char *directory; // for sockets and files; must be empty again at the end
+    char *directory; // for sockets; must be empty again at the end
     char *path;      // of the server's socket
 };
+extern struct http_fixture fixture;
 
-// What became of a request; filled by http_fixture_send's callbacks.
-struct http_outcome {
-    struct http_fixture *fixture;
+// What became of a request; filled by the callbacks of fixture_send.
+struct outcome {
     struct http_call *call;
     struct http_client *free_in_done;
     struct http_call *cancel_in_done; // of the fixture's client
     const char *send_in_done;         // a path, into `next`
-    struct http_outcome *next;
+    struct outcome *next;
     bool cancel_in_chunk;
     int chunk_result; // what on_chunk returns
     unsigned chunks;
@@ -28,7 +28,7 @@ struct http_outcome {
     char chunk_text[64]; // their beginning
     unsigned done;
     int status;
-    char body[64];
+    char body[64]; // its beginning
     size_t body_length;
     char kind[16]; // the answer's X-Kind
     struct error err;
@@ -42,23 +42,24 @@ extern const struct http_server_route http_fixture_routes[];
 int http_fixture_unix(void **state);
 int http_fixture_tcp(void **state);
 int http_fixture_teardown(void **state);
+#define UNIX(test) cmocka_unit_test_setup_teardown(test, http_fixture_unix, http_fixture_teardown)
+#define TCP(test) cmocka_unit_test_setup_teardown(test, http_fixture_tcp, http_fixture_teardown)
 
-struct http_client *http_fixture_client(struct http_fixture *f,
-                                        const struct http_endpoint *endpoint);
+struct http_client *fixture_client(struct http_endpoint endpoint);
 
-// Sends a request that fills outcome; asserts that nothing was called meanwhile.
-void http_fixture_send(struct http_fixture *f, struct http_client *client,
-                       struct http_request request, struct http_outcome *outcome);
+// Sends a request of the fixture's client, or of another one, that fills outcome; asserts that
+// nothing was called meanwhile.
+void fixture_send(struct http_client *client, struct http_request request, struct outcome *outcome);
+void fixture_begin(const char *path, struct outcome *outcome);
 // The same, with the body streamed.
-void http_fixture_stream(struct http_fixture *f, const char *path, struct http_outcome *outcome);
+void fixture_stream(const char *path, struct outcome *outcome);
 
 // Runs the loop until nothing is left to do.
-void http_fixture_run(struct http_fixture *f);
+void fixture_run(void);
 
-// Both send and run. The second: a GET by the fixture's client with a generous timeout.
-struct http_outcome http_fixture_get_from(struct http_fixture *f, struct http_client *client,
-                                          struct http_request request);
-struct http_outcome http_fixture_get(struct http_fixture *f, const char *path);
+// Sends and runs. The second: a GET by the fixture's client with a generous timeout.
+struct outcome fixture_ask(struct http_client *client, struct http_request request);
+struct outcome fixture_get(const char *path);
 
-// Asserts that there was no answer, for this reason, of a kind that may pass.
-void http_outcome_failed(const struct http_outcome *outcome, int code, const char *text);
+// Asserts that it ended once, without an answer, for this reason, of a kind that may pass.
+void outcome_failed(const struct outcome *outcome, int code, const char *text);

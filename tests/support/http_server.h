@@ -28,7 +28,7 @@ struct http_server;
 struct http_server *http_server_start(const char *unix_socket,
                                       const struct http_server_route *routes);
 
-// Closes all connections, waits for the threads, removes the socket. NULL is fine.
+// Closes all connections, waits for the threads, removes the socket.
 void http_server_stop(struct http_server *server);
 
 // "http://localhost" or "http://127.0.0.1:PORT", borrowed until stop.

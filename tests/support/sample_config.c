@@ -18,14 +18,14 @@ struct config *sample_config(void)
 {
     static const struct config_environment environment = {get, NULL};
     struct config *config = NULL;
-    struct config_problems problems = {0};
+    struct problems problems = {0};
     assert_int_equal(
         config_parse("{}", 2, "/home/user/registryd.yaml", &environment, &config, &problems), 0);
-    config_problems_done(&problems);
+    problems_done(&problems);
     return config;
 }
 
 void sample_set(char **target, const char *value)
 {
-    assert_int_equal(str_replace(target, value), 0);
+    str_replace(target, value);
 }

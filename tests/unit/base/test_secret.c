@@ -2,6 +2,7 @@
 #include "lib/base/secret.h"
 #include "lib/base/str.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,40 +31,44 @@ static const struct {
     {"line one\nline two", "line two, line one", "***, ***"},
 };
 
+static void assert_hidden(const struct secrets *secrets, const char *text, const char *expected)
+{
+    _cleanup_free_ char *hidden = secrets_hide(secrets, text);
+    assert_string_equal(hidden, expected);
+}
+
 static void test_values(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
-        struct secrets *secrets = NULL;
-        assert_int_equal(secrets_new(&secrets), 0);
-        assert_int_equal(secrets_add(secrets, cases[i].value), 0);
-        _cleanup_free_ char *hidden = secret_hide(cases[i].text);
-        assert_string_equal(hidden, cases[i].hidden);
-        secrets_free(secrets);
-        _cleanup_free_ char *shown = secret_hide(cases[i].text);
-        assert_string_equal(shown, cases[i].text);
+        _cleanup_(secrets_freep) struct secrets *secrets = secrets_new();
+        _cleanup_(secrets_freep) struct secrets *none = secrets_new();
+        secrets_add(secrets, cases[i].value);
+        assert_hidden(secrets, cases[i].text, cases[i].hidden);
+        assert_hidden(none, cases[i].text, cases[i].text);
+        assert_null(secrets_hide(secrets, NULL));
     }
-    assert_null(secret_hide(NULL));
     secrets_free(NULL);
 }
 
-// The longest of several that begin alike, whoever has it.
-static void test_owners(void **state)
+// The longest of several that begin alike. A value that comes again, as it does with each
+// observation, takes no more place.
+static void test_set(void **state)
 {
     (void)state;
-    struct secrets *first = NULL;
-    struct secrets *second = NULL;
-    assert_int_equal(secrets_new(&first), 0);
-    assert_int_equal(secrets_new(&second), 0);
-    assert_int_equal(secrets_add(first, "secret"), 0);
-    assert_int_equal(secrets_add(first, "password"), 0);
-    assert_int_equal(secrets_add(second, "secret-of-the-second"), 0);
-    _cleanup_free_ char *both = secret_hide("secret-of-the-second, secret, password");
-    assert_string_equal(both, "***, ***, ***");
-    secrets_free(second);
-    _cleanup_free_ char *one = secret_hide("secret-of-the-second, secret, password");
-    assert_string_equal(one, "***-of-the-second, ***, ***");
-    secrets_free(first);
+    _cleanup_(secrets_freep) struct secrets *secrets = secrets_new();
+    for (int i = 0; i < 1000; i++) {
+        secrets_add(secrets, "secret");
+        secrets_add(secrets, "password\nsecret-of-the-second");
+        secrets_add(secrets, "");
+        secrets_add(secrets, NULL);
+    }
+    assert_hidden(secrets, "secret-of-the-second, secret, password", "***, ***, ***");
+    struct mallinfo2 before = mallinfo2();
+    for (int i = 0; i < 1000; i++) {
+        secrets_add(secrets, "secret-of-the-second");
+    }
+    assert_int_equal(mallinfo2().uordblks, before.uordblks);
 }
 
 static void test_long_text(void **state)
@@ -71,19 +76,17 @@ static void test_long_text(void **state)
     (void)state;
     static char text[1u << 20];
     memset(text, 'x', sizeof(text) - 1);
-    struct secrets *secrets = NULL;
-    assert_int_equal(secrets_new(&secrets), 0);
-    assert_int_equal(secrets_add(secrets, "xxxxxxxy"), 0);
-    _cleanup_free_ char *hidden = secret_hide(text);
+    _cleanup_(secrets_freep) struct secrets *secrets = secrets_new();
+    secrets_add(secrets, "xxxxxxxy");
+    _cleanup_free_ char *hidden = secrets_hide(secrets, text);
     assert_true(strlen(hidden) > 1000 && strlen(hidden) < 10000);
-    secrets_free(secrets);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
-        cmocka_unit_test(test_owners),
+        cmocka_unit_test(test_set),
         cmocka_unit_test(test_long_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,16 +45,16 @@ static void values_are_read_and_completed(void **state)
     assert_string_equal(config->registry.name, "My.Reg-1");
     assert_string_equal(config->registry.listen_address, "::1");
     assert_int_equal(config->registry.listen_port, 80);
-    assert_string_equal(config->registry.storage, "/etc/app/data");
+    assert_string_equal(config->registry.storage, "/srv/app/data");
     assert_int_equal(config->registry.restart, RESTART_NO);
     assert_false(config->registry.delete_enabled);
     assert_string_equal(strmap_get(&config->registry.environment, "N"), "1");
-    assert_aliases(config, "z.example:1 [fd00::1]:5000 localhost:80 127.0.0.1:80 My.Reg-1:5000 ");
+    assert_aliases(config, "z.example:1 [fd00::1]:5000 localhost:80 127.0.0.1:80 my.reg-1:5000 ");
     assert_string_equal(config->ui.url, "https://h.example:8443");
     assert_string_equal(config->ui.path, "/a/b/");
     assert_string_equal(config->docker.host, "tcp://[::1]:2376");
     assert_true(config->docker.tls);
-    assert_string_equal(config->docker.ca, "/etc/app/ca.pem");
+    assert_string_equal(config->docker.ca, "/srv/app/ca.pem");
     assert_string_equal(config->docker.cert, "/home/u/c");
     assert_string_equal(config->docker.key, "/k");
     assert_string_equal(config->kubeconfig, "/home/u/.kube/config");
@@ -75,7 +75,7 @@ static void remote_needs_permission_alone(void **state)
 static void docker_host_one(const char *variable, const char *text, const char *expected)
 {
     _cleanup_map_ struct strmap variables = with_home();
-    assert_int_equal(strmap_set(&variables, "DOCKER_HOST", variable), 0);
+    strmap_set(&variables, "DOCKER_HOST", variable);
     if (str_starts_with(expected, "x.yaml")) {
         _cleanup_free_ char *problems = problems_with(text, &variables);
         assert_string_equal(problems, expected);
@@ -97,8 +97,129 @@ static void docker_host_stands_between_default_and_key(void **state)
                     "x.yaml:1:1: docker.host: the environment variable DOCKER_HOST must be "
                     "unix://PATH or tcp://HOST:PORT, other schemes are not supported\n");
     docker_host_one("tcp://h", "docker:\n  tls: {ca: x}\n",
-                    "x.yaml:2:3: docker.host: the environment variable DOCKER_HOST must be "
-                    "tcp://HOST:PORT, the port is missing\n");
+                    "x.yaml:2:3: docker.host: the environment variable DOCKER_HOST must have "
+                    "a port, as in HOST:PORT\n");
+}
+
+// Valid, but no YAML could hold it, so that `check --print` would print what `check` refuses.
+static void docker_host_is_utf8(void **state)
+{
+    (void)state;
+    docker_host_one("unix:///a\xff"
+                    "b",
+                    "",
+                    "x.yaml:1:1: docker.host: the environment variable DOCKER_HOST is not valid "
+                    "UTF-8\n");
+    docker_host_one("unix:///caf\xc3\xa9", "", "unix:///caf\xc3\xa9");
+}
+
+// Whatever image names begin with has one spelling, and one directory on the nodes.
+static void aliases_have_one_spelling(void **state)
+{
+    (void)state;
+    _cleanup_config_ struct config *config =
+        parse("nodes: {aliases: ['localhost:05000', 'LOCALHOST:5002', '[0:0:0:0:0:0:0:1]:5000', "
+              "'[::1]:5000', 'Registry.Local:80', '[FD00::A]:1']}\n"
+              "registry: {name: My.Registry}");
+    assert_aliases(config, "localhost:5000 localhost:5002 [::1]:5000 registry.local:80 [fd00::a]:1 "
+                           "127.0.0.1:5002 my.registry:5000 ");
+}
+
+static void urls_have_one_spelling(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *url;
+    } cases[] = {
+        {"http://LocalHost:08080/", "http://localhost:8080"},
+        {"https://[0:0::1]:1", "https://[::1]:1"},
+        {"http://example", "http://example"},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_free_ char *text = str_printf("ui: {url: '%s'}", cases[i].text);
+        _cleanup_config_ struct config *config = parse(text);
+        assert_string_equal(config->ui.url, cases[i].url);
+    }
+}
+
+static void storage_one(const char *storage, const char *home, const char *docker_host,
+                        const char *fault)
+{
+    _cleanup_map_ struct strmap variables = {0};
+    _cleanup_free_ char *text = str_printf("registry: {storage: '%s'}", storage);
+    strmap_set(&variables, "HOME", home);
+    strmap_set(&variables, "DOCKER_HOST", docker_host);
+    if (fault == NULL) {
+        config_free(parse_with(text, &variables));
+        return;
+    }
+    _cleanup_free_ char *problems = problems_with(text, &variables);
+    _cleanup_free_ char *expected =
+        str_printf("x.yaml:1:21: registry.storage: must not be %s\n", fault);
+    assert_string_equal(problems, expected);
+}
+
+static void storage_is_a_directory_of_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *storage;
+        const char *fault; // NULL: there is none
+    } cases[] = {
+        {"/etc", "/etc or below it: the system keeps its own files there"},
+        {"/etc/registry", "/etc or below it: the system keeps its own files there"},
+        {"/usr/local/registry", "/usr or below it: the system keeps its own files there"},
+        {"/proc/self", "/proc or below it: the system keeps its own files there"},
+        {"/dev/shm", "/dev or below it: the system keeps its own files there"},
+        {"/srv/../sys", "/sys or below it: the system keeps its own files there"},
+        {"/var/lib/docker/x", "/var/lib/docker or below it: the system keeps its own files there"},
+        {"/var", "/var itself: name a directory of its own below it"},
+        {"/tmp/", "/tmp itself: name a directory of its own below it"},
+        {"/home", "/home itself: name a directory of its own below it"},
+        {"/run", "/run itself: name a directory of its own below it"},
+        {"~", "~ itself: name a directory of its own below it"},
+        {"~/.", "~ itself: name a directory of its own below it"},
+        {"~/.ssh", "~/.ssh itself: name a directory of its own below it"},
+        {"~/.local/share", "~/.local/share itself: name a directory of its own below it"},
+        {"/data/homes", "a directory that holds the home directory"},
+        {"/data/engine/d.sock",
+         "the engine's socket, /data/engine/d.sock, or a directory that holds it"},
+        {"/data/engine", "the engine's socket, /data/engine/d.sock, or a directory that holds it"},
+        {"/data/engine/d.sock/x",
+         "the engine's socket, /data/engine/d.sock, or a directory that holds it"},
+        {"/etcetera", NULL},
+        {"/data/engine2", NULL},
+        {"/data/homes/u2", NULL},
+        {"/srv", NULL},
+        {"/mnt", NULL},
+        {"/tmp/registry", NULL},
+        {"/var/lib/registry", NULL},
+        {"~/registry", NULL},
+        {"~/.local/share/hostk8s", NULL},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        storage_one(cases[i].storage, "/data/homes/u", "unix:///data/engine/d.sock",
+                    cases[i].fault);
+    }
+    storage_one("/data", "/home/u", "tcp://h:1", NULL);
+    storage_one("/data/homes/u", "/data/homes/u/", "tcp://h:1",
+                "~ itself: name a directory of its own below it");
+}
+
+static void secrets_are_the_values_of_both_environments(void **state)
+{
+    (void)state;
+    _cleanup_config_ struct config *config =
+        parse("registry: {environment: {A: hunter-2-registry}}\n"
+              "ui: {title: harmless-title, environment: {B: hunter-2-ui-value}}");
+    struct secrets *secrets = NULL;
+    secrets = secrets_new();
+    config_add_secrets(config, secrets);
+    _cleanup_free_ char *hidden =
+        secrets_hide(secrets, "hunter-2-registry, hunter-2-ui-value, harmless-title");
+    assert_string_equal(hidden, "***, ***, harmless-title");
+    secrets_free(secrets);
 }
 
 static void without_home_the_default_storage_is_a_problem(void **state)
@@ -111,6 +232,12 @@ static void without_home_the_default_storage_is_a_problem(void **state)
                                   "set\n");
     _cleanup_config_ struct config *config = parse_with("registry: {storage: /s}", &variables);
     assert_string_equal(config->registry.storage, "/s");
+
+    strmap_set(&variables, "HOME", "home/u");
+    _cleanup_free_ char *relative = problems_with("", &variables);
+    assert_string_equal(relative, "x.yaml:1:1: registry.storage: the default "
+                                  "~/.local/share/hostk8s/registry: the variable HOME is not an "
+                                  "absolute path\n");
 }
 
 static void clusters_match_like_a_shell(void **state)
@@ -130,7 +257,7 @@ static void clusters_match_like_a_shell(void **state)
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         _cleanup_free_ char *text = str_printf("clusters: %s", cases[i].patterns);
         _cleanup_config_ struct config *config = parse(text);
-        assert_int_equal(config_wants_cluster(config, cases[i].cluster), cases[i].wanted);
+        assert_int_equal(config_has_cluster(config, cases[i].cluster), cases[i].wanted);
     }
 }
 
@@ -150,6 +277,11 @@ int main(void)
         cmocka_unit_test(values_are_read_and_completed),
         cmocka_unit_test(remote_needs_permission_alone),
         cmocka_unit_test(docker_host_stands_between_default_and_key),
+        cmocka_unit_test(docker_host_is_utf8),
+        cmocka_unit_test(aliases_have_one_spelling),
+        cmocka_unit_test(urls_have_one_spelling),
+        cmocka_unit_test(storage_is_a_directory_of_its_own),
+        cmocka_unit_test(secrets_are_the_values_of_both_environments),
         cmocka_unit_test(without_home_the_default_storage_is_a_problem),
         cmocka_unit_test(clusters_match_like_a_shell),
         cmocka_unit_test(restart_policies_have_the_engines_names),

@@ -13,237 +13,167 @@
 struct run {
     size_t calls;
     int exit_code;
-    char *output;
+    size_t output_length;
+    char output[16]; // its beginning
     struct error err;
-    bool failed;
 };
 
 static void on_done(void *ctx, int exit_code, const char *output, const struct error *err)
 {
     struct run *run = ctx;
+    assert_true((output == NULL) == (err != NULL));
     run->calls++;
     run->exit_code = exit_code;
-    run->failed = err != NULL;
-    if (err != NULL) {
-        assert_null(output);
-        run->err = *err;
-    } else {
-        run->output = str_dup(output);
-        assert_non_null(run->output);
-    }
+    run->output_length = output == NULL ? 0 : strlen(output);
+    (void)snprintf(run->output, sizeof(run->output), "%s", output == NULL ? "" : output);
+    run->err = err == NULL ? (struct error){0} : *err;
 }
 
-static void start(struct docker_test *test, struct run *run)
+static void start(struct run *run)
 {
     static const char *const argv[] = {"/bin/sh", "-c", "echo \"hi\"; exit 3", NULL};
-    struct error err;
-    assert_int_equal(docker_exec(test->docker, "node", argv, DOCKER_CHANGES, on_done, run, &err),
+    *run = (struct run){0};
+    assert_int_equal(docker_exec(docker_test.docker, "node", argv, API_CHANGES, on_done, run, NULL),
                      0);
 }
 
-static void test_requests(void **state)
+static void test_requests(_unused_ void **state)
 {
-    struct docker_test *test = *state;
-    struct run run = {0};
-    fake_transport_reply(test->fake, 201, CREATED);
-    fake_transport_answer(test->fake,
-                          &(struct fake_answer){.status = 200, .body = "hi\r\n", .chunk = 1});
-    fake_transport_reply(test->fake, 200, RUNNING);
-    fake_transport_reply(test->fake, 200, ENDED);
-    start(test, &run);
-    assert_int_equal(fake_transport_run(test->fake), 4);
-    assert_int_equal(run.calls, 1);
-    assert_false(run.failed);
-    assert_int_equal(run.exit_code, 3);
-    assert_string_equal(run.output, "hi\r\n");
-    free(run.output);
-
+    static const char *const answers[] = {CREATED, "hi\r\n", RUNNING, ENDED};
     static const struct {
         enum http_method method;
         const char *path;
         const char *body;
         uint64_t timeout_ms;
-        bool streamed;
     } expected[] = {
         {HTTP_POST, "/v1.41/containers/node/exec",
          "{\"Cmd\":[\"/bin/sh\",\"-c\",\"echo \\\"hi\\\"; exit 3\"],\"AttachStdout\":true,"
          "\"AttachStderr\":true,\"Tty\":true}",
-         10000, false},
-        {HTTP_POST, "/v1.41/exec/73ab/start", "{\"Detach\":false,\"Tty\":true}", 30000, true},
-        {HTTP_GET, "/v1.41/exec/73ab/json", "", 10000, false},
-        {HTTP_GET, "/v1.41/exec/73ab/json", "", 10000, false},
+         DOCKER_TEST_TIMEOUT_MS},
+        {HTTP_POST, "/v1.41/exec/73ab/start", "{\"Detach\":false,\"Tty\":true}", 30000},
+        {HTTP_GET, "/v1.41/exec/73ab/json", "", DOCKER_TEST_TIMEOUT_MS},
+        {HTTP_GET, "/v1.41/exec/73ab/json", "", DOCKER_TEST_TIMEOUT_MS},
     };
+    struct run run;
+    for (size_t i = 0; i < ELEMENTS(answers); i++) {
+        fake_transport_reply(docker_test.fake, 200, answers[i]);
+    }
+    start(&run);
+    assert_int_equal(fake_transport_run(docker_test.fake), 4);
+    assert_int_equal(run.calls, 1);
+    assert_int_equal(run.err.kind, ERROR_NONE);
+    assert_int_equal(run.exit_code, 3);
+    assert_string_equal(run.output, "hi\r\n");
     for (size_t i = 0; i < ELEMENTS(expected); i++) {
-        const struct fake_request *sent = fake_transport_request(test->fake, test->first + i);
+        const struct fake_request *sent =
+            fake_transport_request(docker_test.fake, docker_test.first + i);
         assert_int_equal(sent->method, expected[i].method);
         assert_string_equal(sent->path, expected[i].path);
         assert_string_equal(sent->body, expected[i].body);
         assert_int_equal(sent->timeout_ms, expected[i].timeout_ms);
-        assert_int_equal(sent->streamed, expected[i].streamed);
         assert_true(str_equal(sent->content_type, i < 2 ? "application/json" : NULL));
     }
 }
 
-#define STEPS_MAX 3
-
-static const struct {
-    struct fake_answer answers[STEPS_MAX];
-    size_t requests; // that were sent
-    const char *text;
-    enum error_kind kind;
-} failures[] = {
-    {{{.status = 409, .body = "{\"message\":\"Container 865f is not running\"}"}},
-     1,
-     HEAD "Container 865f is not running (HTTP 409)",
-     ERROR_CONFLICT},
-    {{{.status = 404, .body = "{\"message\":\"No such container: node\"}"}},
-     1,
-     HEAD "No such container: node (HTTP 404)",
-     ERROR_CONFLICT},
-    {{{.status = 201, .body = "{}"}}, 1, HEAD "the answer has no id", ERROR_TRANSIENT},
-    {{{.status = 201, .body = "{\"Id\":\"\"}"}}, 1, HEAD "the answer has no id", ERROR_TRANSIENT},
-    {{{.status = 201, .body = "[]"}}, 1, HEAD "the answer is no object", ERROR_TRANSIENT},
-    {{{.status = 201, .body = CREATED},
-      {.status = 404, .body = "{\"message\":\"No such exec instance: 73ab\"}"}},
-     2,
-     HEAD "No such exec instance: 73ab (HTTP 404)",
-     ERROR_CONFLICT},
-    {{{.status = 201, .body = CREATED},
-      {.status = 200,
-       .body = "half",
-       .error = {.kind = ERROR_TRANSIENT, .code = ETIMEDOUT, .text = "no answer within 30 s"}}},
-     2,
-     HEAD "no answer within 30 s",
-     ERROR_TRANSIENT},
-    // The engine goes between two steps.
-    {{{.status = 201, .body = CREATED},
-      {.error = {.kind = ERROR_TRANSIENT, .code = ECONNREFUSED, .text = "refused"}}},
-     2,
-     HEAD "refused",
-     ERROR_TRANSIENT},
-    {{{.status = 201, .body = CREATED},
-      {.status = 200, .body = "hi"},
-      {.status = 200, .body = "{\"Running\":false,\"ExitCode\":null}"}},
-     3,
-     HEAD "the answer has no exit code",
-     ERROR_TRANSIENT},
-    {{{.status = 201, .body = CREATED},
-      {.status = 200, .body = "hi"},
-      {.status = 500, .body = "{\"message\":\"gone\"}"}},
-     3,
-     HEAD "gone (HTTP 500)",
-     ERROR_TRANSIENT},
-};
-
-static void test_failures(void **state)
+static void test_failures(_unused_ void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < ELEMENTS(failures); i++) {
-        void *made = NULL;
-        assert_int_equal(docker_test_setup(&made), 0);
-        struct docker_test *test = made;
-        for (size_t j = 0; j < failures[i].requests; j++) {
-            fake_transport_answer(test->fake, &failures[i].answers[j]);
+    static const struct {
+        const char *bodies[2]; // of the requests before, which succeed
+        int status;            // 0: the exchange breaks
+        const char *body;
+        const char *text;
+    } table[] = {
+        {{0}, 409, "{\"message\":\"it is not running\"}", HEAD "it is not running (HTTP 409)"},
+        {{0}, 201, "{\"Id\":\"\"}", HEAD "the answer has no id"},
+        {{CREATED}, 404, "{\"message\":\"No such exec\"}", HEAD "No such exec (HTTP 404)"},
+        {{CREATED}, 0, "", HEAD "closed"},
+        {{CREATED, "hi"},
+         200,
+         "{\"Running\":false,\"ExitCode\":null}",
+         HEAD "the answer has no exit code"},
+        {{CREATED, "hi"}, 500, "{\"message\":\"gone\"}", HEAD "gone (HTTP 500)"},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        struct run run;
+        size_t sent = 1;
+        for (; sent <= 2 && table[i].bodies[sent - 1] != NULL; sent++) {
+            fake_transport_reply(docker_test.fake, 200, table[i].bodies[sent - 1]);
         }
-        struct run run = {0};
-        start(test, &run);
-        assert_int_equal(fake_transport_run(test->fake), failures[i].requests);
+        if (table[i].status == 0) {
+            fake_transport_fail(docker_test.fake, ERROR_TRANSIENT, ECONNRESET, "closed");
+        } else {
+            fake_transport_reply(docker_test.fake, table[i].status, table[i].body);
+        }
+        start(&run);
+        assert_int_equal(fake_transport_run(docker_test.fake), sent);
         assert_int_equal(run.calls, 1);
-        assert_true(run.failed);
-        assert_string_equal(run.err.text, failures[i].text);
-        assert_int_equal(run.err.kind, failures[i].kind);
-        assert_int_equal(docker_test_teardown(&made), 0);
+        assert_string_equal(run.err.text, table[i].text);
     }
 }
 
-static void test_output_is_bounded(void **state)
+static void test_bounds(_unused_ void **state)
 {
-    struct docker_test *test = *state;
-    const size_t length = DOCKER_EXEC_OUTPUT_MAX + 1000;
-    _cleanup_free_ char *body = malloc(length);
-    assert_non_null(body);
-    memset(body, 'x', length);
-    struct run run = {0};
-    fake_transport_reply(test->fake, 201, CREATED);
+    char body[DOCKER_EXEC_OUTPUT_MAX + 1000];
+    struct run run;
+    memset(body, 'x', sizeof(body));
+    fake_transport_reply(docker_test.fake, 201, CREATED);
     fake_transport_answer(
-        test->fake,
-        &(struct fake_answer){.status = 200, .body = body, .length = length, .chunk = 999});
-    fake_transport_reply(test->fake, 200, ENDED);
-    start(test, &run);
-    assert_int_equal(fake_transport_run(test->fake), 3);
-    assert_false(run.failed);
-    assert_int_equal(strlen(run.output), DOCKER_EXEC_OUTPUT_MAX);
-    free(run.output);
-}
+        docker_test.fake,
+        &(struct fake_answer){.status = 200, .body = body, .length = sizeof(body)});
+    fake_transport_reply(docker_test.fake, 200, ENDED);
+    start(&run);
+    assert_int_equal(fake_transport_run(docker_test.fake), 3);
+    assert_int_equal(run.output_length, DOCKER_EXEC_OUTPUT_MAX);
 
-static void test_never_ends(void **state)
-{
-    struct docker_test *test = *state;
-    struct run run = {0};
-    fake_transport_reply(test->fake, 201, CREATED);
-    fake_transport_reply(test->fake, 200, "");
-    for (size_t i = 0; i < 200; i++) {
-        fake_transport_reply(test->fake, 200, RUNNING);
+    // It runs on.
+    fake_transport_reply(docker_test.fake, 201, CREATED);
+    for (int i = 0; i < 101; i++) {
+        fake_transport_reply(docker_test.fake, 200, RUNNING);
     }
-    start(test, &run);
-    assert_int_equal(fake_transport_run(test->fake), 2 + 100);
-    assert_int_equal(run.err.code, ETIMEDOUT);
+    start(&run);
+    (void)fake_transport_run(docker_test.fake);
     assert_string_equal(run.err.text, HEAD "it runs on after the end of its output");
+
+    static const char *const bad[] = {"\xff", NULL};
+    assert_int_equal(
+        docker_exec(docker_test.docker, "node", bad, API_READS, on_done, &run, &run.err), -EINVAL);
+    assert_string_equal(run.err.text, HEAD "an argument is no UTF-8");
 }
 
-static void test_cancel_at_every_step(void **state)
+// It ends at every step: it is cancelled, its client is freed, or its next request is refused.
+static void test_ends_at_every_step(_unused_ void **state)
 {
-    struct docker_test *test = *state;
     static const char *const answers[] = {CREATED, "hi", RUNNING};
-    for (size_t step = 0; step <= ELEMENTS(answers); step++) {
-        struct run run = {0};
-        start(test, &run);
-        for (size_t i = 0; i < step; i++) {
-            fake_transport_reply(test->fake, 200, answers[i]);
-            assert_true(fake_transport_step(test->fake));
+    for (size_t i = 0; i < 3 * ELEMENTS(answers); i++) {
+        size_t step = i / 3 + 1;
+        struct run run;
+        start(&run);
+        for (size_t j = 0; j < step; j++) {
+            fake_transport_reply(docker_test.fake, 200, answers[j]);
+            fake_transport_refuse(docker_test.fake, i % 3 == 2 && j + 1 == step, EMFILE);
+            assert_true(fake_transport_step(docker_test.fake));
         }
-        docker_cancel_all(test->docker);
-        assert_int_equal(run.calls, 0);
-        assert_int_equal(fake_transport_run(test->fake), 1);
-        assert_int_equal(run.calls, 1);
-        assert_int_equal(run.err.code, ECANCELED);
-        assert_int_equal(fake_transport_under_way(test->fake), 0);
-    }
-}
-
-// The next step's request is refused at once: told from the callback of the step before.
-static void test_next_step_refused(void **state)
-{
-    struct docker_test *test = *state;
-    static const char *const answers[] = {CREATED, "hi", RUNNING};
-    for (size_t step = 1; step <= ELEMENTS(answers); step++) {
-        struct run run = {0};
-        start(test, &run);
-        for (size_t i = 0; i < step; i++) {
-            fake_transport_reply(test->fake, 200, answers[i]);
-            if (i + 1 == step) {
-                fake_transport_refuse(test->fake, 1, EMFILE);
-            }
-            assert_true(fake_transport_step(test->fake));
+        if (i % 3 == 0) {
+            docker_cancel(docker_test.docker, API_CHANGES);
+        } else if (i % 3 == 1) {
+            docker_free(TAKE_PTR(docker_test.docker));
         }
+        assert_int_equal(run.calls, i % 3 == 2);
+        assert_int_equal(fake_transport_run(docker_test.fake), i % 3 != 2);
         assert_int_equal(run.calls, 1);
-        assert_int_equal(run.err.code, EMFILE);
-        assert_string_equal(run.err.text, HEAD "refused by the test");
-        assert_int_equal(fake_transport_under_way(test->fake), 0);
+        assert_int_equal(run.err.code, i % 3 == 2 ? EMFILE : ECANCELED);
+        assert_int_equal(docker_test_teardown(NULL), 0);
+        assert_int_equal(docker_test_setup(NULL), 0);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define WITH_DOCKER(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, docker_test_setup, docker_test_teardown)
         WITH_DOCKER(test_requests),
-        cmocka_unit_test(test_failures),
-        WITH_DOCKER(test_output_is_bounded),
-        WITH_DOCKER(test_never_ends),
-        WITH_DOCKER(test_cancel_at_every_step),
-        WITH_DOCKER(test_next_step_refused),
+        WITH_DOCKER(test_failures),
+        WITH_DOCKER(test_bounds),
+        WITH_DOCKER(test_ends_at_every_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,75 +5,70 @@
 #include <errno.h>
 #include <string.h>
 
-#define LINES_MAX 64
 #define IMAGE "registry:2"
 
 struct pull {
-    struct outcome outcome;
-    struct buf lines;      // each with a line end
-    struct docker *cancel; // on the first line
+    struct outcome outcome; // first, so that both callbacks get the same context
+    struct buf lines;       // each with a line end
+    bool cancels;           // on the first line
 };
 
 static void on_progress(void *ctx, const char *line)
 {
-    // outcome is the first member, so that both callbacks get the same context.
     struct pull *pull = ctx;
     assert_int_equal(buf_printf(&pull->lines, "%s\n", line), 0);
-    if (pull->cancel != NULL) {
-        docker_cancel_all(pull->cancel);
+    if (pull->cancels) {
+        docker_cancel(docker_test.docker, API_CHANGES);
     }
 }
 
-static struct pull pull_one(struct docker_test *test, const char *image,
-                            const struct fake_answer *answer)
+static void pull_done(struct pull *pull)
 {
-    struct pull pull = {.lines = BUF_INIT(LINES_MAX * 1024)};
-    struct error err;
-    fake_transport_answer(test->fake, answer);
-    assert_int_equal(docker_image_pull(test->docker, image, on_progress, outcome_done, &pull, &err),
-                     0);
-    assert_int_equal(fake_transport_run(test->fake), 1);
+    buf_done(&pull->lines);
+}
+
+static struct pull pull_one(const char *image, const struct fake_answer *answer)
+{
+    struct pull pull = {.lines = BUF_INIT(64 * 1024)};
+    fake_transport_answer(docker_test.fake, answer);
+    assert_int_equal(
+        docker_image_pull(docker_test.docker, image, on_progress, outcome_done, &pull, NULL), 0);
+    assert_int_equal(fake_transport_run(docker_test.fake), 1);
     assert_int_equal(pull.outcome.calls, 1);
     assert_null(pull.outcome.answer);
     return pull;
 }
 
-static const struct {
-    const char *image;
-    const char *query;
-} references[] = {
-    {"registry:2", "fromImage=registry&tag=2"},
-    {"registry", "fromImage=registry&tag=latest"},
-    {"joxit/docker-registry-ui:static", "fromImage=joxit%2Fdocker-registry-ui&tag=static"},
-    {"localhost:5002/a/b:1", "fromImage=localhost%3A5002%2Fa%2Fb&tag=1"},
-    {"localhost:5002/a", "fromImage=localhost%3A5002%2Fa&tag=latest"},
-    {"registry@sha256:abc", "fromImage=registry&tag=sha256%3Aabc"},
-    {"localhost:5002/registry:2@sha256:abc",
-     "fromImage=localhost%3A5002%2Fregistry&tag=sha256%3Aabc"},
-};
-
-static void test_references(void **state)
+static void test_references(_unused_ void **state)
 {
-    struct docker_test *test = *state;
-    for (size_t i = 0; i < ELEMENTS(references); i++) {
-        struct pull pull =
-            pull_one(test, references[i].image, &(struct fake_answer){.status = 200});
-        assert_false(pull.outcome.failed);
-        const struct fake_request *sent = fake_transport_last(test->fake);
-        _cleanup_free_ char *path = str_printf("/v1.41/images/create?%s", references[i].query);
+    static const struct {
+        const char *image;
+        const char *query;
+    } table[] = {
+        {"registry:2", "fromImage=registry&tag=2"},
+        {"registry", "fromImage=registry&tag=latest"},
+        {"localhost:5002/a/b:1", "fromImage=localhost%3A5002%2Fa%2Fb&tag=1"},
+        {"localhost:5002/a", "fromImage=localhost%3A5002%2Fa&tag=latest"},
+        {"registry@sha256:abc", "fromImage=registry&tag=sha256%3Aabc"},
+        {"localhost:5002/registry:2@sha256:abc",
+         "fromImage=localhost%3A5002%2Fregistry&tag=sha256%3Aabc"},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        _cleanup_(pull_done) struct pull pull =
+            pull_one(table[i].image, &(struct fake_answer){.status = 200});
+        const struct fake_request *sent = fake_transport_last(docker_test.fake);
+        _cleanup_free_ char *path = str_printf("/v1.41/images/create?%s", table[i].query);
+        outcome_is(&pull.outcome, "");
         assert_string_equal(sent->path, path);
         assert_int_equal(sent->method, HTTP_POST);
         assert_int_equal(sent->timeout_ms, DOCKER_PULL_TIMEOUT_MS);
-        assert_true(sent->streamed);
-        assert_int_equal(sent->body_length, 0);
-        buf_done(&pull.lines);
+        assert_true(sent->streamed && sent->body_length == 0);
     }
     struct error err;
-    assert_int_equal(docker_image_pull(test->docker, ":2", NULL, outcome_done, NULL, &err),
-                     -EINVAL);
-    assert_string_equal(err.text, "engine: pull: an empty name");
-    assert_int_equal(docker_image_pull(test->docker, "a:", NULL, outcome_done, NULL, &err),
-                     -EINVAL);
+    assert_int_equal(
+        docker_image_pull(docker_test.docker, "a:", on_progress, outcome_done, NULL, &err),
+        -EINVAL);
+    assert_string_equal(err.text, "engine: pull a:: an empty name");
 }
 
 // Lines as Engine 20.10 wrote them: three layers, the second of which is there already.
@@ -107,157 +102,78 @@ static const char progress[] = "registry:2: 0 of 1 layers, 0.0 MB\n"
                                "registry:2: 2 of 3 layers, 4.4 MB\n"
                                "registry:2: 3 of 3 layers, 4.4 MB\n";
 
-static void test_progress_at_every_chunk_size(void **state)
+static void test_progress_at_every_chunk_size(_unused_ void **state)
 {
-    struct docker_test *test = *state;
     for (size_t chunk = 1; chunk <= sizeof(stream); chunk++) {
-        struct pull pull = pull_one(
-            test, IMAGE, &(struct fake_answer){.status = 200, .body = stream, .chunk = chunk});
-        assert_false(pull.outcome.failed);
+        _cleanup_(pull_done) struct pull pull =
+            pull_one(IMAGE, &(struct fake_answer){.status = 200, .body = stream, .chunk = chunk});
+        outcome_is(&pull.outcome, "");
         assert_string_equal(buf_str(&pull.lines), progress);
-        buf_done(&pull.lines);
     }
 }
 
-static void test_progress_is_optional(void **state)
+static void test_recorded(_unused_ void **state)
 {
-    struct docker_test *test = *state;
-    struct outcome outcome = {0};
-    struct error err;
-    fake_transport_reply(test->fake, 200, stream);
-    assert_int_equal(docker_image_pull(test->docker, IMAGE, NULL, outcome_done, &outcome, &err), 0);
-    assert_int_equal(fake_transport_run(test->fake), 1);
-    assert_false(outcome.failed);
-}
-
-static void test_recorded(void **state)
-{
-    struct docker_test *test = *state;
     static const struct {
         const char *fixture;
         const char *last;
         const char *text;
-    } recorded[] = {
-        {"pull.jsonl", "registry:2: 3 of 3 layers, 7.6 MB\n", NULL},
+    } table[] = {
+        {"pull.jsonl", "registry:2: 3 of 3 layers, 7.6 MB\n", ""},
         {"pull-error.jsonl", "registry:2: 0 of 1 layers, 0.3 MB\n",
          "engine: pull registry:2: unexpected EOF"},
     };
-    for (size_t i = 0; i < ELEMENTS(recorded); i++) {
-        _cleanup_free_ char *body = fixture_read(recorded[i].fixture, NULL);
-        struct pull pull =
-            pull_one(test, IMAGE, &(struct fake_answer){.status = 200, .body = body, .chunk = 100});
-        assert_true(str_ends_with(buf_str(&pull.lines), recorded[i].last));
-        assert_int_equal(pull.outcome.failed, recorded[i].text != NULL);
-        if (recorded[i].text != NULL) {
-            assert_string_equal(pull.outcome.err.text, recorded[i].text);
-            assert_int_equal(pull.outcome.err.kind, ERROR_PERMANENT);
-        }
-        buf_done(&pull.lines);
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        _cleanup_free_ char *body = fixture_read(table[i].fixture, NULL);
+        _cleanup_(pull_done) struct pull pull =
+            pull_one(IMAGE, &(struct fake_answer){.status = 200, .body = body, .chunk = 100});
+        assert_true(str_ends_with(buf_str(&pull.lines), table[i].last));
+        outcome_is(&pull.outcome, table[i].text);
     }
 }
 
-static const struct {
-    struct fake_answer answer;
-    const char *text;
-    enum error_kind kind;
-    int code;
-    int status;
-} failures[] = {
-    // In the stream.
-    {{.status = 200,
-      .body = "{\"status\":\"Pulling from x\",\"id\":\"2\"}\n{\"errorDetail\":{\"code\":401,"
-              "\"message\":\"pull access denied\"},\"error\":\"denied\"}\n"},
-     "engine: pull registry:2: pull access denied",
-     ERROR_PERMANENT,
-     EREMOTEIO,
-     0},
-    {{.status = 200, .body = "{\"error\":\"denied\"}"},
-     "engine: pull registry:2: denied",
-     ERROR_PERMANENT,
-     EREMOTEIO,
-     0},
-    // What the engine said counts more than how the exchange ended after it.
-    {{.status = 200,
-      .body = "{\"error\":\"manifest unknown\"}\n",
-      .error = {.kind = ERROR_TRANSIENT, .code = ECONNRESET, .text = "answer ended early"}},
-     "engine: pull registry:2: manifest unknown",
-     ERROR_PERMANENT,
-     EREMOTEIO,
-     0},
-    {{.status = 200, .body = "{\"error\":\"manifest unknown\"}\n{\"sta"},
-     "engine: pull registry:2: manifest unknown",
-     ERROR_PERMANENT,
-     EREMOTEIO,
-     0},
-    // Before the stream: these are Engine 20.10's.
-    {{.status = 404,
-      .body = "{\"message\":\"manifest for registry:2 not found: manifest unknown: manifest "
-              "unknown\"}\n"},
-     "engine: pull registry:2: manifest for registry:2 not found: manifest unknown: manifest "
-     "unknown (HTTP 404)",
-     ERROR_PERMANENT,
-     EREMOTEIO,
-     404},
-    {{.status = 500,
-      .body = "{\"message\":\"Get \\\"https://registry-1.docker.io/v2/\\\": dial tcp: network is "
-              "unreachable\"}\n"},
-     "engine: pull registry:2: Get \"https://registry-1.docker.io/v2/\": dial tcp: network is "
-     "unreachable (HTTP 500)",
-     ERROR_PERMANENT,
-     EREMOTEIO,
-     500},
-    // The engine's own failures pass.
-    {{.status = 200,
-      .body = "{\"status\":\"Pulling from x\",\"id\":\"2\"}\n",
-      .error = {.kind = ERROR_TRANSIENT, .code = ECONNRESET, .text = "answer ended early"}},
-     "engine: pull registry:2: answer ended early",
-     ERROR_TRANSIENT,
-     ECONNRESET,
-     0},
-    {{.error = {.kind = ERROR_TRANSIENT, .code = ECONNREFUSED, .text = "refused"}},
-     "engine: pull registry:2: refused",
-     ERROR_TRANSIENT,
-     ECONNREFUSED,
-     0},
-};
-
-static void test_failures(void **state)
+// What the engine says of the image stays; its own failures may pass, and so may a damaged stream.
+static void test_failures(_unused_ void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < ELEMENTS(failures); i++) {
-        void *made = NULL;
-        assert_int_equal(docker_test_setup(&made), 0);
-        struct pull pull = pull_one(made, IMAGE, &failures[i].answer);
-        assert_true(pull.outcome.failed);
-        assert_string_equal(pull.outcome.err.text, failures[i].text);
-        assert_int_equal(pull.outcome.err.kind, failures[i].kind);
-        assert_int_equal(pull.outcome.err.code, failures[i].code);
-        assert_int_equal(pull.outcome.err.status, failures[i].status);
-        buf_done(&pull.lines);
-        assert_int_equal(docker_test_teardown(&made), 0);
+    static const struct {
+        int status; // 0: the exchange breaks
+        const char *body;
+        const char *text;
+        enum error_kind kind;
+    } table[] = {
+        {200,
+         "{\"status\":\"Pulling from x\",\"id\":\"2\"}\n{\"errorDetail\":{\"code\":401,"
+         "\"message\":\"access denied\"},\"error\":\"denied\"}\n",
+         "access denied", ERROR_PERMANENT},
+        {200, "{\"error\":\"denied\"}", "denied", ERROR_PERMANENT},
+        {200, "{\"error\":\"denied\"}\n{\"sta", "denied", ERROR_PERMANENT},
+        // 20.10 answers so when it is the image's registry that cannot be reached.
+        {500, "{\"message\":\"dial tcp: network is unreachable\"}\n",
+         "dial tcp: network is unreachable (HTTP 500)", ERROR_PERMANENT},
+        {404, "{\"message\":\"manifest unknown\"}\n", "manifest unknown (HTTP 404)",
+         ERROR_PERMANENT},
+        {0, NULL, "closed", ERROR_TRANSIENT},
+        {200, "{}\n\"x\"\n", "a line of the stream is no valid JSON at byte 3 of 3",
+         ERROR_TRANSIENT},
+        {200, "{\"status\":\"Pulling", "a line of the stream is no valid JSON at byte 18 of 18",
+         ERROR_TRANSIENT},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        const struct error closed = {ERROR_TRANSIENT, ECONNRESET, .text = "closed"};
+        const struct fake_answer answer = {.status = table[i].status,
+                                           .body = table[i].body,
+                                           .error =
+                                               table[i].status == 0 ? closed : (struct error){0}};
+        _cleanup_(pull_done) struct pull pull = pull_one(IMAGE, &answer);
+        _cleanup_free_ char *text = str_printf("engine: pull registry:2: %s", table[i].text);
+        outcome_is(&pull.outcome, text);
+        assert_int_equal(pull.outcome.err.kind, table[i].kind);
     }
 }
 
-// A stream that is no JSON, or ends within a line, is damaged, not refused: it may pass.
-static void test_damaged(void **state)
+// More layers than are counted, ids that are too long, counts that make no sense.
+static void test_bounds(_unused_ void **state)
 {
-    struct docker_test *test = *state;
-    static const char *const bodies[] = {"<html>\n", "{\"status\":\"Pulling", "7\n", "{}\n\"x\"\n"};
-    for (size_t i = 0; i < ELEMENTS(bodies); i++) {
-        struct pull pull =
-            pull_one(test, IMAGE, &(struct fake_answer){.status = 200, .body = bodies[i]});
-        assert_true(pull.outcome.failed);
-        assert_true(str_starts_with(pull.outcome.err.text, "engine: pull registry:2: "));
-        assert_int_equal(pull.outcome.err.kind, ERROR_TRANSIENT);
-        assert_int_equal(pull.outcome.err.code, EBADMSG);
-        buf_done(&pull.lines);
-    }
-}
-
-static void test_bounds(void **state)
-{
-    struct docker_test *test = *state;
-    // More layers than are counted, ids that are too long, counts that make no sense.
     _cleanup_buf_ struct buf body = BUF_INIT(1024 * 1024);
     for (unsigned i = 0; i < 1000; i++) {
         assert_int_equal(
@@ -266,54 +182,35 @@ static void test_bounds(void **state)
     assert_int_equal(buf_append_str(&body, "{\"status\":\"Downloading\",\"id\":\"layer0\","
                                            "\"progressDetail\":{\"current\":-5,\"total\":null}}\n"
                                            "{\"status\":\"Waiting\",\"id\":\"0123456789012345678901"
-                                           "234567890123456789\"}\n[]\n{\"id\":7,\"status\":{}}\n"),
+                                           "234567890123456789\"}\n[]\n{\"id\":7,\"status\":{}}\n"
+                                           "{\"status\":\"Waiting\"}\n"),
                      0);
-    struct pull pull =
-        pull_one(test, IMAGE, &(struct fake_answer){.status = 200, .body = buf_str(&body)});
-    assert_false(pull.outcome.failed);
-    assert_true(str_ends_with(buf_str(&pull.lines), "registry:2: 256 of 256 layers, 0.0 MB\n"
-                                                    "registry:2: 255 of 256 layers, 0.0 MB\n"));
-    buf_done(&pull.lines);
-
-    _cleanup_free_ char *endless = malloc(300 * 1024 + 1);
-    assert_non_null(endless);
-    memset(endless, ' ', 300 * 1024);
-    endless[0] = '{';
-    endless[300 * 1024] = '\0';
-    pull = pull_one(test, IMAGE, &(struct fake_answer){.status = 200, .body = endless});
-    assert_int_equal(pull.outcome.err.code, EFBIG);
-    buf_done(&pull.lines);
+    _cleanup_(pull_done) struct pull pull =
+        pull_one(IMAGE, &(struct fake_answer){.status = 200, .body = buf_str(&body)});
+    outcome_is(&pull.outcome, "");
+    assert_true(str_ends_with(buf_str(&pull.lines), "registry:2: 128 of 128 layers, 0.0 MB\n"
+                                                    "registry:2: 127 of 128 layers, 0.0 MB\n"));
 }
 
-static void test_cancel_from_progress(void **state)
+static void test_cancel_from_progress(_unused_ void **state)
 {
-    struct docker_test *test = *state;
-    struct pull pull = {.lines = BUF_INIT(1024), .cancel = test->docker};
-    struct error err;
-    assert_int_equal(docker_image_pull(test->docker, IMAGE, on_progress, outcome_done, &pull, &err),
-                     0);
     static const char line[] = "{\"status\":\"Pulling fs layer\",\"id\":\"a\"}\n";
-    fake_transport_push(test->fake, test->first, line, sizeof(line) - 1);
+    _cleanup_(pull_done) struct pull pull = {.lines = BUF_INIT(1024), .cancels = true};
+    assert_int_equal(
+        docker_image_pull(docker_test.docker, IMAGE, on_progress, outcome_done, &pull, NULL), 0);
+    fake_transport_push(docker_test.fake, docker_test.first, line, sizeof(line) - 1);
     assert_int_equal(pull.outcome.calls, 0);
-    assert_int_equal(fake_transport_run(test->fake), 1);
+    assert_int_equal(fake_transport_run(docker_test.fake), 1);
     assert_int_equal(pull.outcome.err.code, ECANCELED);
     assert_string_equal(buf_str(&pull.lines), "registry:2: 0 of 1 layers, 0.0 MB\n");
-    buf_done(&pull.lines);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define WITH_DOCKER(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, docker_test_setup, docker_test_teardown)
-        WITH_DOCKER(test_references),
-        WITH_DOCKER(test_progress_at_every_chunk_size),
-        WITH_DOCKER(test_progress_is_optional),
-        WITH_DOCKER(test_recorded),
-        cmocka_unit_test(test_failures),
-        WITH_DOCKER(test_damaged),
-        WITH_DOCKER(test_bounds),
-        WITH_DOCKER(test_cancel_from_progress),
+        WITH_DOCKER(test_references), WITH_DOCKER(test_progress_at_every_chunk_size),
+        WITH_DOCKER(test_recorded),   WITH_DOCKER(test_failures),
+        WITH_DOCKER(test_bounds),     WITH_DOCKER(test_cancel_from_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,10 @@
+// Every request: what goes out, and what an answer becomes.
 #include "lib/kube/kube.h"
 
 #include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "tests/support/fake_transport.h"
+#include "tests/support/outcome.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,462 +16,276 @@
 #define FIXTURE_BYTES_MAX (1024u * 1024u)
 #define TIMEOUT_MS 1234
 #define UNIT "unit/kube/fixtures/"
-#define DEPLOYMENT "/apis/apps/v1/namespaces/hostk8s/deployments/registry-ui"
+#define TOLD outcome_done, o, NULL
+
+static struct fake_transport *fake;
+static struct kube *kube;
+static struct secrets *secrets;
 
 static char *fixture(const char *name)
 {
     _cleanup_free_ char *path = str_printf(TEST_DATA "/%s", name);
     char *text = NULL;
     size_t length = 0;
-    assert_int_equal(file_read(path, FIXTURE_BYTES_MAX, &text, &length), 0);
+    assert_int_equal(file_read(path, FIXTURE_BYTES_MAX, FILE_REGULAR, &text, &length, NULL), 0);
     return text;
 }
 
-static json_t *json_fixture(const char *name)
+static int setup(_unused_ void **state)
 {
-    _cleanup_free_ char *text = fixture(name);
-    json_t *value = json_loads(text, 0, NULL);
-    assert_non_null(value);
-    return value;
-}
-
-struct context {
-    struct fake_transport *fake;
-    struct kube *kube;
-};
-
-static int setup(void **state)
-{
-    struct context *context = calloc(1, sizeof(*context));
-    assert_non_null(context);
-    context->fake = fake_transport_new();
-    struct kube_credentials credentials = {
+    const struct kube_credentials credentials = {
         .server = (char[]){"https://127.0.0.1:6443"},
         .ca_pem = (char[]){"ca"},
         .cert_pem = (char[]){"cert"},
         .key_pem = (char[]){"key"},
-        .token = (char[]){"token"},
+        .token = (char[]){"the-token"},
         .tls_server_name = (char[]){"localhost"},
     };
-    assert_int_equal(kube_new(fake_transport_http(context->fake), &credentials, TIMEOUT_MS,
-                              &context->kube, NULL),
-                     0);
-    *state = context;
+    fake = fake_transport_new();
+    secrets = secrets_new();
+    return kube_new(fake_transport_http(fake), &credentials, TIMEOUT_MS, secrets, &kube, NULL);
+}
+
+static int teardown(_unused_ void **state)
+{
+    kube_free(TAKE_PTR(kube));
+    fake_transport_free(fake);
+    secrets_free(secrets);
     return 0;
 }
 
-static int teardown(void **state)
+static void test_endpoint(_unused_ void **state)
 {
-    struct context *context = *state;
-    kube_free(context->kube);
-    fake_transport_free(context->fake);
-    free(context);
-    return 0;
-}
-
-struct outcome {
-    unsigned count;
-    json_t *answer;
-    struct error err;
-};
-
-static void record(void *ctx, json_t *answer, const struct error *err)
-{
-    struct outcome *outcome = ctx;
-    assert_true(answer == NULL || err == NULL);
-    outcome->count++;
-    outcome->answer = json_incref(answer);
-    if (err != NULL) {
-        outcome->err = *err;
-    }
-}
-
-static void outcome_done(struct outcome *outcome)
-{
-    json_decref(outcome->answer);
-    *outcome = (struct outcome){0};
-}
-
-#define _cleanup_outcome_ _cleanup_(outcome_done)
-
-static void assert_request(const struct context *context, enum http_method method, const char *path,
-                           const char *content_type, const char *body)
-{
-    const struct fake_request *request = fake_transport_last(context->fake);
-    assert_int_equal(request->method, method);
-    assert_string_equal(request->path, path);
-    assert_true(str_equal(request->content_type, content_type));
-    assert_string_equal(request->body, body);
-    assert_string_equal(request->headers, "Accept: application/json\n");
-    assert_int_equal(request->timeout_ms, TIMEOUT_MS);
-    assert_false(request->streamed);
-}
-
-static void test_endpoint(void **state)
-{
-    const struct context *context = *state;
-    const struct fake_endpoint *endpoint = fake_transport_endpoint(context->fake, 0);
+    const struct fake_endpoint *endpoint = fake_transport_endpoint(fake, 0);
     assert_string_equal(endpoint->base, "https://127.0.0.1:6443");
     assert_string_equal(endpoint->ca_pem, "ca");
     assert_string_equal(endpoint->cert_pem, "cert");
     assert_string_equal(endpoint->key_pem, "key");
-    assert_string_equal(endpoint->bearer_token, "token");
+    assert_string_equal(endpoint->bearer_token, "the-token");
     assert_string_equal(endpoint->tls_server_name, "localhost");
     assert_null(endpoint->unix_socket);
-    assert_int_equal(fake_transport_count(context->fake), 0);
+    assert_int_equal(fake_transport_count(fake), 0);
 }
 
-static void test_get(void **state)
-{
-    struct context *context = *state;
-    _cleanup_outcome_ struct outcome outcome = {0};
-    _cleanup_free_ char *text = fixture("fixtures/kube/apply_deployment.json");
-    fake_transport_reply(context->fake, 200, text);
-    assert_int_equal(kube_get(context->kube, DEPLOYMENT, NULL, record, &outcome, NULL), 0);
-    assert_int_equal(outcome.count, 0);
-    assert_request(context, HTTP_GET, DEPLOYMENT, NULL, "");
-    assert_int_equal(fake_transport_run(context->fake), 1);
-    assert_int_equal(outcome.count, 1);
-    json_auto_t *expected = json_fixture("fixtures/kube/apply_deployment.json");
-    assert_true(json_equal(outcome.answer, expected));
-}
+// ---- requests
 
-static void test_list(void **state)
-{
-    struct context *context = *state;
-    _cleanup_outcome_ struct outcome outcome = {0};
-    _cleanup_free_ char *text = fixture("fixtures/kube/deployments.json");
-    fake_transport_reply(context->fake, 200, text);
-    assert_int_equal(kube_list(context->kube, "/apis/apps/v1/deployments",
-                               "app.kubernetes.io/managed-by=hostk8s-registryd", NULL, record,
-                               &outcome, NULL),
-                     0);
-    assert_request(context, HTTP_GET,
-                   "/apis/apps/v1/deployments"
-                   "?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dhostk8s-registryd",
-                   NULL, "");
-    fake_transport_run(context->fake);
-    assert_int_equal(json_array_size(json_object_get(outcome.answer, "items")), 1);
+typedef int (*send_fn)(struct outcome *o);
 
-    outcome_done(&outcome);
-    fake_transport_reply(context->fake, 200, "{\"items\": null}");
-    assert_int_equal(
-        kube_list(context->kube, "/api/v1/namespaces", NULL, NULL, record, &outcome, NULL), 0);
-    assert_request(context, HTTP_GET, "/api/v1/namespaces", NULL, "");
-    fake_transport_run(context->fake);
-    assert_non_null(outcome.answer);
-
-    static const char *const shapes[] = {"{}", "{\"items\": {}}", "{\"items\": 7}"};
-    for (size_t i = 0; i < ELEMENTS(shapes); i++) {
-        outcome_done(&outcome);
-        fake_transport_reply(context->fake, 200, shapes[i]);
-        assert_int_equal(
-            kube_list(context->kube, "/api/v1/namespaces", NULL, NULL, record, &outcome, NULL), 0);
-        fake_transport_run(context->fake);
-        assert_null(outcome.answer);
-        assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
-        assert_string_equal(outcome.err.text,
-                            "kube: GET /api/v1/namespaces: the answer has no list of items");
+#define SEND(name, call)                                                                           \
+    static int name(struct outcome *o)                                                             \
+    {                                                                                              \
+        return call;                                                                               \
+    }
+#define SEND_OBJECT(name, call)                                                                    \
+    static int name(struct outcome *o)                                                             \
+    {                                                                                              \
+        json_auto_t *object = json_pack("{s:s}", "kind", "é");                                     \
+        return call;                                                                               \
     }
 
-    // A selector that fills the request line.
-    struct error err = {0};
-    _cleanup_free_ char *selector = malloc(5000);
-    assert_non_null(selector);
-    memset(selector, '=', 4999);
-    selector[4999] = '\0';
-    assert_int_equal(
-        kube_list(context->kube, "/api/v1/pods", selector, NULL, record, &outcome, &err), -EFBIG);
-    assert_string_equal(err.text, "kube: GET /api/v1/pods: the label selector is too long");
-    assert_int_equal(err.kind, ERROR_PERMANENT);
-}
+SEND(get, kube_get(kube, "/x", TOLD))
+SEND(list, kube_list(kube, "/apis/apps/v1/deployments", "a.b/c=d", TOLD))
+SEND(list_all, kube_list(kube, "/api/v1/namespaces", NULL, TOLD))
+SEND(list_first, kube_list_first(kube, "/api/v1/pods", "!a", TOLD))
+SEND(groups, kube_get_groups(kube, TOLD))
+SEND(resources, kube_get_resources(kube, "/apis/apps/v1", TOLD))
+SEND_OBJECT(apply, kube_apply(kube, "/x", "the manager", object, false, TOLD))
+SEND_OBJECT(apply_dry, kube_apply(kube, "/x", "m", object, true, TOLD))
+SEND_OBJECT(create, kube_create(kube, "/api/v1/namespaces", object, false, TOLD))
+SEND_OBJECT(create_dry, kube_create(kube, "/x", object, true, TOLD))
+SEND(delete, kube_delete(kube, "/x", "u-1", TOLD))
+SEND(delete_any, kube_delete(kube, "/x", NULL, TOLD))
 
-static void test_apply(void **state)
-{
-    struct context *context = *state;
-    _cleanup_outcome_ struct outcome outcome = {0};
-    json_auto_t *object = json_pack("{s:s, s:{s:s}}", "kind", "Namespace", "metadata", "name", "é");
-    _cleanup_free_ char *text = fixture("fixtures/kube/apply_namespace.json");
-    fake_transport_reply(context->fake, 201, text);
-    assert_int_equal(kube_apply(context->kube, "/api/v1/namespaces/hostk8s", "hostk8s-registryd",
-                                object, record, &outcome, NULL),
-                     0);
-    assert_request(
-        context, HTTP_PATCH, "/api/v1/namespaces/hostk8s?fieldManager=hostk8s-registryd&force=true",
-        "application/apply-patch+yaml", "{\"kind\":\"Namespace\",\"metadata\":{\"name\":\"é\"}}");
-    assert_int_equal(object->refcount, 1);
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.count, 1);
-    assert_non_null(outcome.answer);
+#define OBJECT "{\"kind\":\"é\"}"
+#define OPTIONS                                                                                    \
+    "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"propagationPolicy\":\"Background\""
+#define APPLY "application/apply-patch+yaml"
+#define JSON "application/json"
 
-    // An object that no API server would take.
-    struct error err = {0};
-    _cleanup_free_ char *big = malloc(1100000);
-    assert_non_null(big);
-    memset(big, 'x', 1100000);
-    json_auto_t *large = json_pack("{s:s#}", "data", big, (int)1100000);
-    assert_non_null(large);
-    assert_int_equal(kube_apply(context->kube, "/x", "m", large, record, &outcome, &err), -EFBIG);
-    assert_string_equal(err.text, "kube: an object of more than 1048576 bytes");
-    assert_int_equal(fake_transport_count(context->fake), 1);
-}
-
-static void test_delete(void **state)
-{
-    struct context *context = *state;
-    const char *path = "/api/v1/namespaces/kube-public/configmaps/local-registry-hosting";
-    _cleanup_outcome_ struct outcome outcome = {0};
-    _cleanup_free_ char *deleted = fixture(UNIT "delete_configmap.json");
-    fake_transport_reply(context->fake, 200, deleted);
-    assert_int_equal(kube_delete(context->kube, path, "u-1", record, &outcome, NULL), 0);
-    assert_request(context, HTTP_DELETE, path, "application/json",
-                   "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
-                   "\"propagationPolicy\":\"Background\",\"preconditions\":{\"uid\":\"u-1\"}}");
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.count, 1);
-    assert_int_equal(outcome.err.kind, ERROR_NONE);
-
-    outcome_done(&outcome);
-    _cleanup_free_ char *missing = fixture(UNIT "status_404.json");
-    fake_transport_reply(context->fake, 404, missing);
-    assert_int_equal(kube_delete(context->kube, path, NULL, record, &outcome, NULL), 0);
-    assert_request(context, HTTP_DELETE, path, "application/json",
-                   "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
-                   "\"propagationPolicy\":\"Background\"}");
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.count, 1);
-    assert_null(outcome.answer);
-    assert_int_equal(outcome.err.kind, ERROR_NONE);
-
-    outcome_done(&outcome);
-    _cleanup_free_ char *conflict = fixture(UNIT "status_409_uid.json");
-    fake_transport_reply(context->fake, 409, conflict);
-    assert_int_equal(kube_delete(context->kube, path, "u-2", record, &outcome, NULL), 0);
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.err.kind, ERROR_CONFLICT);
-    assert_int_equal(outcome.err.status, 409);
-}
-
-static void status_one(const struct context *context, int status, const char *body,
-                       enum error_kind kind, const char *expected)
-{
-    _cleanup_outcome_ struct outcome outcome = {0};
-    fake_transport_reply(context->fake, status, body);
-    assert_int_equal(
-        kube_list(context->kube, "/apis/apps/v1/deployments", NULL, NULL, record, &outcome, NULL),
-        0);
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.count, 1);
-    assert_null(outcome.answer);
-    assert_string_equal(outcome.err.text, expected);
-    assert_int_equal(outcome.err.kind, kind);
-    assert_int_equal(outcome.err.status, status);
-    assert_true(outcome.err.code > 0);
-}
-
-#define GET "kube: GET /apis/apps/v1/deployments: "
-
-static void test_recorded_statuses(void **state)
+static void test_requests(_unused_ void **state)
 {
     static const struct {
-        int status;
-        const char *fixture;
-        enum error_kind kind;
-        const char *expected;
+        send_fn send;
+        enum http_method method;
+        const char *path;
+        const char *content_type;
+        const char *body;
+        const char *answer;
+        bool read;
     } table[] = {
-        {400, UNIT "status_400.json", ERROR_PERMANENT,
-         GET "the name of the object (registry-ui) does not match the name on the URL (other) "
-             "(HTTP 400 BadRequest)"},
-        {401, UNIT "status_401.json", ERROR_PERMANENT, GET "Unauthorized (HTTP 401 Unauthorized)"},
-        {403, UNIT "status_403.json", ERROR_PERMANENT,
-         GET "deployments.apps is forbidden: User \"nobody\" cannot list resource \"deployments\" "
-             "in API group \"apps\" at the cluster scope (HTTP 403 Forbidden)"},
-        {404, UNIT "status_404.json", ERROR_CONFLICT,
-         GET "deployments.apps \"missing\" not found (HTTP 404 NotFound)"},
-        {404, UNIT "status_404_not_served.json", ERROR_CONFLICT,
-         GET "the server could not find the requested resource (HTTP 404 NotFound)"},
-        {409, UNIT "status_409_apply.json", ERROR_CONFLICT,
-         GET "Apply failed with 1 conflict: conflict with \"hostk8s-registryd\": .data.a (HTTP 409 "
-             "Conflict)"},
-        {422, UNIT "status_422.json", ERROR_PERMANENT,
-         GET "Ingress.extensions \"bad\" is invalid: spec.rules[0].http.paths[0].path: Invalid "
-             "value: \"v2\": must be an absolute path (HTTP 422 Invalid)"},
-        {500, UNIT "status_bad_type.json", ERROR_TRANSIENT,
-         GET "failed to create typed patch object: .spec.replicas: expected numeric (int or "
-             "float), got *value.valueUnstructured (HTTP 500)"},
+        {get, HTTP_GET, "/x", NULL, "", "{\"a\":1}", true},
+        {list, HTTP_GET, "/apis/apps/v1/deployments?labelSelector=a.b%2Fc%3Dd", NULL, "",
+         "{\"items\":[{}]}", true},
+        {list_all, HTTP_GET, "/api/v1/namespaces", NULL, "", "{\"items\":null}", true},
+        {list_first, HTTP_GET, "/api/v1/pods?labelSelector=%21a&limit=10", NULL, "",
+         "{\"items\":[]}", true},
+        {groups, HTTP_GET, "/apis", NULL, "", "{\"groups\":[]}", true},
+        {resources, HTTP_GET, "/apis/apps/v1", NULL, "", "{\"resources\":[]}", true},
+        {apply, HTTP_PATCH, "/x?fieldManager=the%20manager&force=true", APPLY, OBJECT, "{}", false},
+        {apply_dry, HTTP_PATCH, "/x?fieldManager=m&force=true&dryRun=All", APPLY, OBJECT, "{}",
+         true},
+        {create, HTTP_POST, "/api/v1/namespaces", JSON, OBJECT, "{}", false},
+        {create_dry, HTTP_POST, "/x?dryRun=All", JSON, OBJECT, "{}", true},
+        {delete, HTTP_DELETE, "/x", JSON, OPTIONS ",\"preconditions\":{\"uid\":\"u-1\"}}", "{}",
+         false},
+        {delete_any, HTTP_DELETE, "/x", JSON, OPTIONS "}", "{}", false},
     };
     for (size_t i = 0; i < ELEMENTS(table); i++) {
-        _cleanup_free_ char *body = fixture(table[i].fixture);
-        status_one(*state, table[i].status, body, table[i].kind, table[i].expected);
+        _cleanup_outcome_ struct outcome outcome = {0};
+        fake_transport_reply(fake, 200, table[i].answer);
+        assert_int_equal(table[i].send(&outcome), 0);
+        const struct fake_request *request = fake_transport_last(fake);
+        assert_int_equal(request->method, table[i].method);
+        assert_string_equal(request->path, table[i].path);
+        assert_true(str_equal(request->content_type, table[i].content_type));
+        assert_string_equal(request->body, table[i].body);
+        assert_string_equal(request->accept, JSON);
+        assert_int_equal(request->timeout_ms, TIMEOUT_MS);
+        assert_int_equal(outcome.calls, 0);
+        assert_int_equal(fake_transport_run(fake), 1);
+        outcome_is(&outcome, "");
+        _cleanup_free_ char *answer = json_dumps(outcome.answer, JSON_COMPACT);
+        assert_string_equal(answer, table[i].answer);
+
+        _cleanup_outcome_ struct outcome cancelled = {0};
+        assert_int_equal(table[i].send(&cancelled), 0);
+        kube_cancel(kube, API_READS);
+        assert_int_equal(fake_transport_run(fake), table[i].read);
+        kube_cancel(kube, API_CHANGES);
+        (void)fake_transport_run(fake);
+        assert_int_equal(cancelled.err.code, ECANCELED);
     }
 }
 
-// That there is no such object only the API server can say.
-static void test_missing(void **state)
-{
-    struct context *context = *state;
-    _cleanup_outcome_ struct outcome outcome = {0};
-    _cleanup_free_ char *missing = fixture(UNIT "status_404.json");
-    fake_transport_reply(context->fake, 404, missing);
-    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, NULL), 0);
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.count, 1);
-    assert_null(outcome.answer);
-    assert_int_equal(outcome.err.kind, ERROR_NONE);
-    outcome_done(&outcome);
-    fake_transport_reply(context->fake, 404, "page not found");
-    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, NULL), 0);
-    fake_transport_run(context->fake);
-    assert_string_equal(outcome.err.text, "kube: GET /x: page not found (HTTP 404)");
-}
+#define LIST "kube: GET /apis/apps/v1/deployments: "
 
-static void test_other_bodies(void **state)
+// The bodies are recorded. That there is no such object only the API server can say.
+static void test_answers(_unused_ void **state)
 {
-    status_one(*state, 502, "<html>\r\n<head>\x1b[31m\n <title>Bad  Gateway</title>\n",
-               ERROR_TRANSIENT, GET "<html> <head> [31m <title>Bad Gateway</title> (HTTP 502)");
-    status_one(*state, 503, "", ERROR_TRANSIENT, GET "no message (HTTP 503)");
-    status_one(*state, 301, "[]", ERROR_PERMANENT, GET "[] (HTTP 301)");
-    status_one(*state, 403, "{\"message\": null, \"reason\": 7}", ERROR_PERMANENT,
-               GET "{\"message\": null, \"reason\": 7} (HTTP 403)");
-    status_one(*state, 200, "<html>", ERROR_TRANSIENT, GET "the answer is no JSON object");
-    status_one(*state, 200, "[1]", ERROR_TRANSIENT, GET "the answer is no JSON object");
-    status_one(*state, 200, "", ERROR_TRANSIENT, GET "the answer is no JSON object");
-    status_one(*state, 200, "{\"items\": [", ERROR_TRANSIENT, GET "the answer is no JSON object");
-}
-
-// The status stays visible behind a message of any length.
-static void test_long_message(void **state)
-{
-    struct context *context = *state;
-    _cleanup_outcome_ struct outcome outcome = {0};
-    char message[2000];
-    memset(message, 'm', sizeof(message));
-    json_auto_t *status =
-        json_pack("{s:s%, s:s}", "message", message, sizeof(message), "reason", "Invalid");
-    _cleanup_free_ char *body = json_dumps(status, 0);
-    fake_transport_reply(context->fake, 422, body);
-    assert_int_equal(kube_get(context->kube, DEPLOYMENT, NULL, record, &outcome, NULL), 0);
-    fake_transport_run(context->fake);
-    assert_true(str_ends_with(outcome.err.text, "mmm (HTTP 422 Invalid)"));
-}
-
-static void retry_after_one(const struct context *context, const char *headers, unsigned expected)
-{
-    _cleanup_outcome_ struct outcome outcome = {0};
-    fake_transport_answer(context->fake,
-                          &(struct fake_answer){.status = 429, .headers = headers, .body = "slow"});
-    assert_int_equal(kube_get(context->kube, DEPLOYMENT, NULL, record, &outcome, NULL), 0);
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
-    assert_int_equal(outcome.err.retry_ms, expected);
-}
-
-static void test_retry_after(void **state)
-{
-    retry_after_one(*state, "Retry-After: 1\r\n", 1000);
-    retry_after_one(*state, "retry-after: 3600\r\n", 3600000);
-    retry_after_one(*state, "Retry-After: 3601\r\n", 0);
-    retry_after_one(*state, "Retry-After: -1\r\n", 0);
-    retry_after_one(*state, "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", 0);
-    retry_after_one(*state, "", 0);
-}
-
-static void test_network_errors(void **state)
-{
-    struct context *context = *state;
-    _cleanup_outcome_ struct outcome outcome = {0};
-    fake_transport_fail(context->fake, ERROR_TRANSIENT, ECONNREFUSED, "GET /x: refused");
-    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, NULL), 0);
-    fake_transport_run(context->fake);
-    assert_string_equal(outcome.err.text, "kube: GET /x: refused");
-    assert_int_equal(outcome.err.kind, ERROR_TRANSIENT);
-    assert_int_equal(outcome.err.code, ECONNREFUSED);
-    assert_int_equal(outcome.err.status, 0);
-
-    struct error err = {0};
-    fake_transport_refuse(context->fake, 1, ENOBUFS);
-    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcome, &err), -ENOBUFS);
-    assert_string_equal(err.text, "kube: refused by the test");
-    fake_transport_refuse(context->fake, 1, ENOBUFS);
-    assert_int_equal(kube_delete(context->kube, "/x", "u", record, &outcome, NULL), -ENOBUFS);
-    fake_transport_run(context->fake);
-    assert_int_equal(outcome.count, 1);
-}
-
-static void test_cancel(void **state)
-{
-    struct context *context = *state;
-    struct outcome outcomes[3] = {0};
-    for (size_t i = 0; i < ELEMENTS(outcomes); i++) {
-        assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcomes[i], NULL), 0);
-    }
-    fake_transport_reply(context->fake, 200, "{}");
-    assert_true(fake_transport_step(context->fake));
-    kube_cancel_all(context->kube);
-    kube_cancel_all(context->kube);
-    assert_int_equal(outcomes[1].count, 0);
-    assert_int_equal(fake_transport_run(context->fake), 2);
-    assert_int_equal(outcomes[0].count, 1);
-    assert_int_equal(outcomes[0].err.code, 0);
-    for (size_t i = 1; i < ELEMENTS(outcomes); i++) {
-        assert_int_equal(outcomes[i].count, 1);
-        assert_int_equal(outcomes[i].err.code, ECANCELED);
-    }
-    kube_cancel_all(context->kube);
-    for (size_t i = 0; i < ELEMENTS(outcomes); i++) {
-        outcome_done(&outcomes[i]);
+    static const struct {
+        send_fn send;
+        int status;
+        const char *body; // or a fixture's name
+        const char *text; // "": no error, and no answer
+    } table[] = {
+        {get, 404, UNIT "status_404.json", ""},
+        {delete, 404, UNIT "status_404.json", ""},
+        {get, 404, "page not found", "kube: GET /x: page not found (HTTP 404)"},
+        {get, 200, "[]", "kube: GET /x: the answer is no JSON object"},
+        {list, 200, "{}", LIST "the answer has no list of items"},
+        {list, 200, "{\"items\":{}}", LIST "the answer has no list of items"},
+        {groups, 200, "{}", "kube: GET /apis: the answer has no list of groups"},
+        {resources, 200, "{}", "kube: GET /apis/apps/v1: the answer has no list of resources"},
+        {delete, 409, "{\"reason\":\"Conflict\",\"message\":\"uid\"}",
+         "kube: DELETE /x: uid (HTTP 409 Conflict)"},
+        {create, 409, "{\"reason\":\"AlreadyExists\",\"message\":\"it exists\"}",
+         "kube: POST /api/v1/namespaces: it exists (HTTP 409 AlreadyExists)"},
+        {list, 400, UNIT "status_400.json",
+         LIST "the name of the object (registry-ui) does not match the name on the URL (other) "
+              "(HTTP 400 BadRequest)"},
+        {list, 401, UNIT "status_401.json", LIST "Unauthorized (HTTP 401 Unauthorized)"},
+        {list, 403, UNIT "status_403.json",
+         LIST "deployments.apps is forbidden: User \"nobody\" cannot list resource \"deployments\" "
+              "in API group \"apps\" at the cluster scope (HTTP 403 Forbidden)"},
+        {list, 404, UNIT "status_404_not_served.json",
+         LIST "the server could not find the requested resource (HTTP 404 NotFound)"},
+        {apply, 409, UNIT "status_409_apply.json",
+         "kube: PATCH /x: Apply failed with 1 conflict: conflict with \"hostk8s-registryd\": "
+         ".data.a (HTTP 409 Conflict)"},
+        {apply, 422, UNIT "status_422.json",
+         "kube: PATCH /x: Ingress.extensions \"bad\" is invalid: "
+         "spec.rules[0].http.paths[0].path: Invalid value: \"v2\": must be an absolute path (HTTP "
+         "422 Invalid)"},
+        {apply_dry, 500, UNIT "status_bad_type.json",
+         "kube: PATCH /x: failed to create typed patch object: .spec.replicas: expected numeric "
+         "(int or float), got *value.valueUnstructured (HTTP 500)"},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        bool recorded = str_starts_with(table[i].body, UNIT);
+        _cleanup_free_ char *body = recorded ? fixture(table[i].body) : str_dup(table[i].body);
+        _cleanup_outcome_ struct outcome outcome = {0};
+        fake_transport_reply(fake, table[i].status, body);
+        assert_int_equal(table[i].send(&outcome), 0);
+        assert_int_equal(fake_transport_run(fake), 1);
+        outcome_is(&outcome, table[i].text);
+        assert_null(outcome.answer);
     }
 }
 
-static void test_cancel_reads(void **state)
+static void test_groups_serve(_unused_ void **state)
 {
-    struct context *context = *state;
-    struct outcome outcomes[2] = {0};
-    assert_int_equal(kube_get(context->kube, "/x", NULL, record, &outcomes[0], NULL), 0);
-    assert_int_equal(kube_delete(context->kube, "/x", "u", record, &outcomes[1], NULL), 0);
-    kube_cancel_reads(context->kube);
-    fake_transport_reply(context->fake, 200, "{}");
-    assert_int_equal(fake_transport_run(context->fake), 2);
-    assert_int_equal(outcomes[0].err.code, ECANCELED);
-    assert_int_equal(outcomes[1].err.code, 0);
-    for (size_t i = 0; i < ELEMENTS(outcomes); i++) {
-        outcome_done(&outcomes[i]);
+    static const struct {
+        const char *groups; // or a fixture's name
+        const char *version;
+        bool served;
+    } table[] = {
+        {"fixtures/kube/api_groups.json", "apps/v1", true},
+        {"fixtures/kube/api_groups.json", "discovery.k8s.io/v1beta1", true},
+        {"fixtures/kube/api_groups.json", "discovery.k8s.io/v1", false},
+        {"fixtures/kube/api_groups.json", "apps", false},
+        {"{\"groups\": null}", "apps/v1", false},
+        {"{\"groups\": [null, 1, [], {}, {\"versions\": null}, {\"versions\": 2}]}", "a/v1", false},
+        {"{\"groups\": [{\"versions\": [null, 3, {}, {\"groupVersion\": 1}]}]}", "a/v1", false},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        const char *groups = table[i].groups;
+        _cleanup_free_ char *text = *groups == 'f' ? fixture(groups) : str_dup(groups);
+        json_auto_t *json = json_loads(text, 0, NULL);
+        assert_non_null(json);
+        assert_int_equal(kube_api_groups_serve(json, table[i].version), table[i].served);
     }
 }
 
-// Calls end in any order, and a `done` may submit the next.
-struct chain {
-    struct context *context;
-    unsigned left;
-    struct outcome outcome;
-};
+// ---- watches
 
-static void chain_done(void *ctx, json_t *answer, const struct error *err)
+static int count_event(void *ctx, const json_t *event)
 {
-    struct chain *chain = ctx;
-    assert_non_null(answer);
-    assert_null(err);
-    chain->left--;
-    fake_transport_reply(chain->context->fake, 200, "{}");
-    assert_int_equal(
-        chain->left > 0 ? kube_get(chain->context->kube, "/x", NULL, chain_done, chain, NULL)
-                        : kube_get(chain->context->kube, "/y", NULL, record, &chain->outcome, NULL),
-        0);
+    assert_true(ctx != NULL && json_is_object(event));
+    return 0;
 }
 
-static void test_chain(void **state)
+static void test_watch(_unused_ void **state)
 {
-    struct context *context = *state;
-    struct chain chains[2] = {{.context = context, .left = 2}, {.context = context, .left = 3}};
-    for (size_t i = 0; i < ELEMENTS(chains); i++) {
-        fake_transport_reply(context->fake, 200, "{}");
-        assert_int_equal(kube_get(context->kube, "/x", NULL, chain_done, &chains[i], NULL), 0);
+#define WATCH "/x?watch=1&allowWatchBookmarks=true&timeoutSeconds=300"
+    static const struct {
+        const char *selector;
+        const char *resource_version;
+        const char *path;
+        const char *body;
+        const char *text;
+        enum error_kind kind;
+        int status;
+    } table[] = {
+        {NULL, NULL, WATCH, "{\"type\":\"ADDED\",\"object\":{}}\n{\"type\":\"BOOKMARK\"}\n", "", 0,
+         0},
+        {"a=b", "17", WATCH "&labelSelector=a%3Db&resourceVersion=17", "", "", 0, 0},
+        // An error event is the reason, whatever comes after it.
+        {"a", NULL, WATCH "&labelSelector=a",
+         "{\"type\":\"ERROR\",\"object\":{\"code\":410,\"message\":\"no the-token\"}}\n{}\n",
+         "kube: GET /x: no ***", ERROR_CONFLICT, 410},
+        {NULL, NULL, WATCH, "{\"type\":\"ERROR\",\"object\":{\"code\":7}}\n{\"cut",
+         "kube: GET /x: an error", ERROR_TRANSIENT, 0},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        struct outcome outcome = {0};
+        const struct fake_answer answer = {.status = 200, .body = table[i].body, .chunk = 5};
+        fake_transport_answer(fake, &answer);
+        assert_int_equal(kube_watch(kube, "/x", table[i].selector, table[i].resource_version,
+                                    count_event, outcome_done, &outcome, NULL),
+                         0);
+        assert_string_equal(fake_transport_last(fake)->path, table[i].path);
+        assert_int_equal(fake_transport_last(fake)->timeout_ms, 330000);
+        assert_int_equal(fake_transport_run(fake), 1);
+        outcome_is(&outcome, table[i].text);
+        assert_int_equal(outcome.err.kind, table[i].kind);
+        assert_int_equal(outcome.err.status, table[i].status);
     }
-    assert_int_equal(fake_transport_run(context->fake), 7);
-    for (size_t i = 0; i < ELEMENTS(chains); i++) {
-        assert_int_equal(chains[i].outcome.count, 1);
-        outcome_done(&chains[i].outcome);
-    }
+    struct outcome outcome = {0};
+    assert_int_equal(kube_watch(kube, "/x", NULL, NULL, count_event, outcome_done, &outcome, NULL),
+                     0);
+    kube_cancel(kube, API_WATCHES);
+    assert_int_equal(fake_transport_run(fake), 1);
+    assert_int_equal(outcome.err.code, ECANCELED);
 }
 
 #define WITH_KUBE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -477,13 +293,9 @@ static void test_chain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_KUBE(test_endpoint),       WITH_KUBE(test_get),
-        WITH_KUBE(test_list),           WITH_KUBE(test_apply),
-        WITH_KUBE(test_delete),         WITH_KUBE(test_recorded_statuses),
-        WITH_KUBE(test_other_bodies),   WITH_KUBE(test_missing),
-        WITH_KUBE(test_long_message),   WITH_KUBE(test_retry_after),
-        WITH_KUBE(test_network_errors), WITH_KUBE(test_cancel),
-        WITH_KUBE(test_cancel_reads),   WITH_KUBE(test_chain),
+        WITH_KUBE(test_endpoint), WITH_KUBE(test_requests),
+        WITH_KUBE(test_answers),  cmocka_unit_test(test_groups_serve),
+        WITH_KUBE(test_watch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,17 @@
+// Every key of the configuration: its type, its default, its bounds.
+#pragma once
+
+#include "lib/config/config_values.h"
+#include "lib/doc/schema.h"
+
+#define ALIASES_MAX 32
+
+// Of a struct config.
+extern const struct schema_field config_schema[];
+
+// The rule for docker.host, which the environment variable DOCKER_HOST obeys as well.
+extern const struct schema_field config_docker_host_field;
+
+// A HOST:PORT that image names begin with; a schema_spell_fn.
+int config_spell_alias(const char *text, const struct path_source *source, char **ret,
+                       struct error *err);

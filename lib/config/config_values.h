@@ -1,0 +1,74 @@
+// What can be configured, as values: struct config. Names, defaults and meaning are the contract's;
+// see config/registryd.yaml for each key in words.
+#pragma once
+
+#include "lib/base/backoff.h"
+#include "lib/base/log.h"
+#include "lib/base/strmap.h"
+#include "lib/base/strv.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum restart_policy {
+    RESTART_ALWAYS,
+    RESTART_UNLESS_STOPPED,
+    RESTART_ON_FAILURE,
+    RESTART_NO,
+};
+
+// "always", "unless-stopped", … as the engine writes them.
+const char *restart_policy_name(enum restart_policy policy);
+
+struct config_registry {
+    char *name;
+    char *image;
+    char *listen_address; // an IP address without brackets
+    uint16_t listen_port;
+    bool allow_remote;
+    char *storage; // absolute
+    enum restart_policy restart;
+    bool delete_enabled;
+    struct strmap environment;
+};
+
+struct config_ui {
+    bool enabled;
+    char *name_space;
+    char *image;
+    uint32_t replicas;
+    char *title;
+    char *url;  // the browser's origin: scheme://host[:port], no trailing slash
+    char *path; // begins and ends with '/'
+    char *ingress_class;
+    struct strmap environment;
+};
+
+struct config_docker {
+    char *host; // unix://PATH or tcp://HOST:PORT
+    bool tls;
+    char *ca; // absolute paths of PEM files, NULL when unset; likewise the next two
+    char *cert;
+    char *key;
+};
+
+struct config {
+    struct config_registry registry;
+    char *network;
+    struct strv clusters; // patterns with * and ?
+    struct {
+        struct strv aliases; // host:port, effective: the added ones are in it, no duplicates
+        bool skip_verify;
+    } nodes;
+    struct config_ui ui;
+    struct config_docker docker;
+    char *kubeconfig; // absolute path, NULL: each cluster's own admin.conf
+    struct {
+        uint64_t poll_ms;
+        uint64_t timeout_ms;
+        struct backoff backoff;
+    } reconcile;
+    enum log_level log_level;
+    bool from_file;  // false: there was none, so these are the defaults
+    unsigned shares; // owners beside the first; config_ref
+};

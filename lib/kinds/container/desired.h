@@ -1,0 +1,80 @@
+// The containers that are kept converged, as they are declared. Pure.
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/base/strmap.h"
+#include "lib/config/config.h"
+
+#include <jansson.h>
+
+// Labels of what was made here. The owner is registry.name of the configuration it was made from.
+#define CONTAINER_LABEL_OWNER "io.hostk8s.registryd.owner"
+// Digest of the spec it was made from. Where it is the digest of what is desired, what an engine
+// only repeats of the spec (image, environment, mounts) is not compared: engines normalise.
+#define CONTAINER_LABEL_SPEC "io.hostk8s.registryd.spec"
+// The declared environment's names, comma-separated, so that a removed one is seen as drift.
+#define CONTAINER_LABEL_ENVIRONMENT "io.hostk8s.registryd.environment"
+// The id of the container that an adoption replaces by this one: it tells that one, which has no
+// label, from somebody's backup of the same name.
+#define CONTAINER_LABEL_REPLACES "io.hostk8s.registryd.replaces"
+// The fields, comma-separated, that a container made from the same spec had otherwise, and for
+// which this one was made in its place. Those that it has otherwise, too, are left so.
+#define CONTAINER_LABEL_MENDS "io.hostk8s.registryd.mends"
+
+#define CONTAINER_STORAGE "/var/lib/registry" // in the container
+#define CONTAINER_PORT "5000/tcp"             // in the container, as the engine writes it
+// Sent explicitly: rootless podman takes one without networks ("pasta") for none.
+#define CONTAINER_NETWORK_MODE "bridge"
+
+// The sentence for a network that is not there.
+#define CONTAINER_NETWORK_MISSING "there is no network %s; kind creates it with the first cluster"
+
+#define CONTAINER_DIGEST_SIZE 17
+
+struct container_spec {
+    const char *name;          // and its alias on the network
+    const char *previous_name; // of the container that a recreate replaces, until the new one is up
+    const char *owner;         // value of the label
+    const char *resource;      // "container/NAME"
+    const char *network_resource; // "network/NETWORK/NAME"
+    const char *section;          // of the configuration file, for sentences: "registry"
+    const char *image;
+    const char *storage; // directory on the engine's machine
+    const char *network;
+    const char *restart_policy;
+    const char *host_address; // where CONTAINER_PORT is published; NULL: nowhere
+    const char *host_port;
+    const char *listen; // both as a URL has them
+    struct strmap environment;
+    char digest[CONTAINER_DIGEST_SIZE]; // is for no message: values could be guessed from it
+};
+
+struct container_specs {
+    struct arena arena;
+    struct container_spec *items;
+    size_t count;
+};
+
+// All strings are copies.
+void container_specs_make(const struct config *config, struct container_specs *ret);
+void container_specs_done(struct container_specs *specs);
+
+// The spec that the container's or its network's resource belongs to; NULL when there is none.
+const struct container_spec *container_specs_find(const struct container_specs *specs,
+                                                  const char *resource);
+
+// A path without doubled and trailing slashes.
+char *container_path(struct arena *arena, const char *path);
+
+// An image's reference in full, DOMAIN/PATH:TAG or DOMAIN/PATH@DIGEST (a tag says nothing then), as
+// engines understand it: registry:2 is docker.io/library/registry:2.
+// https://github.com/distribution/reference/blob/main/normalize.go
+char *container_image(struct arena *arena, const char *reference);
+bool container_image_is_same(const char *a, const char *b);
+
+// Cuts the next name off a label's comma-separated *names; NULL at the end.
+char *container_next_name(struct arena *arena, const char **names);
+
+// The body of POST /containers/create; the caller owns the reference. NULL when a declared value is
+// not UTF-8.
+json_t *container_spec_body(const struct container_spec *spec);

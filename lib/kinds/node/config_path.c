@@ -1,0 +1,193 @@
+// A config.toml that is kept simple is understood here; every other one is left to the node's own
+// containerd. That knows TOML, follows `imports`, migrates old names, and what its `config dump`
+// prints is always written in one way.
+//
+// What the settings mean is in containerd's docs/hosts.md and internal/cri/config/config.go
+// (ValidateImageConfig: no hosts.toml beside `mirrors`). The default of config_path is in
+// internal/cri/config/config_unix.go (2.2.0 and 2.2.1: a dump shows it) and in
+// plugins/cri/images/plugin.go (since 2.2.2: filled in at the start, a dump shows nothing).
+#include "lib/kinds/node/config_path.h"
+
+#include "lib/base/str.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define FILLED_IN_SINCE "2.2.2"
+
+struct scan {
+    // Values, from the first character to wherever the text ends; NULL: not there.
+    const char *version;     // of the file's format
+    const char *config_path; // with its quotes
+    const char *containerd;  // what `containerd --version` says
+    const char *versions;    // of a file whose config_path it is for every containerd
+    bool mirrors;
+};
+
+static const char *skip_blanks(const char *at)
+{
+    return at + strspn(at, " \t\r");
+}
+
+// NULL behind the last one.
+static const char *next_line(const char *line)
+{
+    const char *end = strchr(line, '\n');
+    return end == NULL ? NULL : end + 1;
+}
+
+// Takes word off the beginning of *at.
+static bool take(const char **at, const char *word)
+{
+    if (!str_starts_with(*at, word)) {
+        return false;
+    }
+    *at += strlen(word);
+    return true;
+}
+
+// The value in a line KEY = VALUE; NULL in another one.
+static const char *setting(const char *line, const char *key)
+{
+    const char *at = skip_blanks(line);
+    if (!take(&at, key)) {
+        return NULL;
+    }
+    at = skip_blanks(at);
+    return *at == '=' ? skip_blanks(at + 1) : NULL;
+}
+
+// The format's versions in which every containerd reads the section that a line
+// [plugins."PLUGIN".registry…] begins, with what follows `registry` in *ret; NULL for another line.
+static const char *registry_section(const char *line, const char **ret)
+{
+    static const struct {
+        const char *heading;
+        const char *versions;
+    } headings[] = {
+        {"[plugins.\"io.containerd.grpc.v1.cri\".registry", "2"}, // the plugin's until 1.7
+        {"[plugins.'io.containerd.grpc.v1.cri'.registry", "2"},
+        {"[plugins.\"io.containerd.cri.v1.images\".registry", "34"}, // since 2.0
+        {"[plugins.'io.containerd.cri.v1.images'.registry", "34"},
+    };
+    for (size_t i = 0; i < ELEMENTS(headings); i++) {
+        *ret = skip_blanks(line);
+        if (take(ret, headings[i].heading)) {
+            return headings[i].versions;
+        }
+    }
+    return NULL;
+}
+
+// The version in a line "containerd github.com/containerd/containerd/v2 v2.2.0 REVISION"; Debian's
+// has no v. NULL in another one.
+static const char *containerd_version(const char *line)
+{
+    if (!take(&line, "containerd ")) {
+        return NULL;
+    }
+    line += strcspn(line, " \n");
+    line += strspn(line, " v");
+    return isdigit((unsigned char)*line) ? line : NULL;
+}
+
+static struct scan scan_text(const char *text)
+{
+    struct scan scan = {0};
+    bool top = true;
+    const char *section = NULL;
+    for (const char *line = text; line != NULL; line = next_line(line)) {
+        if (*skip_blanks(line) == '[') {
+            const char *rest = NULL;
+            top = false;
+            section = registry_section(line, &rest);
+            // An empty table of mirrors has none.
+            scan.mirrors |= section != NULL && str_starts_with(rest, ".mirrors.");
+            section = *rest == ']' ? section : NULL;
+        } else if (top && scan.version == NULL) {
+            scan.version = setting(line, "version");
+        } else if (section != NULL && scan.config_path == NULL) {
+            scan.config_path = setting(line, "config_path");
+            scan.versions = section;
+        }
+        scan.containerd = scan.containerd == NULL ? containerd_version(line) : scan.containerd;
+    }
+    return scan;
+}
+
+// Whether a quoted value is NODE_CERTS_DIR, or names it in a list as PATH is one.
+static bool names_certs_dir(const char *value)
+{
+    if (*value != '"' && *value != '\'') {
+        return false;
+    }
+    const char *end = value;
+    do {
+        const char *at = end + 1;
+        end = at + strcspn(at, *value == '"' ? ":\"\n" : ":'\n");
+        if (*end != ':' && *end != *value) {
+            return false;
+        }
+        size_t length = (size_t)(end - at) - (end[-1] == '/' ? 1 : 0);
+        if (length == strlen(NODE_CERTS_DIR) && memcmp(at, NODE_CERTS_DIR, length) == 0) {
+            return true;
+        }
+    } while (*end == ':');
+    return false;
+}
+
+bool config_path_is_plain(const char *config_toml)
+{
+    // What no simple file has. A string of several lines and an escape may be anything.
+    static const char *const doubts[] = {"imports", "mirrors", "\"\"\"", "'''", "\\"};
+    for (size_t i = 0; i < ELEMENTS(doubts); i++) {
+        if (strstr(config_toml, doubts[i]) != NULL) {
+            return false;
+        }
+    }
+    const char *first = strstr(config_toml, "config_path");
+    struct scan scan = scan_text(config_toml);
+    return scan.config_path != NULL && strstr(first + 1, "config_path") == NULL &&
+           scan.version != NULL && strchr(scan.versions, *scan.version) != NULL &&
+           !isalnum((unsigned char)scan.version[1]) && names_certs_dir(scan.config_path);
+}
+
+// The version comes last: with it the dump is whole.
+const char *const config_path_command[] = {
+    "sh", "-c", "containerd config dump 2>/dev/null && containerd --version", NULL};
+
+enum config_path config_path_decode(const char *output)
+{
+    struct scan scan = scan_text(output);
+    if (scan.containerd == NULL) {
+        return CONFIG_PATH_UNKNOWN;
+    }
+    if (scan.mirrors) {
+        return CONFIG_PATH_MIRRORS;
+    }
+    const char *value = scan.config_path;
+    bool empty = value == NULL || str_starts_with(value, "\"\"") || str_starts_with(value, "''");
+    if (!empty) {
+        return names_certs_dir(value) ? CONFIG_PATH_ENABLED : CONFIG_PATH_OTHER;
+    }
+    return strverscmp(scan.containerd, FILLED_IN_SINCE) >= 0 ? CONFIG_PATH_ENABLED
+                                                             : CONFIG_PATH_UNSET;
+}
+
+void config_path_imports(const char *config_toml, struct strv *ret)
+{
+    for (const char *line = config_toml; line != NULL; line = next_line(line)) {
+        const char *at = setting(line, "imports");
+        // The list may go over several lines.
+        while (at != NULL && *at != '\0' && *at != ']' && ret->count < CONFIG_IMPORTS_MAX) {
+            const char *end = *at == '"' || *at == '\'' ? strchr(at + 1, *at) : NULL;
+            if (end != NULL) {
+                const char *dir = at[1] == '/' ? "" : NODE_CONFIG_DIR "/";
+                _cleanup_free_ char *path = str_printf("%s%.*s", dir, (int)(end - at - 1), at + 1);
+                strv_add(ret, path);
+                at = end;
+            }
+            at++;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// What a node's files were just observed to say about registries, and by what it is known whether
+// that still holds.
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/kinds/node/config_path.h"
+
+#define NODE_HOSTS_FILE "hosts.toml" // in each directory of NODE_CERTS_DIR
+
+// One directory of certs.d.
+struct hosts_dir {
+    const char *name;    // "localhost:5000", "_default", …
+    const char *content; // of its hosts.toml, NULL when there is none
+    // What is in the place of the directory, or of its hosts.toml, and is of another sort ("a
+    // symbolic link"); NULL otherwise.
+    const char *not_directory;
+    const char *not_file;
+};
+
+// Shared by an observation's receiver and what is kept for the next one.
+struct node_current {
+    struct arena arena; // holds every string
+    unsigned refs;
+    const char **paths; // that matter
+    size_t path_count;
+    const char
+        *stamps; // of these, and of the container: as long as they are the same so is the rest
+    struct hosts_dir *dirs;
+    size_t dir_count;
+    enum config_path config_path;
+};
+
+struct node_current *node_current_new(void);
+struct node_current *node_current_ref(struct node_current *current);
+// Frees with the last. NULL is fine.
+void node_current_unref(struct node_current *current);
+
+void node_current_add_path(struct node_current *current, const char *path);
+
+// Takes what a file or directory below NODE_CONFIG_DIR ("certs.d/localhost:5000/hosts.toml") tells.
+// content is NULL for what is no file, special what it is when it is no directory either.
+void node_current_add_file(struct node_current *current, const char *path, const char *content,
+                           const char *special);
+
+// NULL when there is none of the name.
+const struct hosts_dir *node_current_dir(const struct node_current *current, const char *name);

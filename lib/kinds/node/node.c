@@ -1,0 +1,96 @@
+#include "lib/kinds/node/node.h"
+
+#include "lib/base/str.h"
+#include "lib/kinds/explain.h"
+#include "lib/kinds/io.h"
+#include "lib/kinds/node/act.h"
+#include "lib/kinds/node/current.h"
+#include "lib/kinds/node/observe.h"
+#include "lib/kinds/node/plan.h"
+
+#define NODE_SLOTS 8
+
+// The same for a teardown: what an earlier configuration left is on these nodes, too.
+static void node_keys_of(const struct config *config, const struct engine *engine,
+                         _unused_ bool desired, key_fn add, void *ctx)
+{
+    for (size_t i = 0; engine != NULL && i < engine->node_count; i++) {
+        const struct engine_node *node = &engine->nodes[i];
+        if (config_has_cluster(config, node->cluster)) {
+            add(ctx, node->name, node->cluster);
+        }
+    }
+}
+
+static bool node_exists(const struct engine *engine, const char *name)
+{
+    return engine_node(engine, name) != NULL;
+}
+
+static uint64_t node_due_in(_unused_ const struct config *config, const struct engine *before,
+                            const struct engine *after, const char *name)
+{
+    const struct engine_node *a = engine_node(before, name);
+    const struct engine_node *b = engine_node(after, name);
+    if (a == NULL || b == NULL) {
+        return a == b ? KIND_NEVER : 0;
+    }
+    bool same = str_equal(a->id, b->id) && a->running == b->running &&
+                str_equal(a->status, b->status) && a->writes == b->writes;
+    return same ? KIND_NEVER : 0;
+}
+
+static void node_free_current(void *current)
+{
+    node_current_unref(current);
+}
+
+static void node_resources(const struct input *input, const struct condition *condition,
+                           struct plan *ret)
+{
+    _cleanup_free_ char *resource = str_printf(NODE_PREFIX "%s", input->name);
+    plan_set_condition(ret, resource, condition->cluster, condition->ready, condition->reason, "%s",
+                       condition->message);
+}
+
+// A conflict is the engine's 404 or 409, or what node_observe found without asking.
+static enum reason node_explain(const struct input *input, _unused_ const struct action *action,
+                                const struct error *error, char *message, size_t size)
+{
+    if (error->kind == ERROR_CONFLICT) {
+        return explain(message, size, REASON_NODE_NOT_RUNNING,
+                       "the node is not running; start it with `docker start %s`", input->name);
+    }
+    return explain_engine_error(input, error, message, size);
+}
+
+// All kinds that talk to the engine share its client: who ends one key's calls ends them all.
+static void node_cancel(struct io *io, _unused_ memory_t memory, bool changes_too)
+{
+    if (io->docker != NULL) {
+        docker_cancel(io->docker, changes_too ? API_CHANGES : API_READS);
+    }
+}
+
+static void node_forget(_unused_ struct io *io, memory_t *memory)
+{
+    node_current_unref(TAKE_PTR(*memory));
+}
+
+const struct kind node_kind = {
+    .prefix = NODE_PREFIX,
+    .slots = NODE_SLOTS,
+    .slot_timeout_ms = KIND_NEVER,
+    .keys_of = node_keys_of,
+    .exists = node_exists,
+    .behind_engine = true,
+    .due_in = node_due_in,
+    .observe = node_observe,
+    .free_current = node_free_current,
+    .plan = node_plan,
+    .resources = node_resources,
+    .explain = node_explain,
+    .act = node_act,
+    .cancel = node_cancel,
+    .forget = node_forget,
+};

@@ -1,0 +1,199 @@
+#include "lib/kinds/object/current.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+#include "lib/doc/json.h"
+#include "lib/kinds/name.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define OBJECTS_MAX 1000   // the program's own are a dozen
+#define POD_REASON_MAX 400 // bytes
+// https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
+#define LABEL_MAKER "endpointslice.kubernetes.io/managed-by"
+
+struct object_current *object_current_new(const char *cluster)
+{
+    struct object_current *current = xcalloc(1, sizeof(*current));
+    current->cluster = arena_dup(&current->arena, cluster);
+    current->values = json_array();
+    return current;
+}
+
+json_t *object_current_keep(struct object_current *current, json_t *value)
+{
+    (void)json_array_append(current->values, value);
+    return value;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): a Namespace has neither home nor origin
+struct object *object_current_get(struct object_current *current, const struct object_api *api,
+                                  const char *name_space, const char *name)
+{
+    struct arena *arena = &current->arena;
+    for (size_t i = 0; i < current->count; i++) {
+        struct object *object = current->objects[i];
+        if (object->api == api && str_equal(object->name_space, name_space) &&
+            str_equal(object->name, name)) {
+            return object;
+        }
+    }
+    const char *within = name_space == NULL ? "" : name_space;
+    const char *slash = name_space == NULL ? "" : "/";
+    struct object *object = arena_alloc(arena, sizeof(*object));
+    *object = (struct object){
+        .api = api,
+        .cluster = current->cluster,
+        .name_space = arena_dup(arena, name_space),
+        .name = arena_dup(arena, name),
+        .resource = arena_printf(arena, "kube/%s/%s/%s%s%s", current->cluster, api->kind, within,
+                                 slash, name),
+        .collection = object_collection(arena, api, name_space),
+    };
+    object->path = arena_printf(arena, "%s/%s", object->collection, name);
+    *ARENA_GROW(arena, current->objects, current->count) = object;
+    if (name_space != NULL) {
+        object->home = object_current_get(current, object_api("Namespace"), NULL, name_space);
+    }
+    if (api->made_for != NULL) {
+        object->origin = object_current_get(current, object_api(api->made_for), name_space, name);
+    }
+    return object;
+}
+
+static bool is_owned(const struct object_api *api, const json_t *metadata)
+{
+    const json_t *labels = json_get_object(metadata, "labels", NULL);
+    const char *maker = json_get_string(labels, LABEL_MAKER, NULL);
+    bool owned =
+        str_equal(json_get_string(labels, OBJECT_LABEL_MANAGED_BY, NULL), OBJECT_MANAGED_BY) &&
+        (maker == NULL || str_equal(maker, OBJECT_MANAGED_BY));
+    size_t i = 0;
+    json_t *entry = NULL;
+    json_array_foreach (json_get_array(metadata, "managedFields", NULL), i, entry) {
+        owned = owned || (!api->holds_objects &&
+                          str_equal(json_get_string(entry, "manager", NULL), OBJECT_MANAGED_BY));
+    }
+    return owned;
+}
+
+static int add(struct object_current *current, const struct object_api *api, json_t *json,
+               struct error *err)
+{
+    const json_t *metadata = json_get_object(json, "metadata", NULL);
+    const char *name = json_get_string(metadata, "name", NULL);
+    const char *name_space = api->namespaced ? json_get_string(metadata, "namespace", NULL) : NULL;
+    if (name == NULL || !name_is_valid_object(name) ||
+        (api->namespaced && (name_space == NULL || !name_is_valid_object(name_space)))) {
+        return error_set(err, ERROR_TRANSIENT, EBADMSG,
+                         "the cluster's answer holds an object of kind %s without a valid name",
+                         api->kind);
+    }
+    if (current->count >= OBJECTS_MAX) {
+        return error_set(err, ERROR_PERMANENT, E2BIG,
+                         "the cluster has more than %d objects with the label %s", OBJECTS_MAX,
+                         OBJECT_SELECTOR);
+    }
+    struct object *object = object_current_get(current, api, name_space, name);
+    if (object->json == NULL) {
+        object->json = object_current_keep(current, json);
+        object->uid = json_get_string(metadata, "uid", NULL);
+        object->owned = is_owned(api, metadata);
+        object->deleting = json_get_string(metadata, "deletionTimestamp", NULL) != NULL;
+    }
+    return 0;
+}
+
+int object_current_add(struct object_current *current, const struct object_api *api, json_t *answer,
+                       struct error *err)
+{
+    json_t *items = json_object_get(answer, "items");
+    if (items == NULL) {
+        return add(current, api, answer, err);
+    }
+    size_t i = 0;
+    json_t *item = NULL;
+    int r = 0;
+    json_array_foreach (items, i, item) {
+        r = r < 0 ? r : add(current, api, item, err);
+    }
+    return r;
+}
+
+bool object_is_served(const struct object_current *current, const struct object_api *api)
+{
+    return current->served[object_api_index(api)] &&
+           (api->unless == NULL || !current->served[object_api_index(object_api(api->unless))]);
+}
+
+void object_current_free(struct object_current *current)
+{
+    if (current != NULL) {
+        json_decref(current->values);
+        arena_done(&current->arena);
+        free(current);
+    }
+}
+
+// ---- pods ----
+
+static bool has_condition(const json_t *pod, const char *type, const char *status,
+                          const json_t **ret)
+{
+    size_t i = 0;
+    json_t *condition = NULL;
+    json_array_foreach (json_get_array(pod, "status", "conditions", NULL), i, condition) {
+        if (str_equal(json_get_string(condition, "type", NULL), type) &&
+            str_equal(json_get_string(condition, "status", NULL), status)) {
+            *ret = condition;
+            return true;
+        }
+    }
+    return false;
+}
+
+// What has the "reason", and perhaps a "message"; NULL when nothing does.
+static const json_t *pod_trouble(const json_t *pod)
+{
+    static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
+    static const char *const states[] = {"waiting", "terminated"};
+    const json_t *trouble = NULL;
+    if (has_condition(pod, "Ready", "True", &trouble) ||
+        json_get(pod, "metadata", "deletionTimestamp", NULL) != NULL) {
+        return NULL;
+    }
+    for (size_t place = 0; place < ELEMENTS(lists) * ELEMENTS(states); place++) {
+        size_t i = 0;
+        json_t *status = NULL;
+        json_array_foreach (json_get_array(pod, "status", lists[place / 2], NULL), i, status) {
+            trouble = json_get_object(status, "state", states[place % 2], NULL);
+            if (!json_get_bool(status, false, "ready", NULL) &&
+                json_get_string(trouble, "reason", NULL) != NULL) {
+                return trouble;
+            }
+        }
+    }
+    return has_condition(pod, "PodScheduled", "False", &trouble) ? trouble : NULL;
+}
+
+const char *object_pod_reason(struct arena *arena, const json_t *pod_list,
+                              const struct secrets *secrets)
+{
+    size_t i = 0;
+    json_t *pod = NULL;
+    json_array_foreach (json_get_array(pod_list, "items", NULL), i, pod) {
+        const json_t *trouble = pod_trouble(pod);
+        const char *reason = json_get_string(trouble, "reason", NULL);
+        const char *message = json_get_string(trouble, "message", NULL);
+        if (reason != NULL) {
+            char shown[POD_REASON_MAX];
+            _cleanup_free_ char *text = str_printf("%s%s%s", reason, str_empty(message) ? "" : ": ",
+                                                   str_empty(message) ? "" : message);
+            _cleanup_free_ char *hidden = secrets_hide(secrets, text);
+            str_excerpt(hidden, shown, sizeof(shown));
+            return arena_dup(arena, shown);
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,222 @@
+#include "lib/kinds/object/objects.h"
+
+#include "lib/base/str.h"
+#include "lib/config/address.h"
+#include "lib/doc/json.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+
+// ---- API kinds ----
+
+const struct object_api object_apis[] = {
+    {"Namespace", "v1", "namespaces", .managed = true, .holds_objects = true},
+    {"ConfigMap", "v1", "configmaps", .namespaced = true, .managed = true},
+    {"Deployment", "apps/v1", "deployments", .namespaced = true, .managed = true},
+    {"Service", "v1", "services", .namespaced = true, .managed = true},
+    // Deprecated since 1.33: a list of them brings a Warning header.
+    {"Endpoints", "v1", "endpoints", .namespaced = true, .managed = true, .optional = true,
+     .unless = "EndpointSlice", .made_for = "Service"},
+    {"EndpointSlice", "discovery.k8s.io/v1", "endpointslices", .namespaced = true, .managed = true,
+     .optional = true},
+    {"Ingress", "networking.k8s.io/v1", "ingresses", .namespaced = true, .managed = true,
+     .optional = true},
+    {"IngressClass", "networking.k8s.io/v1", "ingressclasses", .optional = true},
+};
+
+const size_t object_api_count = ELEMENTS(object_apis);
+_Static_assert(ELEMENTS(object_apis) <= OBJECT_APIS_MAX, "more API kinds than OBJECT_APIS_MAX");
+
+const struct object_api *object_api(const char *kind)
+{
+    const struct object_api *api = object_apis;
+    while (!str_equal(api->kind, kind)) {
+        api++;
+        assert(api < object_apis + object_api_count);
+    }
+    return api;
+}
+
+size_t object_api_index(const struct object_api *api)
+{
+    return (size_t)(api - object_apis);
+}
+
+char *object_collection(struct arena *arena, const struct object_api *api, const char *name_space)
+{
+    return arena_printf(arena, "/%s/%s%s%s/%s", strchr(api->version, '/') ? "apis" : "api",
+                        api->version, name_space == NULL ? "" : "/namespaces/",
+                        name_space == NULL ? "" : name_space, api->plural);
+}
+
+void object_set_condition(struct plan *plan, const struct object *object, enum reason reason,
+                          const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *message = arena_vprintf(&plan->arena, format, args);
+    va_end(args);
+    plan_set_condition(plan, object->resource, object->cluster,
+                       reason_is_unknown(reason) ? READY_UNKNOWN : READY_FALSE, reason, "%s",
+                       message);
+}
+
+void object_set_converged(struct plan *plan, const struct object *object)
+{
+    plan_set_converged(plan, object->resource, object->cluster);
+}
+
+// ---- variables ----
+
+// What a user on this host pushes to and a node pulls as.
+static char *public_host(const struct config_registry *registry)
+{
+    const char *address = registry->listen_address;
+    bool local = str_starts_with(address, "127.") || str_equal(address, "0.0.0.0") ||
+                 str_equal(address, "::") || str_equal(address, "::1");
+    return str_printf("%s:%u", local ? "localhost" : address_bracketed(address).text,
+                      registry->listen_port);
+}
+
+static json_t *environment_list(const struct strmap *environment)
+{
+    json_t *list = json_array();
+    strmap_foreach (environment, entry) {
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s}", "name", entry->key, "value", entry->value));
+    }
+    return list;
+}
+
+json_t *object_variables(const struct config *config, const struct object_address *address)
+{
+    const struct config_registry *registry = &config->registry;
+    const struct config_ui *ui = &config->ui;
+    _cleanup_free_ char *host = public_host(registry);
+    // Left out while the nodes know the registry by `host`, too, which is what a reader takes from
+    // its absence, and some know no other field.
+    bool same_host = strv_contains(&config->nodes.aliases, host);
+    const struct {
+        const char *name;
+        json_t *value;
+    } all[] = {
+        {"registry.name", json_string(registry->name)},
+        {"registry.delete", json_boolean(registry->delete_enabled)},
+        {"registry.host", json_string(host)},
+        {"registry.hostFromContainerRuntime",
+         same_host ? json_string("")
+                   : json_sprintf("hostFromContainerRuntime: \"%s:5000\"\n", registry->name)},
+        {"registry.address", json_string(address->text == NULL ? "" : address->text)},
+        {"registry.addressType", json_string(address->ipv6 ? "IPv6" : "IPv4")},
+        {"registry.addressSuffix", json_string(address->ipv6 ? "-ipv6" : "")},
+        {"ui.namespace", json_string(ui->name_space)},
+        {"ui.image", json_string(ui->image)},
+        {"ui.replicas", json_integer(ui->replicas)},
+        {"ui.title", json_string(ui->title)},
+        {"ui.url", json_string(ui->url)},
+        {"ui.pathBase", json_stringn(ui->path, strlen(ui->path) - 1)},
+        {"ui.ingressClass", json_string(ui->ingress_class)},
+        {"ui.environment", environment_list(&ui->environment)},
+    };
+    json_t *variables = json_object();
+    for (size_t i = 0; i < ELEMENTS(all); i++) {
+        (void)json_object_set_new(variables, all[i].name, all[i].value);
+    }
+    return variables;
+}
+
+// ---- a Deployment ----
+
+// As `kubectl rollout status` sees it: every pod is of the present template and available.
+struct rollout {
+    int64_t desired;
+    int64_t available;
+    bool seen; // by the controller; else the counts are of before
+    bool complete;
+};
+
+static struct rollout rollout_of(const struct object *object)
+{
+    const json_t *status = json_get_object(object->json, "status", NULL);
+    int64_t desired = json_get_int(object->manifest, 1, "spec", "replicas", NULL);
+    int64_t all = json_get_int(status, 0, "replicas", NULL);
+    int64_t updated = json_get_int(status, 0, "updatedReplicas", NULL);
+    int64_t available = json_get_int(status, 0, "availableReplicas", NULL);
+    return (struct rollout){
+        .desired = desired,
+        .available = available,
+        .seen = json_get_int(status, 0, "observedGeneration", NULL) >=
+                json_get_int(object->json, 0, "metadata", "generation", NULL),
+        .complete = updated >= desired && all == updated && available >= updated,
+    };
+}
+
+static bool rollout_asks_pods(const struct object *object)
+{
+    return !rollout_of(object).complete;
+}
+
+static void ready_of_rollout(const struct object *object, struct plan *plan)
+{
+    const struct rollout rollout = rollout_of(object);
+    if (!rollout.seen) {
+        object_set_condition(plan, object, REASON_CONVERGING,
+                             "waits for the cluster's controller to take the change up");
+    } else if (rollout.complete) {
+        object_set_converged(plan, object);
+    } else {
+        const char *why = object->pod_reason;
+        // While a rollout is stuck the pods of the former template serve on.
+        bool serving = rollout.available >= rollout.desired;
+        object_set_condition(
+            plan, object, REASON_UNAVAILABLE,
+            "%lld of %lld pods ready%s%s%s; see `kubectl --context kind-%s -n %s describe pods "
+            "-l app.kubernetes.io/name=%s`",
+            (long long)rollout.available, (long long)rollout.desired,
+            serving ? ", but not of the latest change" : "", why == NULL ? "" : ": ",
+            why == NULL ? "" : why, object->cluster, object->name_space, object->name);
+    }
+}
+
+// ---- objects ----
+
+static bool wants_ui(const struct config_ui *ui)
+{
+    return ui->enabled;
+}
+
+static const struct object_need ingress_class = {
+    .kind = "IngressClass",
+    .variable = "ui.ingressClass",
+    .reason = REASON_INGRESS_CLASS_MISSING,
+    .help = "install an ingress controller that brings it, or set ui.ingressClass",
+};
+
+#define NO_INGRESS "use a node image of Kubernetes 1.19 or later, or set ui.enabled: false"
+
+const struct object_row object_rows[] = {
+    {.file = "namespace.yaml", .wanted = wants_ui},
+    {.file = "local-registry-hosting.yaml"},
+    {.file = "deployment-ui.yaml",
+     .wanted = wants_ui,
+     .ready = ready_of_rollout,
+     .asks_pods = rollout_asks_pods},
+    {.file = "service-ui.yaml", .wanted = wants_ui},
+    {.file = "service-api.yaml", .wanted = wants_ui},
+    {.file = "endpoints-api.yaml", .wanted = wants_ui, .if_served = true, .needs_address = true},
+    {.file = "endpointslice-api.yaml",
+     .wanted = wants_ui,
+     .if_served = true,
+     .needs_address = true},
+    {.file = "ingress-ui.yaml",
+     .wanted = wants_ui,
+     .unserved = {REASON_ERROR, NO_INGRESS},
+     .need = &ingress_class},
+    {.file = "ingress-api.yaml",
+     .wanted = wants_ui,
+     .unserved = {REASON_ERROR, NO_INGRESS},
+     .need = &ingress_class},
+};
+
+const size_t object_row_count = ELEMENTS(object_rows);

@@ -1,0 +1,121 @@
+// What is kept in a cluster, as two tables: the API kinds that are dealt with, and the objects. A
+// further object is a manifest and a row in each.
+#pragma once
+
+#include "lib/base/arena.h"
+#include "lib/config/config.h"
+#include "lib/kinds/plan.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define OBJECT_LABEL_MANAGED_BY "app.kubernetes.io/managed-by"
+#define OBJECT_MANAGED_BY "hostk8s-registryd" // in its labels, and as field manager
+#define OBJECT_SELECTOR OBJECT_LABEL_MANAGED_BY "=" OBJECT_MANAGED_BY
+
+// ---- API kinds ----
+
+struct object_api {
+    const char *kind;
+    const char *version; // "apps/v1"
+    const char *plural;
+    bool namespaced;
+    bool managed;       // the program has such objects; others are looked up by name alone
+    bool optional;      // a cluster may lack it: then there are none
+    bool holds_objects; // a Namespace, which takes with it all that lives in it
+    const char *unless; // the kind that replaces it: where that is served, of this nothing is asked
+    // A controller of Kubernetes makes one for each object of that kind that has a selector, with
+    // its name and its labels: those are not the program's. NULL: there is no such controller.
+    const char *made_for;
+};
+
+// In the order of creation; deletion goes backwards.
+extern const struct object_api object_apis[];
+#define OBJECT_APIS_MAX 16
+extern const size_t object_api_count; // at most that
+
+// The kind of this name, of which there is one.
+const struct object_api *object_api(const char *kind) __attribute__((returns_nonnull));
+// The index in object_apis.
+size_t object_api_index(const struct object_api *api);
+
+// The path of a collection, over all namespaces for NULL.
+char *object_collection(struct arena *arena, const struct object_api *api, const char *name_space);
+
+// ---- objects ----
+
+// What is known of an object of a cluster: what is there, and what should be.
+struct object {
+    const struct object_api *api;
+    const char *cluster;
+    const char *name_space; // NULL for a cluster-scoped kind
+    const char *name;
+    const char *resource;        // kube/CLUSTER/KIND/NAMESPACE/NAME, or without a namespace
+    const char *path;            // of the API
+    const char *collection;      // likewise, of its kind in its namespace
+    const struct object *home;   // its Namespace, NULL for a cluster-scoped kind
+    const struct object *origin; // that api->made_for may have made it for, NULL for none
+    // What is there. json as received: the items of a list have neither apiVersion nor kind.
+    const json_t *json; // NULL: nothing
+    const char *uid;    // NULL when the answer has none
+    // By the managed-by label, or by an entry of the field manager, so that an edit which takes the
+    // label off is drift. A Namespace: by the label alone. What a controller of Kubernetes made of
+    // an owned object is not owned, though it has its labels.
+    bool owned;
+    bool deleting; // has a deletionTimestamp
+    // What should be there.
+    const struct object_row *row; // NULL: nothing
+    json_t *manifest;
+    const char *digest;        // of the manifest
+    const char *waits;         // for the registry's address of this family, NULL: for nothing
+    const struct object *need; // that row->need names, NULL for none
+    // What the API server says of it. All unset: nothing, or as it was last found to be right.
+    const json_t *merged;        // what it would make of the manifest
+    const struct error *refusal; // why it does not let us have it, or make it
+    bool immutable;              // for it cannot be changed into what the manifest says
+    const char *pod_reason;      // why its pods are not ready; NULL: unknown
+};
+
+// Sets its condition: READY_FALSE, or READY_UNKNOWN for a reason that says so.
+void object_set_condition(struct plan *plan, const struct object *object, enum reason reason,
+                          const char *format, ...) _printf_(4, 5);
+void object_set_converged(struct plan *plan, const struct object *object);
+
+// ---- what is desired ----
+
+// An object that another one does not work without; it is nobody's to change.
+struct object_need {
+    const char *kind;
+    const char *variable; // of object_variables: its NAME, or NAMESPACE/NAME
+    enum reason reason;   // while it is missing
+    const char *help;     // what to do then, for people
+};
+
+struct object_row {
+    const char *file;                           // in manifests/
+    bool (*wanted)(const struct config_ui *ui); // NULL: always
+    bool if_served;                             // and where its kind is served and not replaced
+    bool needs_address;                         // of the registry on the clusters' network
+    struct {                                    // while its kind is not served
+        enum reason reason;
+        const char *help; // what to do then, for people; NULL: nothing is known
+    } unserved;
+    const struct object_need *need; // NULL: none
+    // Sets the condition of one that is as its manifest makes it. NULL: it is converged.
+    void (*ready)(const struct object *object, struct plan *plan);
+    // Whether its pods tell why it is not ready. NULL: it has none.
+    bool (*asks_pods)(const struct object *object);
+};
+
+extern const struct object_row object_rows[];
+extern const size_t object_row_count;
+
+// The registry's address on the clusters' network that a cluster's pods can reach.
+struct object_address {
+    const char *text; // NULL: it has none
+    bool ipv6;        // its family, or the one that is waited for
+};
+
+// What stands for ${…} in the manifests; the caller owns the reference.
+json_t *object_variables(const struct config *config, const struct object_address *address);

@@ -1,0 +1,242 @@
+#include "lib/kinds/object/plan.h"
+
+#include "lib/base/str.h"
+#include "lib/doc/json.h"
+#include "lib/kinds/explain.h"
+#include "lib/kinds/object/desired.h"
+#include "lib/kinds/object/diff.h"
+
+#include <string.h>
+
+#define MESSAGE_MAX (2 * ERROR_TEXT_MAX)
+
+struct planner {
+    const struct input *input;
+    const struct object_current *current;
+    struct plan *plan;
+};
+
+static void set_error(const struct planner *p, const struct object *object,
+                      const struct error *error)
+{
+    char message[MESSAGE_MAX];
+    enum reason reason = object_explain(p->input, NULL, error, message, sizeof(message));
+    object_set_condition(p->plan, object, reason, "%s", message);
+}
+
+static struct action *add_apply(const struct planner *p, const struct object *object,
+                                const char *verb, bool step)
+{
+    const struct object *home = object->home;
+    const struct action action = {
+        .op = OBJECT_APPLY,
+        .name = "object-apply",
+        .verb = verb,
+        .resource = object->resource,
+        .cluster = object->cluster,
+        .needs = home != NULL && home->json == NULL ? home->resource : NULL,
+        .step = step,
+        .target = object->path,
+        .argument = object->digest,
+        .body = object->manifest,
+    };
+    return plan_add_action(p->plan, &action);
+}
+
+static struct action *add_delete(const struct planner *p, const struct object *object,
+                                 const char *verb)
+{
+    bool is_home = object->api->holds_objects;
+    const struct action action = {
+        .op = is_home ? OBJECT_DELETE_NAMESPACE : OBJECT_DELETE,
+        .name = is_home ? "namespace-delete" : "object-delete",
+        .verb = is_home ? "delete if empty" : verb,
+        .resource = object->resource,
+        .cluster = object->cluster,
+        .destructive = true,
+        .target = object->path,
+        .argument = object->uid,
+    };
+    return plan_add_action(p->plan, &action);
+}
+
+// ---- a desired object ----
+
+static void plan_owned(const struct planner *p, const struct object *object)
+{
+    const struct object_need *need = object->row->need;
+    struct plan *plan = p->plan;
+    if (object->immutable) {
+        struct action *recreate = add_delete(p, object, "recreate");
+        object_diff(plan, recreate, object->json, object->manifest, true);
+        (void)add_apply(p, object, "create", true);
+    } else if (object->merged != NULL && object_differs(object->json, object->merged)) {
+        struct action *apply = add_apply(p, object, "apply", false);
+        object_diff(plan, apply, object->json, object->merged, false);
+    } else if (need != NULL && object->need->refusal != NULL) {
+        set_error(p, object, object->need->refusal);
+    } else if (need != NULL && object->need->json == NULL) {
+        const char *space = object->need->name_space;
+        object_set_condition(plan, object, need->reason, "the cluster has no %s %s%s%s; %s",
+                             need->kind, space == NULL ? "" : space, space == NULL ? "" : "/",
+                             object->need->name, need->help);
+    } else if (object->row->ready != NULL) {
+        object->row->ready(object, plan);
+    } else {
+        object_set_converged(plan, object);
+    }
+    if (plan_first_action(plan, object->resource) != NULL) {
+        object_set_condition(plan, object, REASON_CONVERGING,
+                             "differs from what is declared; is being changed");
+    }
+}
+
+static void plan_desired(const struct planner *p, const struct object *object)
+{
+    const struct config *config = p->input->config;
+    const struct object_api *api = object->api;
+    struct plan *plan = p->plan;
+    if (!object_is_served(p->current, api)) {
+        const char *help = object->row->unserved.help;
+        object_set_condition(plan, object,
+                             help == NULL ? REASON_ERROR : object->row->unserved.reason,
+                             "the cluster does not serve %s%s%s", api->version,
+                             help == NULL ? "" : "; ", help == NULL ? "" : help);
+    } else if (object->refusal != NULL) {
+        set_error(p, object, object->refusal);
+    } else if (object->waits != NULL) {
+        plan_set_condition(plan, object->resource, object->cluster, READY_UNKNOWN,
+                           REASON_CONVERGING,
+                           "waits for network/%s/%s: the registry has no %s address there",
+                           config->network, config->registry.name, object->waits);
+    } else if (object->deleting) {
+        object_set_condition(plan, object, REASON_CONVERGING,
+                             "is being deleted; is made again when it is gone");
+    } else if (object->home != NULL && object->home->deleting) {
+        object_set_condition(plan, object, REASON_CONVERGING,
+                             "waits until namespace %s is deleted, to make it again",
+                             object->name_space);
+    } else if (object->json == NULL) {
+        (void)add_apply(p, object, "create", false);
+        object_set_condition(plan, object, REASON_CONVERGING, "is missing; is being made");
+    } else if (object->owned) {
+        plan_owned(p, object);
+    } else if (api->holds_objects) {
+        // A namespace that was there before serves as it is, and is not ours to delete.
+        object_set_converged(plan, object);
+    } else {
+        object_set_condition(plan, object, REASON_NAME_CONFLICT,
+                             "%s %s in namespace %s is not managed by " OBJECT_MANAGED_BY
+                             "; delete it, or hand it over with `kubectl --context kind-%s -n %s "
+                             "label --overwrite %s %s " OBJECT_SELECTOR "`",
+                             api->kind, object->name, object->name_space, object->cluster,
+                             object->name_space, api->kind, object->name);
+    }
+}
+
+// ---- what is owned and not desired ----
+
+// While one waits, what there is may have the name that it will get, or another.
+static bool may_be_awaited(const struct planner *p, const struct object *object)
+{
+    for (size_t i = 0; i < p->current->count && p->input->desired; i++) {
+        const struct object *other = p->current->objects[i];
+        if (other->row != NULL && other->waits != NULL && other->api == object->api &&
+            other->home == object->home) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Nobody's to delete, whatever the labels say: what a controller makes for another object, and the
+// namespaces of Kubernetes itself.
+static bool is_of_kubernetes(const struct object *object)
+{
+    const json_t *origin = object->origin == NULL ? NULL : object->origin->json;
+    return json_object_size(json_get_object(origin, "spec", "selector", NULL)) > 0 ||
+           (object->api->holds_objects &&
+            (str_starts_with(object->name, "kube-") || str_equal(object->name, "default")));
+}
+
+static void plan_undesired(const struct planner *p, const struct object *object)
+{
+    if (!object->owned || !object->api->managed || is_of_kubernetes(object) ||
+        may_be_awaited(p, object)) {
+        return;
+    }
+    if (!object->deleting) {
+        (void)add_delete(p, object, "delete");
+    }
+    object_set_condition(p->plan, object, REASON_CONVERGING,
+                         object->api->holds_objects && !object->deleting
+                             ? "is no longer wanted; is deleted unless others live in it"
+                             : "is no longer wanted; is being deleted");
+}
+
+void object_plan(const struct input *input, const void *current, struct plan *ret)
+{
+    const struct planner p = {input, current, ret};
+    for (size_t kind = 0; kind < object_api_count; kind++) {
+        for (size_t i = 0; i < p.current->count && input->desired; i++) {
+            const struct object *object = p.current->objects[i];
+            if (object_api_index(object->api) == kind && object->row != NULL) {
+                plan_desired(&p, object);
+            }
+        }
+    }
+    // Backwards through the kinds: what points at something goes before it, a Namespace last.
+    for (size_t kind = object_api_count; kind-- > 0;) {
+        for (size_t i = 0; i < p.current->count; i++) {
+            const struct object *object = p.current->objects[i];
+            if (object_api_index(object->api) == kind && (object->row == NULL || !input->desired)) {
+                plan_undesired(&p, object);
+            }
+        }
+    }
+}
+
+void object_resources(const struct input *input, const struct condition *condition,
+                      struct plan *ret)
+{
+    _cleanup_(object_current_freep) struct object_current *current =
+        object_current_new(input->name);
+    for (size_t i = 0; i < object_api_count; i++) {
+        current->served[i] = true;
+    }
+    object_desired_set(current, input->config, input->engine);
+    for (size_t i = 0; i < current->count; i++) {
+        if (current->objects[i]->row != NULL) {
+            plan_set_condition(ret, current->objects[i]->resource, input->name, condition->ready,
+                               condition->reason, "%s", condition->message);
+        }
+    }
+}
+
+// ---- errors ----
+
+enum reason object_explain(const struct input *input, const struct action *action,
+                           const struct error *error, char *message, size_t size)
+{
+    if (action == NULL && error->kind == ERROR_PERMANENT && error->code == ENOENT) {
+        return explain(message, size, REASON_CLUSTER_NOT_FOUND,
+                       "%s; create it with `kind create cluster --name %s` or change clusters",
+                       error->text, input->name);
+    }
+    if (explain_is_refusal(error)) {
+        return explain(message, size, REASON_FORBIDDEN,
+                       "%s; give the kubeconfig's user the rights or leave kubernetes.kubeconfig "
+                       "empty",
+                       error->text);
+    }
+    if (action != NULL && error->code == OBJECT_DOUBT) {
+        return explain(message, size, REASON_API_UNREACHABLE,
+                       "%s; mend that API, or if nothing there is needed, `kubectl --context "
+                       "kind-%s delete namespace %s`",
+                       error->text, input->name, strrchr(action->target, '/') + 1);
+    }
+    if (explain_is_unreachable(error)) {
+        return explain(message, size, REASON_API_UNREACHABLE, "%s; it is asked again", error->text);
+    }
+    return explain(message, size, REASON_ERROR, "%s", error->text);
+}

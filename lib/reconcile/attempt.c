@@ -1,0 +1,452 @@
+#include "lib/reconcile/attempt.h"
+
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/reconcile/background.h"
+#include "lib/reconcile/conditions.h"
+#include "lib/reconcile/follow.h"
+#include "lib/reconcile/pass.h"
+#include "lib/reconcile/throttle.h"
+#include "lib/reconcile/watch.h"
+
+#include <errno.h>
+
+#define ROUNDS_MAX 8     // observe and act in a row before the key has to wait
+#define CONFLICTS_MAX 3  // observed again at once after a conflict, in a row
+#define SETTLE_MS 500    // first attempt again of a key that waits, then doubled up to the poll
+#define TEARDOWN_LOOKS 3 // at a key that cannot be reached before the teardown goes on without it
+
+static void set_state(struct key *key, enum key_state state)
+{
+    static const char *const names[] = {
+        [KEY_IDLE] = "idle",
+        [KEY_OBSERVING] = "observing",
+        [KEY_ACTING] = "acting",
+    };
+    log_debug("%s: %s", key->id, names[state]);
+    key->state = state;
+}
+
+// ---- the end of an attempt ----
+
+static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
+{
+    struct reconciler *reconciler = key->reconciler;
+    set_state(key, KEY_IDLE);
+    engine_unref(TAKE_PTR(key->engine));
+    key->input = (struct input){0};
+    pass_leave(key);
+    key->leads_pass = false;
+    queue_done(key_queue(key), &key->item, outcome, retry_ms, reconciler->now_ms,
+               reconciler_random(reconciler));
+    if (key->gone && key->background == 0) {
+        follow_remove(key);
+    }
+}
+
+// A teardown does not wait for ever for what cannot be reached.
+static bool gives_up(const struct key *key)
+{
+    return key->reconciler->mode == RECONCILE_TEARDOWN && key->unclean >= TEARDOWN_LOOKS &&
+           (key->plan.action_count > 0 || !conditions_have(key, REASON_CONVERGING));
+}
+
+// Tries again soon what time may help, ever more rarely.
+static void enqueue_settling(struct key *key)
+{
+    struct reconciler *reconciler = key->reconciler;
+    uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
+    uint64_t settle_ms = key->settle_ms == 0 ? SETTLE_MS : key->settle_ms;
+    uint64_t delay_ms = settle_ms < poll_ms ? settle_ms : poll_ms;
+    // Who waits for an `apply` wants to know at once; the daemon has streams to tell it.
+    key->settle_ms = reconciler->mode == RECONCILE_KEEP ? delay_ms * 2 : delay_ms;
+    if (reconciler->mode == RECONCILE_KEEP && delay_ms == poll_ms) {
+        return; // the poll does
+    }
+    key_enqueue_in(key, delay_ms);
+    struct key *leader = key_leader(reconciler);
+    if (conditions_have(key, REASON_NODE_NOT_RUNNING) && leader->item.failures == 0) {
+        key_enqueue_in(leader, delay_ms); // only an observation of the engine tells when it runs
+    }
+}
+
+static void finish(struct key *key, enum key_result result, enum queue_outcome outcome,
+                   uint64_t retry_ms)
+{
+    key->unclean = result == KEY_CLEAN ? 0 : key->unclean + key->tried;
+    key->result = result == KEY_WAITING && gives_up(key) ? KEY_BLOCKED : result;
+    if (!reconciler_acts(key->reconciler)) {
+        outcome = QUEUE_OK; // one attempt is all
+    } else if (outcome == QUEUE_OK && result == KEY_WAITING) {
+        enqueue_settling(key);
+    } else if (result == KEY_CLEAN) {
+        key->settle_ms = 0;
+    }
+    end(key, outcome, retry_ms);
+}
+
+// ---- observe ----
+
+static void answer(struct key *key, const struct error *err)
+{
+    TAILQ_INSERT_TAIL(&key->reconciler->answered, key, answered_link);
+    key->failed = err != NULL;
+    key->error = err != NULL ? *err : (struct error){0};
+}
+
+static void observe_done(void *ctx, void *current, const struct error *err)
+{
+    struct key *key = ctx;
+    key->current = current;
+    answer(key, err);
+}
+
+static void set_input(struct key *key)
+{
+    const struct reconciler *reconciler = key->reconciler;
+    engine_unref(key->engine);
+    key->engine = engine_ref(reconciler->engine);
+    key->input = (struct input){
+        .config = reconciler->config,
+        .engine = key->engine,
+        .name = key->name,
+        .desired = key->desired,
+        .records = &key->records,
+        .now_ms = reconciler->now_ms,
+    };
+}
+
+static void observe(struct key *key)
+{
+    struct error err = {0};
+    set_state(key, KEY_OBSERVING);
+    key->rounds++;
+    key->acted = false;
+    strv_done(&key->skipped);
+    set_input(key);
+    if (key->kind->observe(key->reconciler->io, &key->memory, &key->input, observe_done, key,
+                           &err) < 0) {
+        answer(key, &err);
+    }
+}
+
+void attempt_begin(struct key *key)
+{
+    key->rounds = 0;
+    key->conflicts = 0;
+    key->tried = false;
+    key->retry_ms = KIND_NEVER;
+    observe(key);
+}
+
+static void unobserved(struct key *key)
+{
+    struct reconciler *reconciler = key->reconciler;
+    struct key *leader = key_leader(reconciler);
+    const struct error *err = &key->error;
+    key->observed = false;
+    key->tried = true;
+    enum key_result result = conditions_unobserved(key, &key->input, err);
+    if (key == leader) {
+        follow_lost_engine(reconciler, err);
+    }
+    if (key->leads_pass) {
+        pass_spread(reconciler);
+    }
+    if (err->code == ENOTCONN && leader->item.failures == 0) {
+        key_enqueue(leader); // another engine answers: its own observation agrees on a version
+    }
+    // What the engine's observation has told already was not asked for: no back-off spares it.
+    bool known = conditions_have(key, REASON_CLUSTER_NOT_FOUND) ||
+                 conditions_have(key, REASON_NODE_NOT_RUNNING);
+    finish(key, result, known ? QUEUE_OK : QUEUE_RETRY, err->retry_ms);
+}
+
+// ---- act ----
+
+static void act_done(void *ctx, const struct error *err)
+{
+    answer(ctx, err);
+}
+
+// A teardown takes away what leads when all others are done with.
+static bool waits_for_others(const struct key *key)
+{
+    const struct reconciler *reconciler = key->reconciler;
+    if (reconciler->mode != RECONCILE_TEARDOWN || key != key_leader(reconciler)) {
+        return false;
+    }
+    for (size_t i = 1; i < reconciler->key_count; i++) {
+        enum key_result result = reconciler->keys[i]->result;
+        if (result != KEY_CLEAN && result != KEY_BLOCKED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool attempt_may_act(const struct key *key)
+{
+    return reconciler_acts(key->reconciler) && !reconciler_drains(key->reconciler) && !key->gone &&
+           !waits_for_others(key);
+}
+
+static const struct action *action_of(const struct key *key)
+{
+    return key->plan.actions[key->next_action];
+}
+
+static bool is_skipped(const struct key *key, const struct action *action)
+{
+    return strv_contains(&key->skipped, action->resource) ||
+           (action->needs != NULL && strv_contains(&key->skipped, action->needs));
+}
+
+// The rest of the resource's actions is left out for now; it is due again at that time.
+static void skip(struct key *key, const char *resource, uint64_t due_ms)
+{
+    strv_add_unique(&key->skipped, resource);
+    key->retry_ms = due_ms < key->retry_ms ? due_ms : key->retry_ms;
+}
+
+static void fail_action(struct key *key, const struct action *action, const struct error *err)
+{
+    const struct reconciler *reconciler = key->reconciler;
+    char message[ERROR_TEXT_MAX];
+    enum reason reason = key->kind->explain(&key->input, action, err, message, sizeof(message));
+    struct record *record = throttle_record(&key->records, action->resource);
+    if (action->digest != NULL && key->kind->rejects != NULL && key->kind->rejects(action, err)) {
+        throttle_rejected(record, action->digest, reason, message, reconciler->now_ms,
+                          reconciler_random(key->reconciler));
+        key->acted = true; // what stood there before comes back without delay
+    } else {
+        throttle_failed(record, reason, message, failure_may_pass(reason, err), err->retry_ms,
+                        &reconciler->config->reconcile.backoff, reconciler->now_ms,
+                        reconciler_random(key->reconciler));
+    }
+    conditions_from_record(key, action->resource, action->cluster);
+    skip(key, action->resource, record->not_before_ms);
+}
+
+static void begin_in_background(struct key *key, const struct action *action)
+{
+    struct error err = {0};
+    if (background_has(key->reconciler, action->resource) ||
+        background_begin(key, action, &err) == 0) {
+        strv_add_unique(&key->skipped, action->resource); // its end makes the key due
+    } else {
+        fail_action(key, action, &err);
+    }
+}
+
+static void begin_action(struct key *key, const struct action *action)
+{
+    struct error err = {0};
+    set_state(key, KEY_ACTING);
+    key->settle_ms = 0;
+    key->tried = true;
+    if (key->kind->act(key->reconciler->io, &key->memory, action, &key->input, act_done, key,
+                       &err) < 0) {
+        answer(key, &err);
+    }
+}
+
+static void observe_again(struct key *key)
+{
+    if (attempt_may_act(key)) {
+        observe(key);
+    } else {
+        finish(key, KEY_PENDING, QUEUE_CANCELLED, 0);
+    }
+}
+
+static void finish_plan(struct key *key)
+{
+    if (key->acted) {
+        observe_again(key);
+        return;
+    }
+    if (key->retry_ms != KIND_NEVER && reconciler_acts(key->reconciler)) {
+        queue_add_at(key_queue(key), &key->item, key->retry_ms);
+    }
+    finish(key, conditions_result(key), QUEUE_OK, 0);
+}
+
+// Goes on with the plan's next action that may be carried out, or ends the plan.
+static void act(struct key *key)
+{
+    for (; key->next_action < key->plan.action_count; key->next_action++) {
+        const struct action *action = action_of(key);
+        if (is_skipped(key, action)) {
+            continue;
+        }
+        if (!attempt_may_act(key)) {
+            finish(key, KEY_PENDING, QUEUE_CANCELLED, 0);
+            return;
+        }
+        if (!action->background) {
+            begin_action(key, action);
+            return;
+        }
+        begin_in_background(key, action);
+    }
+    finish_plan(key);
+}
+
+// Notes for the throttle that all of a resource's changes were made.
+static void note_made(struct key *key, const struct action *made)
+{
+    for (size_t i = key->next_action + 1; i < key->plan.action_count; i++) {
+        if (str_equal(key->plan.actions[i]->resource, made->resource)) {
+            return;
+        }
+    }
+    throttle_made(throttle_record(&key->records, made->resource), &key->plan);
+}
+
+static void acted(struct key *key)
+{
+    struct reconciler *reconciler = key->reconciler;
+    const struct action *action = action_of(key);
+    if (reconciler->events.acted != NULL) {
+        reconciler->events.acted(reconciler->events.ctx, action, key->failed ? &key->error : NULL);
+    }
+    if (key->failed && key->error.kind == ERROR_CONFLICT && key->conflicts < CONFLICTS_MAX) {
+        key->conflicts++;
+        observe_again(key);
+        return;
+    }
+    if (key->failed) {
+        fail_action(key, action, &key->error);
+    } else {
+        key->conflicts = 0;
+        key->acted = true;
+        note_made(key, action);
+        const struct condition *condition = plan_condition(&key->plan, action->resource);
+        if (action->gives_up && condition != NULL) {
+            throttle_rejected(throttle_record(&key->records, action->resource), action->digest,
+                              condition->reason, condition->message, reconciler->now_ms,
+                              reconciler_random(key->reconciler));
+        }
+    }
+    key->next_action++;
+    act(key);
+}
+
+// ---- plan ----
+
+// Which resources' changes are held back for now.
+static void throttle(struct key *key, const struct plan *plan)
+{
+    struct reconciler *reconciler = key->reconciler;
+    for (size_t i = 0; i < plan->condition_count; i++) {
+        const char *resource = plan->conditions[i].resource;
+        const struct condition *before = status_get(&reconciler->status, resource);
+        bool changes = plan_first_action(plan, resource) != NULL;
+        bool was_ready = before != NULL && before->ready == READY_TRUE &&
+                         reconciler->mode == RECONCILE_KEEP && key->desired;
+        if (!changes && plan->conditions[i].ready == READY_TRUE) {
+            struct record *record = (struct record *)record_find(&key->records, resource);
+            if (record != NULL) {
+                throttle_settled(record);
+            }
+        }
+        if (!changes || !attempt_may_act(key) || background_has(reconciler, resource)) {
+            continue;
+        }
+        struct record *record = throttle_record(&key->records, resource);
+        if (!throttle_allows(record, plan, was_ready, &reconciler->config->reconcile.backoff,
+                             reconciler->now_ms, reconciler_random(reconciler))) {
+            skip(key, resource, record->not_before_ms);
+        }
+    }
+}
+
+// The plan is the key's latest: act on it, wait, or be done.
+static void follow_plan(struct key *key)
+{
+    if (key->plan.action_count == 0) {
+        key->tried = true;
+        finish(key, conditions_result(key), QUEUE_OK, 0);
+    } else if (!attempt_may_act(key)) {
+        bool drains = reconciler_drains(key->reconciler);
+        finish(key, KEY_PENDING, drains ? QUEUE_CANCELLED : QUEUE_OK, 0);
+    } else if (key->rounds > ROUNDS_MAX) {
+        finish(key, KEY_WAITING, QUEUE_RETRY, 0);
+    } else {
+        key->next_action = 0;
+        act(key);
+    }
+}
+
+static void plan_key(struct key *key)
+{
+    struct plan plan = {0};
+    key->kind->plan(&key->input, key->current, &plan);
+    key->kind->free_current(TAKE_PTR(key->current));
+
+    bool clean = plan.action_count == 0;
+    for (size_t i = 0; i < plan.condition_count; i++) {
+        clean = clean && plan.conditions[i].ready == READY_TRUE;
+    }
+    if (clean && !key->desired && reconciler_desires(key->reconciler)) {
+        plan_done(&plan); // cleaned up after a reload, nothing to show any more
+        key->gone = true;
+        end(key, QUEUE_OK, 0);
+        return;
+    }
+    throttle(key, &plan);
+    conditions_from_plan(key, &plan);
+    follow_plan(key);
+}
+
+// The keys follow from what the engine has. A full pass makes all of them due, as does an engine
+// that is back: their statuses tell of its absence.
+static void take_engine(struct key *key)
+{
+    bool back = !key->observed && key->result != KEY_NEW;
+    key->observed = true;
+    follow_engine(key->reconciler, key->kind->engine_of(key->current), back);
+    if (key->leads_pass) {
+        pass_spread(key->reconciler);
+    }
+    set_input(key);
+}
+
+static void observed(struct key *key)
+{
+    if (key->failed) {
+        unobserved(key);
+        return;
+    }
+    if (key->kind->engine_of != NULL) {
+        take_engine(key);
+    }
+    key->observed = true;
+    watch_follow(key);
+    plan_key(key);
+}
+
+void attempt_advance(struct key *key)
+{
+    if (key->failed && key->error.code == ECANCELED) {
+        end(key, QUEUE_CANCELLED, 0);
+        return;
+    }
+    switch (key->state) {
+    case KEY_IDLE:
+        break;
+    case KEY_OBSERVING:
+        if (key->gone) {
+            key->kind->free_current(key->current);
+            key->current = NULL;
+            end(key, QUEUE_OK, 0);
+        } else {
+            observed(key);
+        }
+        break;
+    case KEY_ACTING:
+        acted(key);
+        break;
+    }
+}

@@ -1,0 +1,12 @@
+// An attempt of a key: observe, plan, act, and observe again, until a plan has nothing to do. What
+// a kind answers is only put down by its callbacks; the next step goes on from there, so that
+// nothing happens inside of a callback and the time is always known.
+#pragma once
+
+#include "lib/reconcile/key.h"
+
+void attempt_begin(struct key *key);
+// Goes on with a key that is answered; the key may be gone afterwards.
+void attempt_advance(struct key *key);
+// Whether the key's actions may be carried out now.
+bool attempt_may_act(const struct key *key);

@@ -1,0 +1,154 @@
+#include "lib/reconcile/conditions.h"
+
+#include "lib/base/error.h"
+#include "lib/base/str.h"
+
+static void set_condition(struct reconciler *reconciler, const struct condition *condition)
+{
+    struct status_before before;
+    if (!status_set(&reconciler->status, condition, reconciler->now_s, &before)) {
+        return;
+    }
+    reconciler->status_changed = true;
+    bool told = !before.known || before.ready != condition->ready ||
+                before.reason != condition->reason || condition->ready != READY_TRUE;
+    if (told && reconciler->events.condition != NULL) {
+        reconciler->events.condition(reconciler->events.ctx, condition, &before);
+    }
+}
+
+static void remove_condition(struct reconciler *reconciler, const char *resource)
+{
+    if (status_remove(&reconciler->status, resource)) {
+        reconciler->status_changed = true;
+    }
+}
+
+// The record whose failure a resource's condition comes from, NULL when the plan's own stands.
+static const struct record *governing(const struct key *key, const char *resource)
+{
+    const struct record *record = record_find(&key->records, resource);
+    bool governs = record != NULL && record->failures > 0 && record->message != NULL &&
+                   plan_first_action(&key->plan, resource) != NULL;
+    return governs ? record : NULL;
+}
+
+static struct condition of_record(const struct record *record, const char *cluster)
+{
+    return (struct condition){
+        .resource = record->resource,
+        .cluster = cluster,
+        .ready = reason_is_unknown(record->reason) ? READY_UNKNOWN : READY_FALSE,
+        .reason = record->reason,
+        .message = record->message,
+    };
+}
+
+void conditions_from_plan(struct key *key, struct plan *plan)
+{
+    for (size_t i = 0; i < key->plan.condition_count; i++) {
+        const char *resource = key->plan.conditions[i].resource;
+        if (plan_condition(plan, resource) == NULL) {
+            remove_condition(key->reconciler, resource);
+        }
+    }
+    plan_done(&key->plan);
+    key->plan = TAKE_STRUCT(*plan);
+    key->outdated = false;
+
+    for (size_t i = 0; i < key->plan.condition_count; i++) {
+        const struct condition *condition = &key->plan.conditions[i];
+        const struct record *record = governing(key, condition->resource);
+        const struct condition shown =
+            record == NULL ? *condition : of_record(record, condition->cluster);
+        set_condition(key->reconciler, &shown);
+    }
+}
+
+void conditions_from_record(struct key *key, const char *resource, const char *cluster)
+{
+    const struct condition shown = of_record(record_find(&key->records, resource), cluster);
+    set_condition(key->reconciler, &shown);
+}
+
+enum key_result conditions_unobserved(struct key *key, const struct input *input,
+                                      const struct error *why)
+{
+    char message[2 * ERROR_TEXT_MAX];
+    struct plan plan = {0};
+    struct condition condition = {.cluster = key->cluster, .message = message};
+    condition.reason = key->kind->explain(input, NULL, why, message, sizeof(message));
+    // That much is known.
+    bool known =
+        condition.reason == REASON_CLUSTER_NOT_FOUND || condition.reason == REASON_NODE_NOT_RUNNING;
+    condition.ready = known ? READY_FALSE : READY_UNKNOWN;
+    for (size_t i = 0; i < key->plan.condition_count && !key->outdated; i++) {
+        plan_set_condition(&plan, key->plan.conditions[i].resource, key->cluster, condition.ready,
+                           condition.reason, "%s", message);
+    }
+    if (plan.condition_count == 0) {
+        key->kind->resources(input, &condition, &plan);
+    }
+    conditions_from_plan(key, &plan);
+    if (condition.reason != REASON_ERROR) {
+        return conditions_result(key);
+    }
+    return failure_may_pass(REASON_ERROR, why) ? KEY_WAITING : KEY_BLOCKED;
+}
+
+void conditions_remove(struct key *key)
+{
+    for (size_t i = 0; i < key->plan.condition_count; i++) {
+        remove_condition(key->reconciler, key->plan.conditions[i].resource);
+    }
+}
+
+// How a resource that is not Ready stands: KEY_WAITING, KEY_BLOCKED, or KEY_PENDING for one that
+// converges, if others let it.
+static enum key_result result_of(const struct key *key, const struct condition *condition)
+{
+    const struct record *record = record_find(&key->records, condition->resource);
+    bool rejected = record != NULL && key->reconciler->now_ms < record->rejected_until_ms;
+    if (record != NULL && (rejected || governing(key, condition->resource) != NULL)) {
+        return record->may_pass ? KEY_WAITING : KEY_BLOCKED;
+    }
+    if (condition->reason == REASON_CONVERGING) {
+        return KEY_PENDING;
+    }
+    bool unobserved = condition->reason == REASON_ERROR && condition->ready == READY_UNKNOWN;
+    return unobserved || reason_may_pass(condition->reason) ? KEY_WAITING : KEY_BLOCKED;
+}
+
+enum key_result conditions_result(const struct key *key)
+{
+    bool converges = false;
+    bool blocked = false;
+    for (size_t i = 0; i < key->plan.condition_count; i++) {
+        const struct condition *condition = &key->plan.conditions[i];
+        enum key_result result =
+            condition->ready == READY_TRUE ? KEY_CLEAN : result_of(key, condition);
+        if (result == KEY_WAITING) {
+            return KEY_WAITING;
+        }
+        converges = converges || result == KEY_PENDING;
+        blocked = blocked || result == KEY_BLOCKED;
+    }
+    // What converges waits in vain for what is blocked.
+    return blocked ? KEY_BLOCKED : converges ? KEY_WAITING : KEY_CLEAN;
+}
+
+bool failure_may_pass(enum reason reason, const struct error *error)
+{
+    return reason_may_pass(reason) || (reason == REASON_ERROR && error->kind != ERROR_PERMANENT);
+}
+
+bool conditions_have(const struct key *key, enum reason reason)
+{
+    for (size_t i = 0; i < key->plan.condition_count; i++) {
+        const struct condition *condition = &key->plan.conditions[i];
+        if (condition->ready != READY_TRUE && condition->reason == reason) {
+            return true;
+        }
+    }
+    return false;
+}

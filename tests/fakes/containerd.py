@@ -1,0 +1,97 @@
+"""What `containerd config dump` prints in a node: the whole configuration in containerd's own form, of the
+version that the node has, with imports resolved. Recorded with containerd 1.6.20 and 2.1.9."""
+
+import fnmatch
+import pathlib
+import posixpath
+import re
+import tomllib
+
+CONFIG = "/etc/containerd/config.toml"
+FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/containerd"
+DUMPS = {major: (FIXTURES / f"dump-{name}.toml").read_text() for major, name in ((1, "1.6.20"), (2, "2.1.9"))}
+SECTION = re.compile(r"(?m)^    \[plugins\.\S+\.registry\]\n(?:      .*\n|\n)*")
+OLD, NEW = "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"
+DEFAULT_2_2 = "/etc/containerd/certs.d:/etc/docker/certs.d"  # of 2.2.0 and 2.2.1; later ones set it elsewhere
+
+
+class Broken(Exception):
+    """What containerd says of a file that it cannot read, and ends."""
+
+
+def version_of(text):
+    return tuple(int(number) for number in re.search(r"v?(\d+)\.(\d+)\.(\d+)", text).groups())
+
+
+def plugins_of(document, major):
+    """The plugins' tables by the names that this version of containerd has for them."""
+    plugins = document.get("plugins", {})
+    if document.get("version", 1) == 1:
+        return {OLD: plugins["cri"]} if major == 1 and "cri" in plugins else {}
+    if major == 1:
+        return plugins
+    return {NEW if name == OLD else name: table for name, table in plugins.items()}
+
+
+def merge(into, table):
+    for name, value in table.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            merge(into[name], value)
+        else:
+            into[name] = value
+
+
+def load(tree, path, major):
+    """The plugins' tables of a file and of all that it imports; and the files."""
+    try:
+        document = tomllib.loads(tree.text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise Broken(f"containerd: failed to load TOML: {path}: {error}") from None
+    plugins, files = plugins_of(document, major), [path]
+    for pattern in document.get("imports", []):
+        pattern = posixpath.join(posixpath.dirname(path), pattern)
+        for name in sorted(fnmatch.filter(tree.files, pattern)):
+            if name != path and tree.files[name] is not None:
+                imported, others = load(tree, name, major)
+                if major == 1:  # an imported file's table takes the place of the whole plugin's
+                    plugins |= imported
+                else:
+                    merge(plugins, imported)
+                files += others
+    return plugins, files
+
+
+def quoted(value, major):
+    quote = '"' if major == 1 else "'"
+    return f"[{', '.join(quoted(v, major) for v in value)}]" if isinstance(value, list) else f"{quote}{value}{quote}"
+
+
+def table(prefix, name, value, depth, major):
+    """A table and those below it, as containerd indents them."""
+    path = f"{prefix}.{name if re.fullmatch('[a-z_]+', name) else quoted(name, major)}"
+    pad = "  " * depth
+    text = f"{pad}[{path}]\n"
+    plain = {key: child for key, child in value.items() if not isinstance(child, dict)}
+    text += "".join(f"{pad}  {key} = {quoted(child, major)}\n" for key, child in plain.items())
+    for key, child in value.items():
+        if isinstance(child, dict):
+            blank = major == 1 or plain or text.count("\n") > 1
+            text += ("\n" if blank else "") + table(path, key, child, depth + 1, major)
+    return text
+
+
+def dump(tree, version):
+    """The output; raises Broken."""
+    number = version_of(version)
+    major = min(number[0], 2)
+    if tree.text(CONFIG) is None and major == 1:
+        raise Broken(f"containerd: failed to load TOML: {CONFIG}: open {CONFIG}: no such file or directory")
+    plugins, files = load(tree, CONFIG, major) if tree.text(CONFIG) is not None else ({}, [])
+    plugin = OLD if major == 1 else NEW
+    registry = {"config_path": DEFAULT_2_2 if (2, 2, 0) <= number < (2, 2, 2) else ""}
+    if major == 1:
+        registry |= {name: {} for name in ("auths", "configs", "headers", "mirrors")}
+    registry |= plugins.get(plugin, {}).get("registry", {})
+    section = table(f"plugins.{quoted(plugin, major)}", "registry", registry, 2, major)
+    text = SECTION.sub(lambda _: section + "\n", DUMPS[major])
+    return re.sub(r"(?m)^imports = .*", f"imports = {quoted(files, major)}", text) if major == 1 else text

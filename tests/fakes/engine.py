@@ -1,0 +1,496 @@
+"""A Docker Engine as a pure state machine, as far as the program uses one: handle(request) gives the
+response. No sockets, no threads; the time comes from the clock that it is given. In which words it
+answers is its accent's (accents.py)."""
+
+import base64
+import collections
+import email.utils
+import json
+import re
+
+from fakes import containerd
+from fakes.accents import ACCENTS, familiar
+from fakes.container import Container, identity, node
+from fakes.files import Refusal
+from fakes.message import Response, Stream, Timers, reply
+
+EXECS_MAX = 1000  # that are remembered
+EVENTS_MAX = 256  # that a late listener still gets, as in the real one
+LATE_SECONDS = 60  # that one which stays silent has been up: its time to come up need not be waited for
+REMOVAL = "-maxdepth 1 ( -type f -name hosts.toml -o -type d -empty ) -delete".split()
+MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
+RAW = "application/vnd.docker.raw-stream"
+
+
+class Engine(Timers):
+    STATE = ("containers", "networks", "images", "pullable", "execs", "count", "exec_count", "events", "timers")
+
+    def __init__(self, clock, accent="docker-20.10"):
+        super().__init__(clock)
+        self.accent = ACCENTS[accent]
+        self.containers = []
+        self.networks = {}  # name -> id
+        self.images = {}  # reference -> how its containers behave: answers, full, exits, silent, unstartable
+        self.pullable = {"registry:2": "answers"}
+        self.start_error = "exec format error"  # of an unstartable one
+        self.refused_commands = {}  # program -> what it says before it fails
+        self.execs = {}  # id -> [container, command, exit status, whether it has a terminal]
+        self.count = 0  # of what has an id
+        self.exec_count = 0
+        self.identity = identity("engine")[:36]
+        self.events = collections.deque(maxlen=EVENTS_MAX)
+        self.streams = []  # about the types of events that each wants
+        self.unexpected = []  # requests that it does not know
+
+    # ---- events ----
+
+    def _tell(self, kind, action, identifier, attributes, container=None):
+        now = self.clock()
+        actor = {"ID": identifier, "Attributes": attributes}
+        event = {"Type": kind, "Action": action, "Actor": actor, "scope": "local"}
+        event = self.accent.event(event | {"time": int(now), "timeNano": int(now * 1e9)}, container)
+        if event is not None:
+            self.events.append(event)
+            for stream in self.streams:
+                if event["Type"] in stream.about:
+                    stream.send(event)
+
+    def tell_of(self, container, action, **attributes):
+        attributes = {"image": container.spec["Image"], "name": container.name} | container.labels | attributes
+        self._tell("container", action, container.id, attributes, container)
+
+    def tell_of_network(self, action, name, container=None):
+        attributes = {"name": name, "type": "bridge"} | ({"container": container.id} if container else {})
+        self._tell("network", action, self.networks.get(name, ""), attributes, container)
+
+    def end_streams(self):
+        streams, self.streams = self.streams, []
+        for stream in streams:
+            stream.put(None)
+
+    # ---- what others do ----
+
+    def add_network(self, name="kind"):
+        self.count += 1
+        self.networks[name] = identity("network", name, self.count)
+        self.tell_of_network("create", name)
+
+    def remove_network(self, name="kind"):
+        """Nobody is on it any more; those that were stopped still refer to it."""
+        for container in self.containers:
+            if name in container.networks and container.is_up():
+                self.detach(container, name)
+        self.tell_of_network("destroy", name)
+        del self.networks[name]
+
+    def add_node(self, name, cluster, role="control-plane", api_port=None, running=True):
+        self.count += 1
+        container = node(self.count, name, cluster, role, self.clock)
+        if api_port is not None:
+            container.publish(6443, api_port)
+        self.containers.append(container)
+        if "kind" in self.networks:
+            container.networks["kind"] = {"id": self.networks["kind"], "aliases": [name], "ip": ""}
+        if running:
+            self.start_container(container)
+        else:
+            container.state = "exited"
+        return container
+
+    def add_container(self, name, spec, start=True):
+        self.count += 1
+        container = Container(self.count, name, spec, self.clock)
+        self.containers.append(container)
+        if start:
+            self.start_container(container)
+        return container
+
+    def start_container(self, container):
+        """As `docker start` by somebody else; may raise Refusal."""
+        for name, network in container.networks.items():
+            if name != self.accent.default_network and network["id"] != self.networks.get(name):
+                raise Refusal(404, f"network {network['id']} not found")
+        behaviour = self.images.get(familiar(container.spec["Image"]), "answers")
+        container.error, container.exit_code = "", 0
+        if behaviour == "unstartable":
+            container.error = self.start_error
+            raise Refusal(500, container.error)
+        if behaviour == "exits":
+            container.state, container.exit_code = "restarting", 1
+            return
+        if not container.is_node:
+            self.publish(container)
+        container.runs(LATE_SECONDS if behaviour == "silent" else 0)
+        for name in container.networks:
+            self._give_address(container, name)
+        if container.is_node and "kind" in container.networks:  # as kind's entrypoint notes it
+            container.tree.write("/kind/old-ipv4", container.networks["kind"]["ip"])
+        self.tell_of(container, "start")
+
+    def stop_container(self, container):
+        """As `docker stop` by somebody else."""
+        self.hush(container)
+        container.ends()
+        for network in container.networks.values():
+            network["ip"] = ""
+        self.tell_of(container, "die", exitCode="2")
+        self.tell_of(container, "stop")
+
+    def remove_container(self, container):
+        """As `docker rm -f` by somebody else."""
+        self.hush(container)
+        self.containers.remove(container)
+        self.tell_of(container, "destroy")
+
+    def rename_container(self, container, name):
+        old, container.name = container.name, name
+        self.tell_of(container, "rename", oldName="/" + old)
+
+    def attach(self, container, name, aliases=None):
+        container.networks[name] = {"id": self.networks[name], "aliases": aliases or [container.name], "ip": ""}
+        if container.is_up():
+            self._give_address(container, name)
+        self.tell_of_network("connect", name, container)
+
+    def detach(self, container, name="kind"):
+        del container.networks[name]
+        self.tell_of_network("disconnect", name, container)
+
+    def _give_address(self, container, name):
+        """The lowest that is free, as the real one does it."""
+        taken = {other.networks[name]["ip"] for other in self.containers if name in other.networks}
+        prefix = "172.17" if name == self.accent.default_network else "172.18"
+        if not container.networks[name]["ip"]:
+            all_of_them = (f"{prefix}.{n >> 8}.{n & 255}" for n in range(2, 65000))
+            container.networks[name]["ip"] = next(address for address in all_of_them if address not in taken)
+
+    def find(self, name):
+        for container in self.containers:
+            if name in (container.name, container.id) or (len(name) >= 12 and container.id.startswith(name)):
+                return container
+        return None
+
+    def registries(self):
+        """All containers that are no nodes."""
+        return [container for container in self.containers if not container.is_node]
+
+    # ---- what answers at a container's published ports ----
+
+    def publish(self, container):
+        for _, address, port in container.bindings():
+            for other in self.containers:
+                if other is not container and other.answers and port in [p for _, _, p in other.bindings()]:
+                    self.refuse_port(container, address, port)
+        container.answers = True
+
+    def refuse_port(self, container, address, port):
+        container.error = (
+            f"driver failed programming external connectivity on endpoint {container.name} ({identity('endpoint')}): "
+            f"Error starting userland proxy: listen tcp4 {address}:{port}: bind: address already in use"
+        )
+        raise Refusal(500, container.error)
+
+    def hush(self, container):
+        container.answers = False
+
+    def at_port(self, port):
+        """The container that answers at a port of the host, None: nobody does."""
+        for container in self.containers:
+            if container.answers and port in [host_port for _, _, host_port in container.bindings()]:
+                return container
+        return None
+
+    def ask_registry(self, container, request):
+        """The answer of the registry in a container, None when it stays silent."""
+        behaviour = self.images.get(familiar(container.spec["Image"]))
+        if behaviour == "silent" or container.state != "running":
+            return None
+        container.has_answered = True
+        version = {"Docker_Distribution_Api_Version": "registry/2.0"}
+        if "/blobs/uploads/" not in request.path:
+            return reply({}, **version)
+        if behaviour == "full":
+            return reply({"errors": [{"code": "UNKNOWN", "detail": {"Err": 28}}]}, 500, **version)
+        if request.method == "POST":
+            version["Location"] = f"{request.path}{identity('upload')[:32]}?_state=x"
+            return reply(None, 202, Range="0-0", **version)
+        return reply(None, 204 if request.method in ("GET", "DELETE") else 202, Range="0-0", **version)
+
+    # ---- requests ----
+
+    def handle(self, request):
+        self.tick()
+        response = self._answer(request)
+        response.headers |= {"Date": email.utils.formatdate(self.clock(), usegmt=True), "Server": self.accent.server}
+        return response
+
+    def _answer(self, request):
+        path, accent = request.path, self.accent
+        version = re.match(r"/v1\.(\d+)(?=/)", path)
+        if version is not None:
+            text = f"client version 1.{version[1]} is too "
+            if int(version[1]) > accent.api:
+                return accent.refusal(400, f"{text}new. Maximum supported API version is 1.{accent.api}")
+            if int(version[1]) < accent.minimum:
+                return accent.refusal(400, f"{text}old. Minimum supported API version is 1.{accent.minimum}")
+            path = path[version.end() :]
+        if path.endswith(accent.not_served):
+            return Response(404, b"Not Found\n", {"Content-Type": "text/plain; charset=utf-8"})
+        for methods, pattern, handler in ROUTES:
+            match = pattern.fullmatch(path)
+            if match is not None and request.method in methods:
+                try:
+                    return handler(self, request, *match.groups())
+                except Refusal as refusal:
+                    return accent.refusal(refusal.status, str(refusal))
+        self.unexpected.append(str(request))
+        return accent.refusal(404, "page not found")
+
+    def _ping(self, _request):
+        return Response(200, b"OK", {"Api-Version": f"1.{self.accent.api}", "Content-Type": "text/plain"})
+
+    def _version(self, _request):
+        highest, lowest = f"1.{self.accent.api}", f"1.{self.accent.minimum}"
+        return reply({"ApiVersion": highest, "MinAPIVersion": lowest, "Version": self.accent.server})
+
+    def _info(self, _request):
+        return reply({"ID": self.identity, "SecurityOptions": ["name=seccomp,profile=default"]})
+
+    def _events(self, request):
+        kinds = json.loads(request.query.get("filters", "{}")).get("type", ["container", "network", "image"])
+        stream = Stream(kinds)
+        self.streams.append(stream)
+        since = float(request.query.get("since", self.clock() + 1))
+        for event in self.events:
+            if event["Type"] in kinds and event["time"] >= since:
+                stream.send(event)
+        return Response(200, headers={"Content-Type": "application/json"}, chunks=stream)
+
+    def _need(self, name):
+        container = self.find(name)
+        if container is None:
+            raise Refusal(404, f"No such container: {name}")
+        return container
+
+    def _need_free_name(self, name):
+        taken = self.find(name)
+        if taken is not None:
+            raise Refusal(
+                409,
+                f'Conflict. The container name "/{name}" is already in use by container "{taken.id}". '
+                "You have to remove (or rename) that container to be able to reuse that name.",
+            )
+
+    def _need_network(self, name):
+        for known, identifier in self.networks.items():
+            if name in (known, identifier):
+                return known
+        raise Refusal(404, f"network {name} not found")
+
+    def _list(self, request):
+        everything = request.query.get("all") in ("1", "true")
+        return reply([self.accent.list_element(c) for c in self.containers if everything or c.state == "running"])
+
+    def _inspect(self, _request, name):
+        return reply(self.accent.inspection(self._need(name)))
+
+    def _create(self, request):
+        name, spec = request.query["name"], request.json()
+        self._need_free_name(name)
+        if familiar(spec["Image"]) not in self.images:
+            raise Refusal(404, f"No such image: {spec['Image']}")
+        container = self.add_container(name, spec, start=False)
+        mode = container.host.get("NetworkMode", "default")
+        first = self.accent.default_network if mode in ("", "default", "bridge") else self._need_network(mode)
+        asked = (spec.get("NetworkingConfig") or {}).get("EndpointsConfig") or {}
+        for network in dict.fromkeys([first, *asked]):
+            aliases = (asked.get(network) or {}).get("Aliases")
+            identifier = self.networks.get(network, identity("network", network))
+            aliases = None if network == self.accent.default_network else [*(aliases or []), container.id[:12]]
+            container.networks[network] = {"id": identifier, "aliases": aliases, "ip": ""}
+        self.tell_of(container, "create")
+        return reply({"Id": container.id, "Warnings": []}, 201)
+
+    def _start(self, _request, name):
+        container = self._need(name)
+        if container.is_up():
+            return reply(None, 304)
+        self.start_container(container)
+        return reply(None, 204)
+
+    def _stop(self, _request, name):
+        container = self._need(name)
+        if not container.is_up():
+            return reply(None, 304)
+        self.stop_container(container)
+        return reply(None, 204)
+
+    def _unpause(self, _request, name):
+        container = self._need(name)
+        if container.state != "paused":
+            raise Refusal(500, f"Container {container.id} is not paused")
+        container.state = "running"
+        self.tell_of(container, "unpause")
+        return reply(None, 204)
+
+    def _rename(self, request, name):
+        container = self._need(name)
+        self._need_free_name(request.query["name"])
+        self.rename_container(container, request.query["name"])
+        return reply(None, 204)
+
+    def _update(self, request, name):
+        self._need(name).spec.setdefault("HostConfig", {}).update(request.json())
+        return reply({"Warnings": None})
+
+    def _remove(self, request, name):
+        container = self._need(name)
+        if container.is_up() and request.query.get("force") not in ("1", "true"):
+            raise Refusal(409, f"You cannot remove a running container {container.id}. Stop it, or force remove")
+        self.remove_container(container)
+        return reply(None, 204)
+
+    def _network(self, _request, name):
+        name = self._need_network(name)
+        members = {c.id: {"Name": c.name} for c in self.containers if name in c.networks and c.is_up()}
+        return reply(self.accent.network | {"Name": name, "Id": self.networks[name], "Containers": members})
+
+    def _connect(self, request, name):
+        document, name = request.json(), self._need_network(name)
+        container = self._need(document["Container"])
+        if name in container.networks:
+            raise Refusal(403, f"endpoint with name {container.name} already exists in network {name}")
+        aliases = (document.get("EndpointConfig") or {}).get("Aliases") or []
+        self.attach(container, name, [*aliases, container.id[:12]])
+        return self.accent.done()
+
+    def _disconnect(self, request, name):
+        container = self._need(request.json()["Container"])
+        known = next((n for n, network in container.networks.items() if name in (n, network["id"])), None)
+        if known is None:
+            raise Refusal(500, f"container {container.id} is not connected to network {name}")
+        self.detach(container, known)
+        return self.accent.done()
+
+    def _image(self, _request, name):
+        if familiar(name) not in self.images:
+            raise Refusal(404, f"No such image: {name}")
+        image = {"Id": "sha256:" + identity(familiar(name)), "RepoTags": [self.accent.image_name(familiar(name))]}
+        return reply(self.accent.image | image)
+
+    def _pull(self, request):
+        name, tag = familiar(request.query["fromImage"]), request.query["tag"]
+        reference = f"{name}:{tag}"
+        if reference not in self.pullable:
+            raise Refusal(404, f"manifest for {reference} not found: manifest unknown: manifest unknown")
+        self.images[reference] = self.pullable[reference]
+        lines = [{"status": f"Pulling from library/{name}", "id": tag}]
+        for layer in ("79e9f2f55bf5", "0d96da54f60b"):
+            lines.append({"status": "Pulling fs layer", "progressDetail": {}, "id": layer})
+            for current in (0, 500000, 1000000):
+                detail = {"current": current, "total": 1000000}
+                lines.append({"status": "Downloading", "progressDetail": detail, "progress": "[>]", "id": layer})
+            lines.append({"status": "Pull complete", "progressDetail": {}, "id": layer})
+        lines.append({"status": f"Status: Downloaded newer image for {reference}"})
+        chunks = [(json.dumps(line) + "\r\n").encode() for line in lines]
+        return Response(200, headers={"Content-Type": "application/json"}, chunks=chunks)
+
+    # ---- files and commands ----
+
+    def _archive(self, request, name):
+        container, path = self._need(name), request.query["path"].rstrip("/")
+        if path not in container.tree.files:
+            raise Refusal(404, f"Could not find the file {path} in container {name}")
+        if request.method == "PUT":
+            if container.tree.files[path] is not None:
+                raise Refusal(400, "extraction point is not a directory")
+            container.tree.unpack(path, request.body)
+            self.tell_of(container, "extract-to-dir", path=path)
+            return reply(None)
+        stat = base64.b64encode(json.dumps(container.tree.stat(path)).encode()).decode()
+        headers = {"X-Docker-Container-Path-Stat": stat, "Content-Type": "application/x-tar"}
+        return Response(200, b"" if request.method == "HEAD" else container.tree.pack(path), headers)
+
+    def _exec_create(self, request, name):
+        container, document = self._need(name), request.json()
+        if container.state != "running":
+            raise Refusal(409, f"Container {container.id} is not running")
+        self.exec_count += 1
+        number = identity("exec", self.exec_count)
+        self.execs[number] = [container, document["Cmd"], None, bool(document.get("Tty"))]
+        if len(self.execs) > EXECS_MAX:
+            del self.execs[next(iter(self.execs))]
+        self.tell_of(container, "exec_create: " + " ".join(document["Cmd"]), execID=number)
+        return reply({"Id": number}, 201)
+
+    def _need_exec(self, number):
+        if number not in self.execs:
+            raise Refusal(404, f"No such exec instance: {number}")
+        return self.execs[number]
+
+    def _exec_start(self, _request, number):
+        container, command, _, tty = self._need_exec(number)
+        output, self.execs[number][2] = self._execute(container, command)
+        self.tell_of(container, "exec_die", execID=number, exitCode=str(self.execs[number][2]))
+        output = output.replace("\n", "\r\n").encode() if tty else output.encode()
+        if not tty and output:
+            output = bytes([1, 0, 0, 0]) + len(output).to_bytes(4, "big") + output
+        return Response(200, output, {"Content-Type": RAW if tty else MULTIPLEXED}, until_close=True)
+
+    def _exec_inspect(self, _request, number):
+        return reply({"ID": number, "Running": False, "ExitCode": self._need_exec(number)[2]})
+
+    def _execute(self, container, command):
+        """The output, and the exit status."""
+        if command[0] in self.refused_commands:
+            return self.refused_commands[command[0]] + "\n", 1
+        if command == ["containerd", "--version"]:
+            return container.version + "\n", 0
+        if command == ["containerd", "config", "dump"]:
+            try:
+                return containerd.dump(container.tree, container.version), 0
+            except containerd.Broken as broken:
+                return f"{broken}\n", 1
+        if command[:2] == ["sh", "-c"]:  # commands, each if the one before it has succeeded
+            output, status = "", 0
+            for words in command[2].replace(" 2>/dev/null", "").split(" && "):
+                if status == 0:
+                    said, status = self._execute(container, words.split())
+                    output += said
+            return output, status
+        if command[0] == "find" and command[-len(REMOVAL) :] == REMOVAL:
+            for directory in command[1 : -len(REMOVAL)]:
+                container.tree.remove(f"{directory}/hosts.toml")
+                if container.tree.below(directory) == [directory]:
+                    container.tree.remove(directory)
+            return "", 0
+        return f"{command[0]}: not found\n", 127
+
+
+ROUTES = [
+    (methods.split(), re.compile(pattern), handler)
+    for methods, pattern, handler in [
+        ("GET HEAD", "/_ping", Engine._ping),
+        ("GET", "/version", Engine._version),
+        ("GET", "/info", Engine._info),
+        ("GET", "/events", Engine._events),
+        ("GET", "/containers/json", Engine._list),
+        ("POST", "/containers/create", Engine._create),
+        ("GET", "/containers/([^/]+)/json", Engine._inspect),
+        ("POST", "/containers/([^/]+)/start", Engine._start),
+        ("POST", "/containers/([^/]+)/stop", Engine._stop),
+        ("POST", "/containers/([^/]+)/unpause", Engine._unpause),
+        ("POST", "/containers/([^/]+)/rename", Engine._rename),
+        ("POST", "/containers/([^/]+)/update", Engine._update),
+        ("DELETE", "/containers/([^/]+)", Engine._remove),
+        ("GET HEAD PUT", "/containers/([^/]+)/archive", Engine._archive),
+        ("POST", "/containers/([^/]+)/exec", Engine._exec_create),
+        ("POST", "/exec/([^/]+)/start", Engine._exec_start),
+        ("GET", "/exec/([^/]+)/json", Engine._exec_inspect),
+        ("GET", "/networks/([^/]+)", Engine._network),
+        ("POST", "/networks/([^/]+)/connect", Engine._connect),
+        ("POST", "/networks/([^/]+)/disconnect", Engine._disconnect),
+        ("GET", "/images/(.+)/json", Engine._image),
+        ("POST", "/images/create", Engine._pull),
+    ]
+]

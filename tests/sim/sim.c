@@ -1,0 +1,217 @@
+// The reconciler over a transport that is answered from outside.
+#include "tests/sim/sim.h"
+
+#include "lib/base/alloc.h"
+#include "lib/kinds/io.h"
+#include "lib/reconcile/reconciler.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+#define CONFIG_FILE "/sim/registryd.yaml" // what relative paths are relative to; nobody reads it
+#define MS_PER_S 1000
+#define STATUS_BYTES_MAX (64u * 1024u * 1024u)
+
+// A piece of blocking work, which is done when the program goes on.
+struct job {
+    struct work work;
+    void *block;
+    bool cancelled;
+    TAILQ_ENTRY(job) link;
+};
+
+TAILQ_HEAD(job_list, job);
+
+struct sim {
+    struct worker worker; // first
+    struct job_list jobs;
+    struct sim_transport *transport;
+    struct io io;
+    struct reconciler *reconciler;
+};
+
+// The program's own clock, in the place of the system's (-Wl,--wrap).
+static uint64_t clock_ms;
+static int64_t clock_s;
+
+time_t __wrap_time(time_t *ret);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
+
+time_t __wrap_time(time_t *ret)
+{
+    if (ret != NULL) {
+        *ret = (time_t)clock_s;
+    }
+    return (time_t)clock_s;
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    *ret = (struct timespec){
+        .tv_sec = (time_t)(clock == CLOCK_REALTIME ? clock_s : (int64_t)(clock_ms / MS_PER_S)),
+        .tv_nsec = (long)(clock_ms % MS_PER_S) * 1000000,
+    };
+    return 0;
+}
+
+static void submit(struct worker *worker, const struct work *work, void *block)
+{
+    struct job *job = xcalloc(1, sizeof(*job));
+    *job = (struct job){.work = *work, .block = block};
+    TAILQ_INSERT_TAIL(&((struct sim *)worker)->jobs, job, link);
+}
+
+static void cancel(struct worker *worker)
+{
+    struct job *job = NULL;
+    TAILQ_FOREACH(job, &((struct sim *)worker)->jobs, link)
+    {
+        job->cancelled = true;
+    }
+}
+
+// Ends one piece of work, or one request that was cancelled; false: there is none.
+static bool settle(struct sim *sim)
+{
+    struct job *job = TAILQ_FIRST(&sim->jobs);
+    if (job == NULL) {
+        return sim_transport_settle(sim->transport);
+    }
+    TAILQ_REMOVE(&sim->jobs, job, link);
+    if (job->cancelled) {
+        struct error err;
+        (void)error_set(&err, ERROR_TRANSIENT, ECANCELED, "cancelled");
+        job->work.done(job->work.ctx, NULL, &err);
+    } else {
+        job->work.run(job->block);
+        job->work.done(job->work.ctx, job->block, NULL);
+    }
+    (job->work.destroy == NULL ? free : job->work.destroy)(job->block);
+    free(job);
+    return true;
+}
+
+static const char *no_variable(_unused_ void *ctx, const char *name)
+{
+    return strcmp(name, "HOME") == 0 ? "/sim" : NULL;
+}
+
+static struct config *parse(const char *yaml, char *error, size_t error_size)
+{
+    const struct config_environment environment = {.get = no_variable};
+    struct problems problems = {0};
+    struct config *config = NULL;
+    if (config_parse(yaml, strlen(yaml), CONFIG_FILE, &environment, &config, &problems) < 0) {
+        (void)snprintf(error, error_size, "%s: %s", problems.items[0].path, problems.items[0].text);
+        problems_done(&problems);
+        return NULL;
+    }
+    problems_done(&problems);
+    return config;
+}
+
+struct sim *sim_new(const char *yaml, enum sim_mode mode, uint64_t now_ms, int64_t now_s,
+                    char *error, size_t error_size)
+{
+    static const enum reconcile_mode modes[] = {
+        [SIM_RUN] = RECONCILE_KEEP,
+        [SIM_APPLY] = RECONCILE_ONCE,
+        [SIM_PLAN] = RECONCILE_OBSERVE,
+        [SIM_TEARDOWN] = RECONCILE_TEARDOWN,
+    };
+    clock_ms = now_ms;
+    clock_s = now_s;
+    struct config *config = parse(yaml, error, error_size);
+    if (config == NULL) {
+        return NULL;
+    }
+    static const struct worker_ops ops = {.submit = submit, .cancel = cancel};
+    const struct reconciler_events events = {0};
+    struct sim *sim = xcalloc(1, sizeof(*sim));
+    sim->worker.ops = &ops;
+    TAILQ_INIT(&sim->jobs);
+    sim->transport = sim_transport_new();
+    sim->io = (struct io){.transport = sim_transport_base(sim->transport),
+                          .worker = &sim->worker,
+                          .secrets = secrets_new()};
+    sim->reconciler = reconciler_new(&sim->io, &kinds, config, modes[mode], &events);
+    reconciler_trigger(sim->reconciler);
+    return sim;
+}
+
+void sim_free(struct sim *sim)
+{
+    if (sim == NULL) {
+        return;
+    }
+    reconciler_stop(sim->reconciler);
+    reconciler_abort(sim->reconciler);
+    while (!reconciler_is_idle(sim->reconciler)) {
+        (void)settle(sim);
+        reconciler_step(sim->reconciler, clock_ms, clock_s);
+    }
+    reconciler_free(sim->reconciler);
+    while (settle(sim)) {
+    }
+    secrets_free(sim->io.secrets);
+    sim_transport_free(sim->transport);
+    free(sim);
+}
+
+struct sim_transport *sim_requests(struct sim *sim)
+{
+    return sim->transport;
+}
+
+void sim_step(struct sim *sim, uint64_t now_ms, int64_t now_s)
+{
+    clock_ms = now_ms;
+    clock_s = now_s;
+    sim->io.now_ms = now_ms;
+    while (settle(sim)) {
+    }
+    if (reconciler_next_due(sim->reconciler) <= now_ms) {
+        reconciler_step(sim->reconciler, now_ms, now_s);
+    }
+}
+
+uint64_t sim_next_due(const struct sim *sim)
+{
+    bool is_due = !TAILQ_EMPTY(&sim->jobs) || sim_transport_is_due(sim->transport);
+    return is_due ? clock_ms : reconciler_next_due(sim->reconciler);
+}
+
+bool sim_reload(struct sim *sim, const char *yaml, char *error, size_t error_size)
+{
+    struct config *config = parse(yaml, error, error_size);
+    if (config == NULL) {
+        return false;
+    }
+    reconciler_reload(sim->reconciler, config);
+    return true;
+}
+
+void sim_trigger(struct sim *sim)
+{
+    reconciler_trigger(sim->reconciler);
+}
+
+bool sim_is_done(const struct sim *sim)
+{
+    return reconciler_is_settled(sim->reconciler);
+}
+
+char *sim_status_json(struct sim *sim)
+{
+    struct buf text = BUF_INIT(STATUS_BYTES_MAX);
+    (void)status_print_json(reconciler_status(sim->reconciler), 1, CONFIG_FILE, &text);
+    return buf_take(&text);
+}
+
+void sim_text_free(char *text)
+{
+    free(text);
+}

@@ -1,0 +1,93 @@
+#include "tests/support/scripted_worker.h"
+
+#include "lib/base/alloc.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+struct waiting {
+    struct work work;
+    void *block;
+    bool cancelled;
+};
+
+struct scripted_worker {
+    struct worker worker;
+    struct waiting *waiting;
+    size_t count;
+};
+
+static void scripted_submit(struct worker *worker, const struct work *work, void *block)
+{
+    struct scripted_worker *self = (struct scripted_worker *)worker;
+    assert_non_null(work->name);
+    assert_true(work->timeout_ms > 0);
+    *ARRAY_GROW(self->waiting, self->count) = (struct waiting){.work = *work, .block = block};
+}
+
+static void scripted_cancel(struct worker *worker)
+{
+    struct scripted_worker *self = (struct scripted_worker *)worker;
+    for (size_t i = 0; i < self->count; i++) {
+        self->waiting[i].cancelled = true;
+    }
+}
+
+struct scripted_worker *scripted_worker_new(void)
+{
+    static const struct worker_ops ops = {.submit = scripted_submit, .cancel = scripted_cancel};
+    struct scripted_worker *self = xcalloc(1, sizeof(*self));
+    self->worker.ops = &ops;
+    return self;
+}
+
+void scripted_worker_free(struct scripted_worker *worker)
+{
+    assert_int_equal(worker->count, 0);
+    free(worker->waiting);
+    free(worker);
+}
+
+struct worker *scripted_worker_work(struct scripted_worker *worker)
+{
+    return &worker->worker;
+}
+
+static size_t end_all(struct scripted_worker *self, bool runs)
+{
+    size_t ended = 0;
+    for (; self->count > 0; ended++) {
+        struct waiting first = self->waiting[0];
+        struct error error = {0};
+        self->count--;
+        for (size_t i = 0; i < self->count; i++) {
+            self->waiting[i] = self->waiting[i + 1];
+        }
+        if (first.cancelled) {
+            (void)error_set(&error, ERROR_TRANSIENT, ECANCELED, "cancelled");
+        } else if (!runs) {
+            (void)error_set(&error, ERROR_TRANSIENT, ETIMEDOUT, "timed out");
+        } else {
+            first.work.run(first.block);
+        }
+        bool done = error.kind == ERROR_NONE;
+        first.work.done(first.work.ctx, done ? first.block : NULL, done ? NULL : &error);
+        (first.work.destroy == NULL ? free : first.work.destroy)(first.block);
+    }
+    return ended;
+}
+
+size_t scripted_worker_run(struct scripted_worker *worker)
+{
+    return end_all(worker, true);
+}
+
+size_t scripted_worker_time_out(struct scripted_worker *worker)
+{
+    return end_all(worker, false);
+}

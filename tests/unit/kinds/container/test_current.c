@@ -1,0 +1,500 @@
+// The list of containers and an inspected one, as recorded from engines and broken.
+#include "lib/kinds/container/current.h"
+
+#include "lib/base/buf.h"
+#include "lib/base/str.h"
+#include "lib/doc/json.h"
+#include "tests/support/sample_config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct decoding {
+    struct config *config;
+    struct secrets *secrets;
+    struct current *current;
+};
+
+static int setup(void **state)
+{
+    struct decoding *decoding = calloc(1, sizeof(*decoding));
+    assert_non_null(decoding);
+    decoding->config = sample_config();
+    decoding->secrets = secrets_new();
+    decoding->current = current_new(decoding->config);
+    *state = decoding;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct decoding *decoding = *state;
+    current_free(decoding->current);
+    secrets_free(decoding->secrets);
+    config_free(decoding->config);
+    free(decoding);
+    return 0;
+}
+
+// A text with ' for ", or the name of a file below tests/fixtures.
+static json_t *json_of(const char *text)
+{
+    json_t *json = NULL;
+    if (str_ends_with(text, ".json")) {
+        char path[512];
+        (void)snprintf(path, sizeof(path), TEST_DATA "/fixtures/%s", text);
+        json = json_load_file(path, 0, NULL);
+    } else {
+        _cleanup_free_ char *copy = str_dup(text);
+        for (char *at = copy; (at = strchr(at, '\'')) != NULL;) {
+            *at = '"';
+        }
+        json = json_loads(copy, JSON_DECODE_ANY, NULL);
+    }
+    if (json == NULL) {
+        fail_msg("%s", text);
+    }
+    return json;
+}
+
+static const struct container *inspect(struct decoding *decoding, const char *text)
+{
+    json_auto_t *json = json_of(text);
+    struct error err = {0};
+    if (current_add_container(decoding->current, json, decoding->secrets, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    return &decoding->current->containers[decoding->current->container_count - 1];
+}
+
+// For what the configuration is by now.
+static const struct current *list(struct decoding *decoding, const char *text)
+{
+    json_auto_t *json = json_of(text);
+    current_free(decoding->current);
+    decoding->current = current_new(decoding->config);
+    assert_int_equal(current_add_list(decoding->current, json, NULL), 0);
+    return decoding->current;
+}
+
+static const struct current *list_items(struct decoding *decoding, const char *const *items,
+                                        size_t count)
+{
+    _cleanup_buf_ struct buf text = BUF_INIT(SIZE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        (void)buf_printf(&text, "%s%s", i == 0 ? "[" : ", ", items[i]);
+    }
+    (void)buf_append_str(&text, "]");
+    return list(decoding, buf_str(&text));
+}
+
+// ---- an inspected container ----
+
+static void running_registry_is_decoded(void **state)
+{
+    const struct container *container = inspect(*state, "engine/registry_running.json");
+    assert_string_equal(container->name, "hostk8s-registry");
+    assert_string_equal(container->image, "registry:2");
+    assert_int_equal(container->state, CONTAINER_RUNNING);
+    assert_null(container->state_error);
+    assert_int_equal(container->started_s, 1795386138);
+    assert_string_equal(container->restart_policy, "always");
+    assert_string_equal(container->network_mode, "default");
+    assert_string_equal(container->storage, "/home/dev/.local/share/hostk8s/registry");
+    assert_string_equal(container_label(container, CONTAINER_LABEL_OWNER), "hostk8s-registry");
+    assert_string_equal(container_variable(container, "REGISTRY_STORAGE_DELETE_ENABLED"), "true");
+    assert_int_equal(json_array_size(container->bindings), 1);
+    assert_non_null(container->endpoint);
+    assert_int_equal(strlen(container->network_id), 64);
+    assert_string_equal(container->ipv4, "172.18.0.4");
+    assert_null(container->ipv6);
+}
+
+static void other_states_are_decoded(void **state)
+{
+    const struct container *container = inspect(*state, "engine/registry_created.json");
+    assert_int_equal(container->state, CONTAINER_CREATED);
+    assert_int_equal(container->started_s, 0);
+    assert_null(container->endpoint);
+
+    container = inspect(*state, "engine/registry_port_taken.json");
+    assert_int_equal(container->state, CONTAINER_CREATED);
+    assert_int_equal(container->exit_code, 128);
+    assert_non_null(strstr(container->state_error, "address already in use"));
+
+    container = inspect(*state, "podman-4.3.1/inspect.json");
+    assert_string_equal(container->image, "docker.io/library/registry:2");
+    assert_string_equal(container->storage, "/home/dev/.local/share/hostk8s/registry");
+    assert_string_equal(container->network_id, "kind");
+    assert_null(container->ipv4);
+
+    static const struct {
+        const char *word;
+        enum container_state state;
+        bool up;
+    } words[] = {
+        {"created", CONTAINER_CREATED, false},   {"running", CONTAINER_RUNNING, true},
+        {"paused", CONTAINER_PAUSED, true},      {"restarting", CONTAINER_RESTARTING, true},
+        {"removing", CONTAINER_REMOVING, false}, {"exited", CONTAINER_EXITED, false},
+        {"dead", CONTAINER_DEAD, false},         {"new", CONTAINER_UNKNOWN, false},
+    };
+    for (size_t i = 0; i < ELEMENTS(words); i++) {
+        _cleanup_free_ char *text =
+            str_printf("{'Id': '1', 'Name': 'a', 'State': {'Status': '%s'}}", words[i].word);
+        container = inspect(*state, text);
+        assert_int_equal(container->state, words[i].state);
+        assert_int_equal(container_is_up(container), words[i].up);
+    }
+}
+
+static void odd_answers_are_tolerated(void **state)
+{
+    const struct container *container = inspect(
+        *state,
+        "{'Id': '1', 'Name': 'bare', 'State': {'StartedAt': 'soon'},"
+        "'Config': {'Env': [1, 'NOVALUE', 'A=1', 'A=b=c', 'AB=2'], 'Labels': {'a': 1, 'b': 'c'}},"
+        "'HostConfig': {'Binds': [null, 'a', 'a:b']}, 'NetworkSettings': {'Networks': {'n': {},"
+        "'kind': {'IPAddress': '10.0.0', 'GlobalIPv6Address': 'fc00::2'}}}}");
+    assert_string_equal(container->name, "bare");
+    assert_int_equal(container->started_s, 0);
+    assert_string_equal(container->restart_policy, "no");
+    assert_string_equal(container->image, "");
+    assert_string_equal(container->network_mode, "");
+    assert_null(container->storage);
+    assert_string_equal(container_variable(container, "A"), "b=c"); // the last one counts
+    assert_null(container_variable(container, "NOVALUE"));
+    assert_null(container_variable(container, "B"));
+    assert_null(container_label(container, "a"));
+    assert_string_equal(container_label(container, "b"), "c");
+    assert_string_equal(container->network_id, "");
+    assert_null(container->ipv4);
+    assert_string_equal(container->ipv6, "fc00::2");
+    const char *nulls = "{'Id': '1', 'Name': 'a', 'NetworkSettings': {'Networks': {'kind': null}}}";
+    assert_null(inspect(*state, nulls)->endpoint);
+}
+
+static void no_container_is_refused(void **state)
+{
+    struct decoding *decoding = *state;
+    static const char *const texts[] = {"{}",
+                                        "[]",
+                                        "1",
+                                        "{'Id': '1'}",
+                                        "{'Name': '/a'}",
+                                        "{'Id': '1', 'Name': '/'}",
+                                        "{'Id': '1', 'Name': '/../a'}",
+                                        "{'Id': '1/..', 'Name': '/a'}",
+                                        "{'Id': '1', 'Name': '/a\\u001b[31m'}"};
+    for (size_t i = 0; i < ELEMENTS(texts); i++) {
+        json_auto_t *json = json_of(texts[i]);
+        struct error err;
+        assert_int_equal(current_add_container(decoding->current, json, NULL, &err), -EBADMSG);
+        assert_string_equal(err.text, "the engine's answer is no container");
+    }
+    assert_int_equal(decoding->current->container_count, 0);
+}
+
+static void times_have_a_zone(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *text;
+        int64_t seconds;
+    } cases[] = {
+        {"2026-11-22T22:22:18.766781021Z", 1795386138},
+        {"2026-11-22T22:22:18Z", 1795386138},
+        {"2026-11-23T00:22:18.766781021+02:00", 1795386138},
+        {"2026-11-22T17:52:18-04:30", 1795386138},
+        {"2026-11-22T22:22:18", 1795386138},
+        {"0001-01-01T00:00:00Z", 0},
+        {"0001-01-01T00:00:00+14:00", 0},
+        {"soon", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        json_auto_t *json = json_pack("{s:{s:s}}", "State", "FinishedAt", cases[i].text);
+        assert_int_equal(container_stopped_s(json), cases[i].seconds);
+    }
+}
+
+#define BIND(source) "{'Type': 'bind', 'Source': '" source "', 'Destination': '/var/lib/registry'}"
+
+static void mounts_are_told_apart(void **state)
+{
+    static const struct {
+        const char *binds;
+        const char *mounts;
+        const char *storage;
+        bool is_volume;
+        const char *other;
+    } cases[] = {
+        {"", "", NULL, false, NULL},
+        {"", BIND("/a/"), "/a", false, NULL},
+        {"", BIND(""), NULL, false, NULL},
+        {"'/a//b:/var/lib/registry:rw,rprivate,rbind'", "", "/a/b", false, NULL},
+        {"'/a:/var/lib/registry'", BIND("/host_mnt/a"), "/a", false, NULL},
+        {"'/a:/var/lib/registry', '/b:/var/lib/registry'", "", "/a", false, NULL},
+        {"'images:/var/lib/registry'", BIND("/x"), NULL, true, NULL},
+        {"'/a:/var/lib/registry2', '/var/lib/registry'", "", NULL, false, NULL},
+        {"", "{'Type': 'volume', 'Source': '/x', 'Destination': '/var/lib/registry'}", NULL, true,
+         NULL},
+        {"", BIND("/a") ", {'Type': 'bind', 'Source': '/b', 'Destination': '/auth'}, {}", "/a",
+         false, "/auth"},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_free_ char *text =
+            str_printf("{'Id': '1', 'Name': '/r', 'HostConfig': {'Binds': [%s]}, 'Mounts': [%s]}",
+                       cases[i].binds, cases[i].mounts);
+        const struct container *container = inspect(*state, text);
+        assert_true(str_equal(container->storage, cases[i].storage));
+        assert_int_equal(container->storage_is_volume, cases[i].is_volume);
+        assert_true(str_equal(container->other_mount, cases[i].other));
+    }
+}
+
+static void secrets_are_hidden_in_its_error(void **state)
+{
+    struct decoding *decoding = *state;
+    const char *text = "{'Id': '1', 'Name': '/r', 'Config': {'Env': ['A=hunter2', 'B=swordfish',"
+                       "'D=password'], 'Labels': {'" CONTAINER_LABEL_ENVIRONMENT "': 'A,C,D'}},"
+                       "'State': {'Error': 'hunter2, swordfish or password'}}";
+    assert_string_equal(inspect(decoding, text)->state_error, "***, swordfish or ***");
+    // And wherever else it is said from now on.
+    _cleanup_free_ char *hidden = secrets_hide(decoding->secrets, "no hunter2");
+    assert_string_equal(hidden, "no ***");
+}
+
+static void oversized_answers_are_refused(void **state)
+{
+    struct decoding *decoding = *state;
+    json_auto_t *array = json_array();
+    json_auto_t *labels = json_object();
+    for (int i = 0; i <= 4096; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "k%d", i);
+        json_array_append_new(array, json_object());
+        json_object_set_new(labels, key, json_string("v"));
+    }
+    json_t *const parts[] = {
+        json_pack("{s:{s:O}}", "Config", "Labels", labels),
+        json_pack("{s:{s:O}}", "Config", "Env", array),
+        json_pack("{s:O}", "Mounts", array),
+        json_pack("{s:{s:{s:O}}}", "HostConfig", "PortBindings", CONTAINER_PORT, array),
+    };
+    for (size_t i = 0; i < ELEMENTS(parts); i++) {
+        json_auto_t *json = parts[i];
+        struct error err;
+        json_object_set_new(json, "Id", json_string("1"));
+        json_object_set_new(json, "Name", json_string("/a"));
+        assert_int_equal(current_add_container(decoding->current, json, NULL, &err), -E2BIG);
+        assert_string_equal(err.text,
+                            "container a has more than 4096 labels, variables, mounts or ports");
+    }
+}
+
+// ---- the list ----
+
+static void nodes_of_a_cluster_are_decoded(void **state)
+{
+    const struct current *current = list(*state, "engine/containers.json");
+    const struct engine *engine = current->engine;
+    assert_int_equal(engine->node_count, 2);
+    const struct engine_node *node = engine_node(engine, "kube-worker");
+    assert_int_equal(node->role, NODE_WORKER);
+    assert_true(node->running);
+    assert_string_equal(node->status, "running");
+    assert_string_equal(engine_api(engine, "kube")->host_address, "127.0.0.1");
+    assert_int_equal(engine_api(engine, "kube")->host_port, 32768);
+    assert_int_equal(current->id_count, 1);
+}
+
+#define ITEM(name, cluster, role, ports)                                                           \
+    "{'Id': 'id-" name "', 'Names': ['/link/alias', '/" name                                       \
+    "'], 'State': 'exited', 'Labels': {'" KIND_LABEL_CLUSTER "': '" cluster "', '" KIND_LABEL_ROLE \
+    "': '" role "'}, 'Ports': [{'PrivatePort': 6443, 'Type': 'tcp'}" ports "]}"
+#define PORT_OF(address, inside, outside, type)                                                    \
+    ", {'IP': '" address "', 'PrivatePort': " inside ", 'PublicPort': " outside ", 'Type': '" type \
+    "'}"
+#define PORT(address, outside) PORT_OF(address, "6443", outside, "tcp")
+#define PLANE "control-plane"
+#define BALANCER "external-load-balancer"
+
+static void api_is_where_it_is_published(void **state)
+{
+    static const char *const items[] = {
+        "{}",
+        "1",
+        "{'Names': ['/x'], 'Labels': {'" KIND_LABEL_CLUSTER "': 'a'}}", // no id
+        ITEM("a-cp2", "a", PLANE, PORT("127.0.0.1", "2")),
+        ITEM("a-cp", "a", PLANE, PORT("127.0.0.1", "1")),
+        ITEM("a-lb", "a", BALANCER, PORT("::", "3") PORT("0.0.0.0", "4") PORT("0.0.0.0", "9")),
+        ITEM("b-cp2", "b", PLANE, PORT("::1", "6")),
+        ITEM("b-cp1", "b", PLANE, PORT("::1", "5") PORT("::2", "7")),
+        ITEM("c-cp", "c", PLANE, PORT_OF("::1", "80", "5", "tcp") PORT("::1", "65536")),
+        ITEM("c-cp2", "c", PLANE, PORT_OF("::1", "6443", "5", "udp") PORT("::1", "0")),
+        ITEM("c-lb", "c", BALANCER, PORT("example.org/", "5") PORT("user@127.0.0.1", "5")),
+        ITEM("c-x", "c", "unheard-of", PORT("::1", "5")),
+        ITEM("e-cp", "e", PLANE, PORT("", "65535")),
+    };
+    const struct engine *engine = list_items(*state, items, ELEMENTS(items))->engine;
+    assert_int_equal(engine->node_count, 7);
+    assert_string_equal(engine->nodes[0].name, "a-cp");
+    assert_false(engine->nodes[0].running);
+    assert_int_equal(engine->nodes[0].role, NODE_CONTROL_PLANE);
+    assert_int_equal(engine->api_count, 3);
+    assert_string_equal(engine_api(engine, "a")->host_address, "0.0.0.0");
+    assert_int_equal(engine_api(engine, "a")->host_port, 4);
+    assert_string_equal(engine_api(engine, "b")->host_address, "::1");
+    assert_int_equal(engine_api(engine, "b")->host_port, 5);
+    assert_int_equal(engine_api(engine, "e")->host_port, 65535);
+}
+
+// Neither kind nor an engine gives such names, ids and addresses: nothing of these may become a
+// part of a resource's name, of a request or of a URL.
+static void what_is_no_name_is_left_out(void **state)
+{
+    static const char *const bad[] = {"../../x",   "..",    "a/b",  "%s%n", "a\\nb", "\\u001b[2J",
+                                      "\\u009b2J", "$(id)", "`id`", "-d",   ""};
+    for (size_t i = 0; i < ELEMENTS(bad); i++) {
+        for (unsigned part = 0; part < 3; part++) {
+            const char *parts[] = {"a", "a", "a"};
+            parts[part] = bad[i];
+            _cleanup_free_ char *text = str_printf(
+                "[{'Id': '%s', 'Names': ['/%s'], 'Labels': {'" KIND_LABEL_CLUSTER
+                "': '%s', '" KIND_LABEL_ROLE "': 'control-plane', '" CONTAINER_LABEL_OWNER
+                "': 'x'}, 'Ports': [{'IP': '127.0.0.1', 'PrivatePort': 6443, 'PublicPort': 5,"
+                "'Type': 'tcp'}]}]",
+                parts[0], parts[1], parts[2]);
+            const struct current *current = list(*state, text);
+            assert_int_equal(current->engine->node_count, 0);
+            assert_int_equal(current->engine->api_count, 0);
+            assert_int_equal(current->id_count, part == 2 ? 1 : 0);
+        }
+    }
+}
+
+static void registry_is_found_by_name_and_label(void **state)
+{
+    const struct current *current =
+        list(*state, "[{'Id': '1', 'Names': ['/hostk8s-registry']}, {'Id': '2', 'Names': "
+                     "['/hostk8s-registry-previous']}, {'Id': '3', 'Names': ['/x'], 'Labels': {"
+                     "'" CONTAINER_LABEL_OWNER "': 'y'}}, {'Id': '4', 'Names': ['/hostk8s']},"
+                     "{'Names': ['/hostk8s-registry']}, {'Id': '5', 'Names': null}]");
+    assert_int_equal(current->id_count, 3);
+    assert_string_equal(current->ids[0], "1");
+    assert_string_equal(current->ids[1], "2");
+    assert_string_equal(current->ids[2], "3");
+}
+
+static void running_registry_shows_image_and_network(void **state)
+{
+    struct decoding *decoding = *state;
+    static const struct {
+        const char *fixture;
+        const char *image;
+        const char *network;
+        bool image_present;
+        bool network_present;
+    } cases[] = {
+        {"engine/containers.json", "registry:2", "kind", true, true},
+        {"engine/containers.json", "docker.io/registry:2", "kind", true, true},
+        {"engine/containers.json", "registry:3", "kind", false, true},
+        {"engine/containers.json", "registry:2", "other", true, false},
+        {"engine/containers_stopped.json", "registry:2", "kind", false, true}, // the nodes run
+        {"engine/containers_stopped.json", "registry:2", "bridge", false, false},
+        {"podman-4.3.1/list.json", "registry:2", "podman", false, false}, // created alone
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        sample_set(&decoding->config->registry.image, cases[i].image);
+        sample_set(&decoding->config->network, cases[i].network);
+        const struct current *current = list(decoding, cases[i].fixture);
+        assert_int_equal(current->facts[0].image_present, cases[i].image_present);
+        assert_int_equal(current->network_present, cases[i].network_present);
+        assert_int_equal(str_empty(current->network_id), !cases[i].network_present);
+    }
+}
+
+#define PUBLISHED(name, state, ports)                                                              \
+    "{'Id': '1', 'Names': ['/" name "'], 'State': '" state                                         \
+    "', 'Ports': [{'PrivatePort': 1, 'Type': 'tcp'}" ports "]}"
+
+static void holder_of_the_port_is_found(void **state)
+{
+    struct decoding *decoding = *state;
+    static const struct {
+        const char *address;
+        uint16_t port;
+        const char *holder;
+    } cases[] = {
+        {"127.0.0.1", 5002, "a"},  {"127.0.0.1", 5003, "b"},  {"10.0.0.1", 5002, NULL},
+        {"10.0.0.1", 5003, "b"},   {"0.0.0.0", 5002, "a"},    {"::", 5002, "a"},
+        {"127.0.0.1", 53, NULL},   {"127.0.0.1", 5004, NULL}, // its own
+        {"127.0.0.1", 5005, NULL},
+    };
+    static const char *const items[] = {
+        PUBLISHED("hostk8s-registry", "running", PORT("127.0.0.1", "5004")),
+        PUBLISHED("hostk8s-registry-previous", "running", PORT("127.0.0.1", "5005")),
+        PUBLISHED("c", "created", PORT("127.0.0.1", "5002")),
+        PUBLISHED("a", "running", PORT("127.0.0.1", "5002")),
+        PUBLISHED("b", "running", PORT("0.0.0.0", "5003") PORT_OF("0.0.0.0", "53", "53", "udp")),
+        PUBLISHED("d", "running", PORT("0.0.0.0", "5003")),
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        sample_set(&decoding->config->registry.listen_address, cases[i].address);
+        decoding->config->registry.listen_port = cases[i].port;
+        const struct current *current = list_items(decoding, items, ELEMENTS(items));
+        assert_true(str_equal(current->facts[0].port_holder, cases[i].holder));
+    }
+}
+
+static void no_list_is_refused(void **state)
+{
+    struct decoding *decoding = *state;
+    json_auto_t *array = json_array();
+    struct error err;
+    assert_int_equal(current_add_list(decoding->current, NULL, &err), -EBADMSG);
+    assert_string_equal(err.text, "the engine's answer is no list of containers");
+    for (int i = 0; i < 17; i++) {
+        json_array_append_new(
+            array, json_pack("{s:o, s:[o], s:{s:s}}", "Id", json_sprintf("id-%d", i), "Names",
+                             json_sprintf("/c%d", i), "Labels", CONTAINER_LABEL_OWNER, "x"));
+    }
+    assert_int_equal(current_add_list(decoding->current, array, &err), -E2BIG);
+    assert_string_equal(err.text, "17 containers carry the label " CONTAINER_LABEL_OWNER
+                                  "; remove those that are not needed");
+    for (int i = 17; i <= 10000; i++) {
+        json_array_append_new(array, json_object());
+    }
+    assert_int_equal(current_add_list(decoding->current, array, &err), -E2BIG);
+    assert_string_equal(err.text, "the engine has more than 10000 containers");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(running_registry_is_decoded),
+        TEST(other_states_are_decoded),
+        TEST(odd_answers_are_tolerated),
+        TEST(no_container_is_refused),
+        TEST(times_have_a_zone),
+        TEST(mounts_are_told_apart),
+        TEST(secrets_are_hidden_in_its_error),
+        TEST(oversized_answers_are_refused),
+        TEST(nodes_of_a_cluster_are_decoded),
+        TEST(api_is_where_it_is_published),
+        TEST(what_is_no_name_is_left_out),
+        TEST(registry_is_found_by_name_and_label),
+        TEST(running_registry_shows_image_and_network),
+        TEST(holder_of_the_port_is_found),
+        TEST(no_list_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+// The plan of a node: which files are written, removed, or in the way.
+#include "lib/kinds/node/plan.h"
+
+#include "lib/base/str.h"
+#include "lib/kinds/node/desired.h"
+#include "tests/support/node_rig.h"
+#include "tests/support/sample_config.h"
+
+#define CERTS "/etc/containerd/certs.d/"
+#define HOSTS(dir, current, desired) CERTS dir "/hosts.toml: " current " -> " desired
+#define WRITE "hosts-write n1 (write) "
+#define REMOVE "hosts-remove n1 (remove!) "
+#define READY "node/hostk8s-worker True Converged: \n"
+#define PENDING(verb) "\nnode/hostk8s-worker False Converging: " verb " is pending\n"
+#define FOREIGN(what)                                                                              \
+    "node/hostk8s-worker False ForeignFile: " CERTS what "; remove it or drop the alias\n"
+#define NOT_MADE " was not made by this program"
+#define NEVER_MADE ", which this program never makes"
+#define CURE                                                                                       \
+    "; create the cluster with containerdConfigPatches that set config_path = "                    \
+    "\"/etc/containerd/certs.d\" below [plugins.\"io.containerd.grpc.v1.cri\".registry] and no "   \
+    "mirrors, or with a newer node image\n"
+#define DISABLED                                                                                   \
+    "node/hostk8s-worker False ConfigPathDisabled: the node's containerd reads no hosts.toml"
+#define OWN "# managed by hostk8s-registryd"
+#define SCRIPT "[host.\"http://hostk8s-registry:5000\"]"
+#define TEN "xxxxxxxxxx"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN // as long as what is shown of a line
+#define SERVER "server = \"http://hostk8s-registry:5000\""
+#define RIGHT "right" // stands for the content that is desired
+
+struct entry {
+    const char *path; // below certs.d; NULL ends the list
+    const char *content;
+    const char *special;
+};
+
+static const struct {
+    const char *aliases; // those that are as they should be: "all", or "none"
+    bool teardown;
+    enum config_path config_path; // UNKNOWN unless it matters
+    struct entry entries[6];
+    const char *expected;
+} cases[] = {
+    {"none", .expected = WRITE HOSTS("localhost:5000", "absent", "present") ", " HOSTS(
+                 "localhost:5002", "absent",
+                 "present") ", " HOSTS("127.0.0.1:5002", "absent",
+                                       "present") ", " HOSTS("hostk8s-registry:5000", "absent",
+                                                             "present") PENDING("write")},
+    {"all", .expected = READY},
+    // Ours and the scripts' are replaced; the first line that differs is shown, also where one text
+    // is the beginning of the other.
+    {"none",
+     .entries = {{"localhost:5000/hosts.toml", SCRIPT "\n", NULL},
+                 {"localhost:5002/hosts.toml", OWN "\n" LONG "\x01\n", NULL},
+                 {"127.0.0.1:5002", NULL, NULL},
+                 {"hostk8s-registry:5000/hosts.toml", RIGHT, NULL}},
+     .expected = WRITE HOSTS("localhost:5000", SCRIPT, OWN) ", " HOSTS(
+         "localhost:5002", LONG, SERVER) ", " HOSTS("127.0.0.1:5002", "absent", "present")
+         PENDING("write")},
+    {"all",
+     .entries = {{"localhost:5000/hosts.toml", OWN "\n" SERVER "\n", NULL},
+                 {"localhost:5002/hosts.toml", OWN "\nserver = 7", NULL},
+                 {"127.0.0.1:5002/hosts.toml", OWN "\n\nserver = 1\n", NULL}},
+     .expected = WRITE HOSTS("localhost:5000", "", "") ", " HOSTS(
+         "localhost:5002", "server = 7", SERVER) ", " HOSTS("127.0.0.1:5002", "", SERVER)
+         PENDING("write")},
+    // What is somebody else's stays, blocks no other, and the first of it is told.
+    {"all",
+     .entries = {{"localhost:5000/hosts.toml", "server = \"https://mirror\"\n", NULL},
+                 {"localhost:5002/hosts.toml", "", NULL},
+                 {"127.0.0.1:5002/hosts.toml", OWN "\n", NULL},
+                 {"old:1/hosts.toml", OWN "\n", NULL}},
+     .expected = WRITE HOSTS("127.0.0.1:5002", "", SERVER) "\n" REMOVE HOSTS(
+         "old:1", "present", "absent") "\n" FOREIGN("localhost:5000/hosts.toml" NOT_MADE)},
+    {"all", .entries = {{"localhost_5002_", NULL, NULL}},
+     .expected = FOREIGN("localhost_5002_" NOT_MADE)},
+    {"all", .entries = {{"127.0.0.1_5002_", NULL, "a symbolic link"}, {"plain_5000_", NULL, NULL}},
+     .expected = FOREIGN("127.0.0.1_5002_ is a symbolic link" NEVER_MADE)},
+    {"all", .entries = {{"localhost:5000/hosts.toml", NULL, "a symbolic link"}},
+     .expected = FOREIGN("localhost:5000/hosts.toml is a symbolic link" NEVER_MADE)},
+    {"all", .entries = {{"localhost:5000", NULL, "a device"}},
+     .expected = FOREIGN("localhost:5000 is a device" NEVER_MADE)},
+    {"none", .teardown = true,
+     .entries = {{"localhost:5000/hosts.toml", NULL, "a device"},
+                 {"localhost:5002/hosts.toml", RIGHT, NULL}},
+     .expected = REMOVE HOSTS("localhost:5002", "present", "absent") PENDING("remove")},
+    // Of what is no alias any more that which is ours goes; a script's somebody may want.
+    {"all",
+     .entries = {{"old:1/hosts.toml", OWN "\n", NULL},
+                 {"old:2/hosts.toml", RIGHT, NULL},
+                 {"old:3", NULL, NULL},
+                 {"old:4/hosts.toml", SCRIPT "\n", NULL},
+                 {"_default/hosts.toml", "server = \"https://mirror\"\n", NULL}},
+     .expected = REMOVE HOSTS("old:1", "present", "absent") ", " HOSTS("old:2", "present", "absent")
+         PENDING("remove")},
+    {"none", .teardown = true, .config_path = CONFIG_PATH_UNSET,
+     .entries = {{"_default/hosts.toml", SCRIPT "\n", NULL}, {"localhost_5000_", NULL, NULL}},
+     .expected = READY},
+    // Whether containerd reads them.
+    {"all", .config_path = CONFIG_PATH_ENABLED, .expected = READY},
+    {"all", .config_path = CONFIG_PATH_UNSET, .expected = DISABLED CURE},
+    {"all", .config_path = CONFIG_PATH_OTHER, .expected = DISABLED CURE},
+    {"all", .config_path = CONFIG_PATH_MIRRORS,
+     .expected = DISABLED " beside the mirrors that are set" CURE},
+    {"all", .config_path = CONFIG_PATH_UNSET,
+     .entries = {{"localhost:5000/hosts.toml", SCRIPT "\n", NULL}},
+     .expected = WRITE HOSTS("localhost:5000", SCRIPT, OWN) PENDING("write")},
+};
+
+static void add(struct node_current *current, const char *path, const char *content,
+                const char *special, const char *right)
+{
+    _cleanup_free_ char *full = str_printf("certs.d/%s", path);
+    node_current_add_file(current, full,
+                          content != NULL && str_equal(content, RIGHT) ? right : content, special);
+}
+
+static void test_cases(void **state)
+{
+    struct node_rig *rig = *state;
+    struct arena arena = {0};
+    const char *right = hosts_toml_desired(rig->config, &arena);
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct node_current *current = node_current_new();
+        struct plan plan = {0};
+        const struct strv *aliases = &rig->config->nodes.aliases;
+        for (size_t j = 0; j < aliases->count && str_equal(cases[i].aliases, "all"); j++) {
+            _cleanup_free_ char *path = str_printf("%s/hosts.toml", aliases->items[j]);
+            add(current, path, RIGHT, NULL, right);
+        }
+        for (const struct entry *entry = cases[i].entries; entry->path != NULL; entry++) {
+            add(current, entry->path, entry->content, entry->special, right);
+        }
+        current->config_path = cases[i].config_path;
+        rig->input.desired = !cases[i].teardown;
+        node_plan(&rig->input, current, &plan);
+        assert_node_plan(&plan, cases[i].expected);
+        plan_done(&plan);
+        node_current_unref(current);
+    }
+    arena_done(&arena);
+}
+
+static void test_action_carries_files(void **state)
+{
+    struct node_rig *rig = *state;
+    struct node_current *current = node_current_new();
+    struct plan plan = {0};
+    // An alias may have no port, and so no shadow.
+    sample_set(&rig->config->nodes.aliases.items[1], "localhost");
+    add(current, "localhost_5000_", NULL, NULL, NULL);
+    add(current, "old:1/hosts.toml", OWN "\n", NULL, NULL);
+    node_plan(&rig->input, current, &plan);
+    assert_int_equal(plan.action_count, 2);
+    const struct action *write = plan.actions[0];
+    assert_int_equal(write->op, NODE_HOSTS_WRITE);
+    assert_int_equal(write->file_count, 4);
+    assert_string_equal(write->files[1].name, "localhost");
+    struct arena arena = {0};
+    assert_string_equal(write->files[1].content, hosts_toml_desired(rig->config, &arena));
+    arena_done(&arena);
+    const struct action *removal = plan.actions[1];
+    assert_int_equal(removal->op, NODE_HOSTS_REMOVE);
+    assert_int_equal(removal->file_count, 1);
+    assert_string_equal(removal->files[0].name, "old:1");
+    assert_null(removal->files[0].content);
+    plan_done(&plan);
+    node_current_unref(current);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        NODE_TEST(test_cases),
+        NODE_TEST(test_action_carries_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,101 @@
+#include "lib/kinds/engine.h"
+
+#include "lib/base/alloc.h"
+#include "tests/support/sample_config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static struct engine_node nodes[] = {
+    {.name = "a-control-plane", .cluster = "a", .role = NODE_CONTROL_PLANE},
+    {.name = "a-control-plane2", .cluster = "a", .role = NODE_CONTROL_PLANE},
+    {.name = "a-worker", .cluster = "a", .role = NODE_WORKER},
+    {.name = "b-worker", .cluster = "b", .role = NODE_WORKER},
+};
+static struct engine_api apis[] = {
+    {.cluster = "a", .host_address = "127.0.0.1", .host_port = 6443},
+    {.cluster = "c", .host_address = "0.0.0.0", .host_port = 7443},
+};
+static const struct engine engine = {
+    .nodes = nodes, .node_count = ELEMENTS(nodes), .apis = apis, .api_count = ELEMENTS(apis)};
+static const struct engine empty;
+
+static void test_nodes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(nodes); i++) {
+        assert_ptr_equal(engine_node(&engine, nodes[i].name), &nodes[i]);
+    }
+    assert_null(engine_node(&engine, "a"));
+    assert_null(engine_node(&engine, "z"));
+    assert_null(engine_node(&empty, "a-worker"));
+    assert_ptr_equal(engine_first_control_plane(&engine, "a"), &nodes[0]);
+    assert_null(engine_first_control_plane(&engine, "b"));
+    assert_null(engine_first_control_plane(&empty, "a"));
+}
+
+static void test_clusters(void **state)
+{
+    (void)state;
+    assert_ptr_equal(engine_api(&engine, "c"), &apis[1]);
+    assert_null(engine_api(&engine, "b"));
+    assert_true(engine_has_cluster(&engine, "a"));
+    assert_true(engine_has_cluster(&engine, "b")); // a node alone
+    assert_true(engine_has_cluster(&engine, "c")); // a load balancer alone
+    assert_false(engine_has_cluster(&engine, "d"));
+    assert_false(engine_has_cluster(&empty, "a"));
+}
+
+static void test_published_host(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *docker_host;
+        const char *address;
+        const char *host;
+    } cases[] = {
+        {"unix:///var/run/docker.sock", "127.0.0.1", "127.0.0.1"},
+        {"unix:///var/run/docker.sock", "0.0.0.0", "127.0.0.1"},
+        {"unix:///var/run/docker.sock", "", "127.0.0.1"},
+        {"unix:///var/run/docker.sock", "::", "[::1]"},
+        {"unix:///var/run/docker.sock", "fd00::1", "[fd00::1]"},
+        {"tcp://far.example:2376", "0.0.0.0", "far.example"},
+        {"tcp://[fd00::2]:2376", "127.0.0.1", "[fd00::2]"},
+    };
+    _cleanup_(config_freep) struct config *config = sample_config();
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        char host[ENGINE_HOST_SIZE];
+        sample_set(&config->docker.host, cases[i].docker_host);
+        engine_published_host(config, cases[i].address, host, sizeof(host));
+        assert_string_equal(host, cases[i].host);
+    }
+}
+
+// The sanitizers tell when it goes too late or too early.
+static void test_references(void **state)
+{
+    (void)state;
+    struct engine *owned = xcalloc(1, sizeof(*owned));
+    (void)arena_printf(&owned->arena, "a string of its own");
+    assert_ptr_equal(engine_ref(owned), owned);
+    assert_ptr_equal(engine_ref(owned), owned);
+    engine_unref(owned);
+    assert_int_equal(owned->refs, 1);
+    engine_unref(owned);
+    assert_null(engine_ref(NULL));
+    engine_unref(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_published_host),
+        cmocka_unit_test(test_references),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

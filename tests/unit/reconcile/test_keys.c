@@ -1,0 +1,389 @@
+// Many keys: which there are, when each is due, and what a reload and a pass make of them.
+#include "lib/base/str.h"
+#include "tests/support/scripted.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define DEFAULTS "reconcile: {poll: 10s, backoff: {initial: 500ms, max: 60s}}\n"
+#define OTHER_CLUSTER DEFAULTS "clusters: [other]\n"
+
+static struct scripted *started(void)
+{
+    struct scripted *s = scripted_new(RECONCILE_KEEP, DEFAULTS);
+    scripted_add(s, "cluster/hostk8s", "hostk8s");
+    scripted_add(s, "node/a", "hostk8s");
+    scripted_add(s, "node/b", "hostk8s");
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    return s;
+}
+
+static struct scripted *converged(void)
+{
+    struct scripted *s = started();
+    assert_line(s, "4/4 ready");
+    scripted_advance(s, 100); // the streams begin with one more attempt
+    scripted_forget_log(s);
+    return s;
+}
+
+static unsigned observed(struct scripted *s, const char *key)
+{
+    return scripted_thing(s, key)->observed;
+}
+
+static void test_a_node_appears_and_goes(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    scripted_add(s, "node/c", "hostk8s");
+    scripted_event(s, "node/c"); // a node that is not known is news of the engine
+    scripted_advance(s, 10);
+    assert_told(s, "node/c +Converging: write is pending\nwrite node/c\nnode/c Converged\n");
+    scripted_thing(s, "node/a")->exists = false;
+    scripted_event(s, "engine");
+    scripted_advance(s, 10);
+    assert_told(s, "");
+    assert_line(s, "4/4 ready");
+    assert_null(status_get(reconciler_status(s->reconciler), "node/a"));
+}
+
+static void test_a_node_goes_in_mid_action(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct thing *node = scripted_thing(s, "node/a");
+    unsigned before = node->observed;
+    node->value = 7;
+    node->act_hangs = true;
+    scripted_event(s, "node/a");
+    scripted_advance(s, 10);
+    node->exists = false;
+    scripted_event(s, "engine");
+    scripted_advance(s, 10);
+    assert_line(s, "3/4 ready: node/a Converging");
+    scripted_release(s);
+    assert_line(s, "3/3 ready");
+    assert_int_equal(observed(s, "node/a"), before + 1);
+}
+
+static void test_a_declared_cluster_that_is_not_there(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_KEEP, DEFAULTS);
+    struct thing *cluster = scripted_add(s, "cluster/hostk8s", "hostk8s");
+    cluster->exists = false;
+    (void)error_set(&cluster->observe_error, ERROR_PERMANENT, ENOENT, "no such cluster");
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    assert_line(s, "1/2 ready: cluster/hostk8s ClusterNotFound");
+    assert_int_equal(status_get(reconciler_status(s->reconciler), "cluster/hostk8s")->ready,
+                     READY_FALSE);
+    assert_true(reconciler_all_observed(s->reconciler));
+    cluster->exists = true;
+    cluster->observe_error.code = 0;
+    scripted_advance(s, 10000);
+    assert_line(s, "2/2 ready");
+}
+
+static void test_an_address_that_changes_or_is_lost(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    unsigned before = observed(s, "cluster/hostk8s");
+    unsigned node = observed(s, "node/a");
+    s->address = 2;
+    scripted_event(s, "engine");
+    scripted_advance(s, 10);
+    assert_int_equal(observed(s, "cluster/hostk8s"), before + 1);
+    s->address = 0; // most likely it comes back
+    scripted_event(s, "engine");
+    scripted_advance(s, 2009);
+    assert_int_equal(observed(s, "cluster/hostk8s"), before + 1);
+    scripted_advance(s, 1);
+    assert_int_equal(observed(s, "cluster/hostk8s"), before + 2);
+    assert_int_equal(observed(s, "node/a"), node);
+}
+
+static void test_a_pass_is_counted(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    const struct status *status = reconciler_status(s->reconciler);
+    uint64_t passes = status->passes;
+    scripted_advance(s, 10000);
+    assert_int_equal(status->passes, passes + 1);
+    assert_told(s, "");
+    scripted_thing(s, "node/a")->observe_hangs = true;
+    scripted_advance(s, 10000);
+    assert_int_equal(status->passes, passes + 1); // it waits for the node
+    scripted_advance(s, 700);
+    scripted_release(s);
+    assert_int_equal(status->passes, passes + 2);
+    assert_in_range(status->pass_ms, 700, 10700);
+}
+
+// A cluster that does not answer gives up its slot and is no longer waited for; nodes are.
+static void test_what_hangs_holds_nobody_up(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s =
+        scripted_new(RECONCILE_KEEP, DEFAULTS "clusters: [\"*\"]\n");
+    static const char *const keys[] = {"cluster/a", "cluster/b", "cluster/c", "cluster/d"};
+    static const char *const names[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < ELEMENTS(keys); i++) {
+        scripted_add(s, keys[i], names[i])->observe_hangs = i < 2;
+    }
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    assert_int_equal(observed(s, "cluster/c"), 0); // no slot
+    assert_int_equal(reconciler_status(s->reconciler)->passes, 0);
+    scripted_advance(s, 499);
+    assert_int_equal(observed(s, "cluster/c"), 0);
+    scripted_advance(s, 1);
+    assert_int_equal(scripted_thing(s, "cluster/d")->value, 1);
+    assert_true(reconciler_status(s->reconciler)->passes > 0);
+    scripted_advance(s, 60000);
+    assert_int_equal(observed(s, "cluster/a"), 1); // once at a time
+    scripted_release(s);
+    scripted_advance(s, 1000);
+    assert_line(s, "5/5 ready");
+}
+
+static void test_slots_bound_what_is_in_flight(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_KEEP, DEFAULTS);
+    static const char *const keys[] = {"node/a", "node/b", "node/c", "node/d",
+                                       "node/e", "node/f", "node/g", "node/h"};
+    for (size_t i = 0; i < ELEMENTS(keys); i++) {
+        scripted_add(s, keys[i], "hostk8s");
+    }
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    assert_line(s, "9/9 ready");
+    assert_int_equal(s->peak, 3 + 1); // the engine acts meanwhile
+}
+
+static void test_engine_lost_and_back(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    (void)error_set(&s->things[0].observe_error, ERROR_TRANSIENT, ECONNREFUSED, "gone");
+    scripted_event(s, "engine");
+    scripted_advance(s, 10);
+    assert_told(s, "engine ApiUnreachable: gone\nnode/a ApiUnreachable: gone\n"
+                   "node/b ApiUnreachable: gone\n");
+    // The cluster is not behind the engine: it goes on being observed by the polls.
+    unsigned node = observed(s, "node/a");
+    unsigned cluster = observed(s, "cluster/hostk8s");
+    scripted_advance(s, 60000);
+    assert_int_equal(observed(s, "node/a"), node);
+    assert_true(observed(s, "cluster/hostk8s") >= cluster + 5);
+    s->things[0].observe_error.code = 0;
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    assert_told(s, "engine Converged\nnode/a Converged\nnode/b Converged\n");
+}
+
+// ---- streams ----
+
+static void test_streams_are_opened_once_and_again(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct thing *cluster = scripted_thing(s, "cluster/hostk8s");
+    assert_int_equal(s->things[0].watched, 1);
+    assert_int_equal(cluster->watched, 1);
+    scripted_advance(s, 60000);
+    assert_int_equal(cluster->watched, 1);
+    unsigned before = observed(s, "cluster/hostk8s");
+    scripted_end_watch(s, "cluster/hostk8s", NULL);
+    scripted_settle(s);
+    assert_int_equal(observed(s, "cluster/hostk8s"), before + 1); // its end is news
+    scripted_advance(s, 600);
+    assert_int_equal(cluster->watched, 2);
+    assert_true(observed(s, "cluster/hostk8s") >= before + 2); // and its begin
+}
+
+static void test_a_stream_that_ends_at_once_backs_off(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct thing *cluster = scripted_thing(s, "cluster/hostk8s");
+    unsigned before = cluster->watched - 1;
+    struct error why;
+    (void)error_set(&why, ERROR_TRANSIENT, ECONNRESET, "reset");
+    for (int i = 0; i < 200; i++) { // for 20 s
+        if (cluster->watched > before) {
+            before = cluster->watched;
+            scripted_end_watch(s, "cluster/hostk8s", &why);
+        }
+        scripted_advance(s, 100);
+    }
+    assert_in_range(cluster->watched, 4, 7);
+}
+
+static void test_the_engines_stream_is_tried_each_second(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct error why;
+    (void)error_set(&why, ERROR_TRANSIENT, ECONNRESET, "reset");
+    for (int i = 0; i < 20; i++) {
+        unsigned before = s->things[0].watched;
+        scripted_end_watch(s, "engine", &why);
+        scripted_advance(s, 1000);
+        assert_int_equal(s->things[0].watched, before + 1);
+    }
+}
+
+static void test_a_burst_is_one_attempt(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    unsigned before = observed(s, "node/a");
+    for (int i = 0; i < 100; i++) {
+        scripted_event(s, "node/a");
+        scripted_settle(s);
+    }
+    scripted_advance(s, 10);
+    assert_int_equal(observed(s, "node/a"), before + 1);
+}
+
+static void test_events_of_a_failing_key_wait_for_its_back_off(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct thing *node = scripted_thing(s, "node/a");
+    (void)error_set(&node->observe_error, ERROR_TRANSIENT, EIO, "broken");
+    unsigned before = node->observed;
+    for (int i = 0; i < 90; i++) {
+        scripted_event(s, "node/a");
+        scripted_advance(s, 100);
+    }
+    assert_in_range(node->observed - before, 4, 8);
+}
+
+// ---- reload ----
+
+static void reload(struct scripted *s, const char *text)
+{
+    reconciler_reload(s->reconciler, scripted_config(text));
+    scripted_settle(s);
+}
+
+static void test_a_reload_that_changes_nothing(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    unsigned watched = s->things[0].watched;
+    reload(s, DEFAULTS);
+    assert_told(s, "");
+    assert_int_equal(s->things[0].forgotten, 1);
+    scripted_advance(s, 1000);
+    assert_int_equal(s->things[0].watched, watched + 1);
+    assert_line(s, "4/4 ready");
+}
+
+static void test_a_cluster_that_is_not_desired_any_more_is_cleaned_up(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    scripted_add(s, "cluster/other", "other");
+    reload(s, OTHER_CLUSTER);
+    assert_told(s, "cluster/other +Converging: write is pending\n"
+                   "write cluster/other\n"
+                   "cluster/other Converged\n"
+                   "cluster/hostk8s Converging: remove is pending\n"
+                   "remove cluster/hostk8s\n"
+                   "node/a Converging: remove is pending\n"
+                   "remove node/a\n"
+                   "node/b Converging: remove is pending\n"
+                   "remove node/b\n");
+    assert_line(s, "2/2 ready");
+    assert_int_equal(scripted_thing(s, "cluster/hostk8s")->value, -1);
+    scripted_advance(s, 60000);
+    reload(s, DEFAULTS);
+    assert_int_equal(scripted_thing(s, "cluster/hostk8s")->value, 1);
+    assert_int_equal(scripted_thing(s, "cluster/other")->value, -1);
+}
+
+static void test_a_reload_waits_for_an_action(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct thing *node = scripted_thing(s, "node/a");
+    node->value = 7;
+    node->act_hangs = true;
+    scripted_event(s, "node/a");
+    scripted_advance(s, 10);
+    reload(s, OTHER_CLUSTER);
+    reload(s, DEFAULTS);
+    reload(s, OTHER_CLUSTER); // the last one counts
+    assert_int_equal(s->things[0].forgotten, 0);
+    scripted_release(s);
+    assert_int_equal(s->things[0].forgotten, 1);
+    assert_int_equal(node->value, -1);
+}
+
+static void test_a_reload_in_mid_pass(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    scripted_thing(s, "node/a")->observe_hangs = true;
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    reload(s, DEFAULTS); // ends the observation
+    scripted_release(s);
+    assert_line(s, "4/4 ready");
+    const struct status *status = reconciler_status(s->reconciler);
+    uint64_t passes = status->passes;
+    scripted_advance(s, 20000);
+    assert_int_equal(status->passes, passes + 2);
+}
+
+static void test_a_reload_forgets_what_was_held_back(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct thing *node = scripted_thing(s, "node/a");
+    node->value = 7;
+    (void)error_set(&node->act_error, ERROR_PERMANENT, EIO, "refused");
+    scripted_event(s, "node/a");
+    scripted_advance(s, 100000);
+    node->act_error.code = 0;
+    reload(s, DEFAULTS);
+    assert_line(s, "4/4 ready");
+}
+
+// ---- the other modes ----
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_node_appears_and_goes),
+        cmocka_unit_test(test_a_node_goes_in_mid_action),
+        cmocka_unit_test(test_a_declared_cluster_that_is_not_there),
+        cmocka_unit_test(test_an_address_that_changes_or_is_lost),
+        cmocka_unit_test(test_a_pass_is_counted),
+        cmocka_unit_test(test_what_hangs_holds_nobody_up),
+        cmocka_unit_test(test_slots_bound_what_is_in_flight),
+        cmocka_unit_test(test_engine_lost_and_back),
+        cmocka_unit_test(test_streams_are_opened_once_and_again),
+        cmocka_unit_test(test_a_stream_that_ends_at_once_backs_off),
+        cmocka_unit_test(test_the_engines_stream_is_tried_each_second),
+        cmocka_unit_test(test_a_burst_is_one_attempt),
+        cmocka_unit_test(test_events_of_a_failing_key_wait_for_its_back_off),
+        cmocka_unit_test(test_a_reload_that_changes_nothing),
+        cmocka_unit_test(test_a_cluster_that_is_not_desired_any_more_is_cleaned_up),
+        cmocka_unit_test(test_a_reload_waits_for_an_action),
+        cmocka_unit_test(test_a_reload_in_mid_pass),
+        cmocka_unit_test(test_a_reload_forgets_what_was_held_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
