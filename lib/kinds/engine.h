@@ -27,8 +27,9 @@ struct engine_node {
     enum node_role role;
     bool running;
     const char *status; // the engine's word, e.g. "exited"
-    // Raised by an event that tells that somebody copied files into it (extract-to-dir), and when
-    // events may have been missed: a copied file keeps its modification time.
+    // Raised, in the latest engine that was observed, by an event that tells that somebody copied
+    // files into it (extract-to-dir), and when events may have been missed: a copied file keeps
+    // its modification time.
     unsigned writes;
     // Of one that does not run, as far as it was inspected:
     int64_t stopped_s;   // Unix time of its end, 0: unknown, or it never ran

@@ -2,15 +2,14 @@
 and beside what the program makes things that are not its own."""
 
 import base64
+import dataclasses
 import json
-import os
 import pathlib
 import re
 import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 
 from fakes.http_faults import STAT
 from fakes.kube import MANAGER
@@ -23,6 +22,7 @@ from harness import (
     KubeServer,
     Process,
     certificates,
+    environment_of,
     merged,
     wait_until,
 )
@@ -62,10 +62,10 @@ def claim_ports():
     raise OSError("no ports")
 
 
+@dataclasses.dataclass
 class Result:
-    def __init__(self, status, output):
-        self.status = status
-        self.output = output
+    status: int
+    output: str
 
     def __str__(self):
         """How it ended, and the end of what it said."""
@@ -77,6 +77,7 @@ class Machine:
         self.home = pathlib.Path(tempfile.mkdtemp(dir=directory))
         self.storage = self.home / "registry"
         self.config_file = self.home / "registryd.yaml"
+        self._options = ["-c", str(self.config_file), "-l", "debug"]
         self.claim, (self.port, self.other_port, kube_port) = claim_ports()
         self.kube = KubeServer()
         self.kube.address = ("127.0.0.1", kube_port)
@@ -85,12 +86,7 @@ class Machine:
         self.servers = (self.engine, self.kube)
         (self.home / "run").mkdir(mode=0o700)
         self.status_file = self.home / "run/hostk8s-registryd/status.json"
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "XDG_RUNTIME_DIR": str(self.home / "run"),
-            "NO_COLOR": "1",
-        } | {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+        self.environment = environment_of(self.home)
         self.config = {
             "registry": {
                 "listen": f"127.0.0.1:{self.port}",
@@ -173,10 +169,7 @@ class Machine:
 
     def start(self, *arguments):
         """The program in the background."""
-        return Process(self, [*self._options(), *arguments], self.environment)
-
-    def _options(self):
-        return ["-c", str(self.config_file), "-l", "debug"]
+        return Process(self, [*self._options, *arguments], self.environment)
 
     def wait_ready(self, process):
         def ready():
@@ -198,22 +191,12 @@ class Machine:
 
     def run(self, *arguments, prefix=()):
         """Runs the program to its end."""
-        process = subprocess.Popen(
-            [*prefix, BINARY, *self._options(), *arguments],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        bound = threading.Timer(RUN_SECONDS, process.kill)
-        bound.start()
-        with process:
-            output = process.stdout.read()
-        bound.cancel()
-        self.check_output(output)
-        return Result(process.returncode, output)
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        options = {"env": self.environment, "text": True, "errors": "replace", "timeout": RUN_SECONDS}
+        command = [*prefix, BINARY, *self._options, *arguments]
+        result = subprocess.run(command, check=False, **pipes, **options)
+        self.check_output(result.stdout)
+        return Result(result.returncode, result.stdout)
 
     def check_output(self, output):
         assert not SANITIZER.search(output), output

@@ -58,6 +58,11 @@ def wait_until(condition, what, seconds=SECONDS):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def environment_of(home):
+    words = {"PATH": os.environ["PATH"], "HOME": str(home), "XDG_RUNTIME_DIR": str(home / "run"), "NO_COLOR": "1"}
+    return words | {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+
+
 def merged(base, changes):
     result = copy.deepcopy(base)
     for key, value in changes.items():
@@ -233,12 +238,7 @@ class MachineTest(unittest.TestCase):
         self.worker = self.engine.add_node("hostk8s-worker", "hostk8s", role="worker")
         self.notify = NotifySocket(self.home / "notify.sock")
         self.addCleanup(self.notify.close)
-        self.environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "XDG_RUNTIME_DIR": str(self.runtime),
-            "NO_COLOR": "1",
-        } | {name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")}
+        self.environment = environment_of(self.home)
         self.config = {
             "registry": {"listen": f"127.0.0.1:{self.port}", "storage": str(self.storage)},
             "docker": {"host": f"unix://{self.engine.address}"},

@@ -4,30 +4,18 @@
 #include "lib/base/alloc.h"
 #include "lib/kinds/io.h"
 #include "lib/reconcile/reconciler.h"
+#include "tests/support/scripted_worker.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <time.h>
 
 #define CONFIG_FILE "/sim/registryd.yaml" // what relative paths are relative to; nobody reads it
 #define MS_PER_S 1000
 #define STATUS_BYTES_MAX (64u * 1024u * 1024u)
 
-// A piece of blocking work, which is done when the program goes on.
-struct job {
-    struct work work;
-    void *block;
-    bool cancelled;
-    TAILQ_ENTRY(job) link;
-};
-
-TAILQ_HEAD(job_list, job);
-
 struct sim {
-    struct worker worker; // first
-    struct job_list jobs;
+    struct scripted_worker *worker; // its work is done when the program goes on
     struct sim_transport *transport;
     struct io io;
     struct reconciler *reconciler;
@@ -57,41 +45,10 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
     return 0;
 }
 
-static void submit(struct worker *worker, const struct work *work, void *block)
-{
-    struct job *job = xcalloc(1, sizeof(*job));
-    *job = (struct job){.work = *work, .block = block};
-    TAILQ_INSERT_TAIL(&((struct sim *)worker)->jobs, job, link);
-}
-
-static void cancel(struct worker *worker)
-{
-    struct job *job = NULL;
-    TAILQ_FOREACH(job, &((struct sim *)worker)->jobs, link)
-    {
-        job->cancelled = true;
-    }
-}
-
-// Ends one piece of work, or one request that was cancelled; false: there is none.
+// Ends what blocking work there is, or one request that was cancelled; false: there is none.
 static bool settle(struct sim *sim)
 {
-    struct job *job = TAILQ_FIRST(&sim->jobs);
-    if (job == NULL) {
-        return sim_transport_settle(sim->transport);
-    }
-    TAILQ_REMOVE(&sim->jobs, job, link);
-    if (job->cancelled) {
-        struct error err;
-        (void)error_set(&err, ERROR_TRANSIENT, ECANCELED, "cancelled");
-        job->work.done(job->work.ctx, NULL, &err);
-    } else {
-        job->work.run(job->block);
-        job->work.done(job->work.ctx, job->block, NULL);
-    }
-    (job->work.destroy == NULL ? free : job->work.destroy)(job->block);
-    free(job);
-    return true;
+    return scripted_worker_run(sim->worker) > 0 || sim_transport_settle(sim->transport);
 }
 
 static const char *no_variable(_unused_ void *ctx, const char *name)
@@ -128,14 +85,12 @@ struct sim *sim_new(const char *yaml, enum sim_mode mode, uint64_t now_ms, int64
     if (config == NULL) {
         return NULL;
     }
-    static const struct worker_ops ops = {.submit = submit, .cancel = cancel};
     const struct reconciler_events events = {0};
     struct sim *sim = xcalloc(1, sizeof(*sim));
-    sim->worker.ops = &ops;
-    TAILQ_INIT(&sim->jobs);
+    sim->worker = scripted_worker_new();
     sim->transport = sim_transport_new();
     sim->io = (struct io){.transport = sim_transport_base(sim->transport),
-                          .worker = &sim->worker,
+                          .worker = scripted_worker_work(sim->worker),
                           .secrets = secrets_new()};
     sim->reconciler = reconciler_new(&sim->io, &kinds, config, modes[mode], &events);
     reconciler_trigger(sim->reconciler);
@@ -157,6 +112,7 @@ void sim_free(struct sim *sim)
     while (settle(sim)) {
     }
     secrets_free(sim->io.secrets);
+    scripted_worker_free(sim->worker);
     sim_transport_free(sim->transport);
     free(sim);
 }
@@ -180,7 +136,7 @@ void sim_step(struct sim *sim, uint64_t now_ms, int64_t now_s)
 
 uint64_t sim_next_due(const struct sim *sim)
 {
-    bool is_due = !TAILQ_EMPTY(&sim->jobs) || sim_transport_is_due(sim->transport);
+    bool is_due = scripted_worker_waits(sim->worker) || sim_transport_is_due(sim->transport);
     return is_due ? clock_ms : reconciler_next_due(sim->reconciler);
 }
 

@@ -3,8 +3,6 @@
 #include "lib/base/alloc.h"
 
 #include <errno.h>
-#include <stdbool.h>
-
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -56,6 +54,11 @@ void scripted_worker_free(struct scripted_worker *worker)
 struct worker *scripted_worker_work(struct scripted_worker *worker)
 {
     return &worker->worker;
+}
+
+bool scripted_worker_waits(const struct scripted_worker *worker)
+{
+    return worker->count > 0;
 }
 
 static size_t end_all(struct scripted_worker *self, bool runs)

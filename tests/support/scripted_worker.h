@@ -3,6 +3,7 @@
 
 #include "lib/work/work.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct scripted_worker;
@@ -14,6 +15,8 @@ void scripted_worker_free(struct scripted_worker *worker);
 // For struct io.
 struct worker *scripted_worker_work(struct scripted_worker *worker);
 
+// Whether work waits.
+bool scripted_worker_waits(const struct scripted_worker *worker);
 // Ends all work that waits, also what is submitted meanwhile, by running it, or with ETIMEDOUT;
 // what was cancelled ends with ECANCELED in any case. Returns how many there were.
 size_t scripted_worker_run(struct scripted_worker *worker);

@@ -71,7 +71,6 @@ void memory_unref(struct container_memory *memory)
     }
     free(memory->probes);
     strmap_done(&memory->created);
-    strv_done(&memory->writes);
     free(memory->kept_policy);
     engine_unref(memory->engine);
     free(memory);
@@ -129,6 +128,15 @@ static void observation_free(struct observation *o)
     free(o);
 }
 
+// What was counted since the engine was observed before stays counted.
+static void keep_writes(struct engine *engine, const struct engine *before)
+{
+    for (size_t i = 0; before != NULL && i < engine->node_count; i++) {
+        const struct engine_node *known = engine_node(before, engine->nodes[i].name);
+        engine->nodes[i].writes = known == NULL ? 0 : known->writes;
+    }
+}
+
 // Everything that was asked ends here.
 static void join(struct observation *o, const struct error *err)
 {
@@ -142,6 +150,7 @@ static void join(struct observation *o, const struct error *err)
     memory->observation = NULL;
     if (o->error.kind == ERROR_NONE) {
         current_finish(o->current, o->input->config);
+        keep_writes(o->current->engine, memory->engine);
         engine_unref(memory->engine);
         memory->engine = engine_ref(o->current->engine);
         o->done(o->ctx, TAKE_PTR(o->current), NULL);
@@ -287,10 +296,6 @@ static void inspect_nodes(struct observation *o)
     size_t count = 0;
     for (size_t i = 0; i < engine->node_count; i++) {
         struct engine_node *node = &engine->nodes[i];
-        node->writes = o->memory->missed_writes;
-        for (size_t j = 0; j < o->memory->writes.count; j++) {
-            node->writes += str_equal(o->memory->writes.items[j], node->name) ? 1 : 0;
-        }
         if (!node->running && count < STOPPED_NODES_MAX &&
             config_has_cluster(o->input->config, node->cluster)) {
             struct part *part = arena_alloc(&o->current->arena, sizeof(*part));

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "lib/base/strmap.h"
-#include "lib/base/strv.h"
 #include "lib/kinds/container/current.h"
 #include "lib/kinds/io.h"
 #include "lib/kinds/kind.h"
@@ -16,8 +15,6 @@ struct container_memory {
     bool forgotten;
     struct engine *engine;       // the latest observed, NULL before the first
     struct strmap created;       // name → id of the latest that was made
-    struct strv writes;          // nodes that somebody wrote into, once for each time
-    unsigned missed_writes;      // into any node
     char *kept_policy;           // id of a container whose restart policy was not changed
     struct http_client **probes; // of each spec, made when it is first asked
     size_t probe_count;

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#define WRITES_MAX 1024 // that are noted one by one
-
 struct watch {
     struct container_memory *memory;
     bool ending;
@@ -51,14 +49,13 @@ static bool is_ours(const struct watch *watch, const char *name)
     return is;
 }
 
-// A copied file keeps its modification time, so that what the node's kind has seen of it before may
-// be no longer so: the next engine tells it.
-static void note_write(struct container_memory *memory, const char *node)
+// Somebody has copied files into the node (NULL: may have into each).
+static void count_write(struct engine *engine, const char *name)
 {
-    strv_add(&memory->writes, node);
-    if (memory->writes.count == WRITES_MAX) {
-        strv_done(&memory->writes);
-        memory->missed_writes += WRITES_MAX + 1; // more than any node had
+    for (size_t i = 0; i < engine->node_count; i++) {
+        if (name == NULL || str_equal(engine->nodes[i].name, name)) {
+            engine->nodes[i].writes++;
+        }
     }
 }
 
@@ -70,11 +67,12 @@ static void on_container_event(struct watch *watch, const char *action, const js
     bool own = json_get_string(attributes, CONTAINER_LABEL_OWNER, NULL) != NULL ||
                is_ours(watch, name) ||
                is_ours(watch, json_get_string(attributes, "oldName", NULL)); // of a rename
-    if (node && str_equal(action, "extract-to-dir")) {
-        note_write(watch->memory, name);
-        watch->dirty(watch->ctx, "engine");
-    } else if (node && str_starts_with(action, "exec_die")) { // podman: exec_died
-        // What ran in it may have changed its files.
+    bool copied = str_equal(action, "extract-to-dir");
+    if (node && copied) {
+        count_write(watch->memory->engine, name);
+    }
+    // What ran in a node may have changed its files. podman: exec_died
+    if (node && (copied || str_starts_with(action, "exec_die"))) {
         _cleanup_free_ char *key = str_printf("node/%s", name);
         watch->dirty(watch->ctx, key);
     } else if ((node || own) && !is_of_insides(action)) {
@@ -116,7 +114,7 @@ static void on_end(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
     struct watch *watch = ctx;
     watch->memory->watch = NULL;
-    watch->memory->missed_writes++; // nobody hears of them now
+    count_write(watch->memory->engine, NULL); // of which nobody is told now
     watch->done(watch->ctx, err);
     watch_free(watch);
 }

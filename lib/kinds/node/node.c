@@ -36,7 +36,7 @@ static uint64_t node_due_in(_unused_ const struct config *config, const struct e
         return a == b ? KIND_NEVER : 0;
     }
     bool same = str_equal(a->id, b->id) && a->running == b->running &&
-                str_equal(a->status, b->status) && a->writes == b->writes;
+                str_equal(a->status, b->status);
     return same ? KIND_NEVER : 0;
 }
 

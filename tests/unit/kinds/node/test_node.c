@@ -54,7 +54,6 @@ static void test_due(void **state)
         {{.id = "n2", .name = TEST_NODE, .running = true, .status = "running"}, 0},
         {{.id = "n1", .name = TEST_NODE, .running = false, .status = "running"}, 0},
         {{.id = "n1", .name = TEST_NODE, .running = true, .status = "paused"}, 0},
-        {NODE(.writes = 1), 0},
         {{.name = "another"}, 0},
     };
     struct engine before = {.nodes = &node, .node_count = 1};
