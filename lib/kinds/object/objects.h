@@ -23,6 +23,7 @@ struct object_api {
     bool namespaced;
     bool managed;       // the program has such objects; others are looked up by name alone
     bool optional;      // a cluster may lack it: then there are none
+    bool custom;        // made by a CRD: a cluster without it is not one that is still starting
     bool holds_objects; // a Namespace, which takes with it all that lives in it
     const char *unless; // the kind that replaces it: where that is served, of this nothing is asked
     // A controller of Kubernetes makes one for each object of that kind that has a selector, with

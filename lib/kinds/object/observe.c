@@ -62,7 +62,7 @@ static void ask(struct observation *o, enum verb verb, const char *path,
 // ---- the phases ----
 
 // Returns whether what is known to be served will do: all kinds are, or what is not had its time to
-// be and is not desired.
+// be (a custom one needs none) and is not desired.
 static bool take_served(struct observation *o)
 {
     const struct object_memory *memory = o->memory;
@@ -70,7 +70,7 @@ static bool take_served(struct observation *o)
     bool complete = memory->discovered_ms > 0;
     for (size_t i = 0; i < object_api_count; i++) {
         o->current->served[i] = memory->served[i];
-        complete = complete && (settled || memory->served[i]);
+        complete = complete && (settled || memory->served[i] || object_apis[i].custom);
     }
     object_desired_set(o->current, o->input->config, o->input->engine);
     for (size_t i = 0; i < o->current->count; i++) {
