@@ -8,8 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define OBJECTS_MAX 1000   // the program's own are a dozen
-#define POD_REASON_MAX 400 // bytes
+#define OBJECTS_MAX 1000 // the program's own are a dozen
 // https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
 #define LABEL_MAKER "endpointslice.kubernetes.io/managed-by"
 
@@ -183,16 +182,9 @@ const char *object_pod_reason(struct arena *arena, const json_t *pod_list,
     size_t i = 0;
     json_t *pod = NULL;
     json_array_foreach (json_get_array(pod_list, "items", NULL), i, pod) {
-        const json_t *trouble = pod_trouble(pod);
-        const char *reason = json_get_string(trouble, "reason", NULL);
-        const char *message = json_get_string(trouble, "message", NULL);
-        if (reason != NULL) {
-            char shown[POD_REASON_MAX];
-            _cleanup_free_ char *text = str_printf("%s%s%s", reason, str_empty(message) ? "" : ": ",
-                                                   str_empty(message) ? "" : message);
-            _cleanup_free_ char *hidden = secrets_hide(secrets, text);
-            str_excerpt(hidden, shown, sizeof(shown));
-            return arena_dup(arena, shown);
+        const char *text = object_trouble_text(arena, pod_trouble(pod), secrets);
+        if (text != NULL) {
+            return text;
         }
     }
     return NULL;

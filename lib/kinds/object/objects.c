@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define TROUBLE_TEXT_MAX 400 // bytes
+
 // ---- API kinds ----
 
 const struct object_api object_apis[] = {
@@ -65,6 +67,20 @@ void object_set_condition(struct plan *plan, const struct object *object, enum r
 void object_set_converged(struct plan *plan, const struct object *object)
 {
     plan_set_converged(plan, object->resource, object->cluster);
+}
+
+const char *object_trouble_text(struct arena *arena, const json_t *trouble,
+                                const struct secrets *secrets)
+{
+    const char *reason = json_get_string(trouble, "reason", NULL);
+    const char *message = json_get_string(trouble, "message", NULL);
+    char shown[TROUBLE_TEXT_MAX];
+    _cleanup_free_ char *text =
+        str_printf("%s%s%s", reason == NULL ? "" : reason, str_empty(message) ? "" : ": ",
+                   str_empty(message) ? "" : message);
+    _cleanup_free_ char *hidden = secrets_hide(secrets, text);
+    str_excerpt(hidden, shown, sizeof(shown));
+    return reason == NULL ? NULL : arena_dup(arena, shown);
 }
 
 // ---- variables ----

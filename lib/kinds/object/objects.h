@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/base/arena.h"
+#include "lib/base/secret.h"
 #include "lib/config/config.h"
 #include "lib/kinds/plan.h"
 
@@ -82,6 +83,11 @@ struct object {
 void object_set_condition(struct plan *plan, const struct object *object, enum reason reason,
                           const char *format, ...) _printf_(4, 5);
 void object_set_converged(struct plan *plan, const struct object *object);
+
+// What a controller says in "reason" and "message", as "Reason: message" without the secrets (NULL:
+// there are none). Of the arena; NULL without a reason.
+const char *object_trouble_text(struct arena *arena, const json_t *trouble,
+                                const struct secrets *secrets);
 
 // ---- what is desired ----
 
