@@ -52,6 +52,9 @@
 #define KUBE_NAME                                                                                  \
     .max = KUBE_NAME_MAX, .pattern = "^" DNS_LABEL "(\\." DNS_LABEL ")*$",                         \
     .expected = "a Kubernetes name: lower-case letters, digits, and inner dashes and dots"
+#define GATEWAY                                                                                    \
+    .pattern = "^(" DNS_LABEL "/" DNS_LABEL "(\\." DNS_LABEL ")*)?$",                              \
+    .expected = "NAMESPACE/NAME of a Gateway, or empty"
 // It stands as it is in an Ingress and in the configuration of the UI's nginx.
 #define UI_PATH                                                                                    \
     .max = UI_PATH_MAX, .pattern = "^(/[A-Za-z0-9_-]+)+/?$",                                       \
@@ -244,6 +247,7 @@ static const struct schema_field ui_fields[] = {
     KEY("url", schema_string, ui.url, "http://localhost:8080", .spell = spell_url),
     KEY("path", schema_string, ui.path, "/registry/", UI_PATH, .spell = spell_ui_path),
     KEY("ingressClass", schema_string, ui.ingress_class, "nginx", KUBE_NAME),
+    KEY("gateway", schema_string, ui.gateway, "", GATEWAY),
     KEY("environment", schema_map, ui.environment, NULL, VARIABLES),
     {0},
 };

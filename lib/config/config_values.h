@@ -41,6 +41,7 @@ struct config_ui {
     char *url;  // the browser's origin: scheme://host[:port], no trailing slash
     char *path; // begins and ends with '/'
     char *ingress_class;
+    char *gateway; // NAMESPACE/NAME, or empty: an Ingress is wanted then
     struct strmap environment;
 };
 

@@ -20,6 +20,8 @@ static const struct {
     [REASON_FORBIDDEN] = {"Forbidden", false},
     [REASON_CLUSTER_NOT_FOUND] = {"ClusterNotFound", false},
     [REASON_INGRESS_CLASS_MISSING] = {"IngressClassMissing", false},
+    [REASON_GATEWAY_MISSING] = {"GatewayMissing", false},
+    [REASON_ROUTE_NOT_ACCEPTED] = {"RouteNotAccepted", true},
     [REASON_UNAVAILABLE] = {"Unavailable", true},
     [REASON_CONTENDED] = {"Contended", true},
     [REASON_ERROR] = {"Error", false},

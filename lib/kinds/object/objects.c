@@ -25,6 +25,10 @@ const struct object_api object_apis[] = {
     {"Ingress", "networking.k8s.io/v1", "ingresses", .namespaced = true, .managed = true,
      .optional = true},
     {"IngressClass", "networking.k8s.io/v1", "ingressclasses", .optional = true},
+    {"HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", .namespaced = true, .managed = true,
+     .optional = true, .custom = true},
+    {"Gateway", "gateway.networking.k8s.io/v1", "gateways", .namespaced = true, .optional = true,
+     .custom = true},
 };
 
 const size_t object_api_count = ELEMENTS(object_apis);
@@ -109,6 +113,7 @@ json_t *object_variables(const struct config *config, const struct object_addres
 {
     const struct config_registry *registry = &config->registry;
     const struct config_ui *ui = &config->ui;
+    const char *gateway_name = ui->gateway + strcspn(ui->gateway, "/");
     _cleanup_free_ char *host = public_host(registry);
     // Left out while the nodes know the registry by `host`, too, which is what a reader takes from
     // its absence, and some know no other field.
@@ -133,6 +138,9 @@ json_t *object_variables(const struct config *config, const struct object_addres
         {"ui.url", json_string(ui->url)},
         {"ui.pathBase", json_stringn(ui->path, strlen(ui->path) - 1)},
         {"ui.ingressClass", json_string(ui->ingress_class)},
+        {"ui.gateway", json_string(ui->gateway)},
+        {"ui.gatewayNamespace", json_stringn(ui->gateway, (size_t)(gateway_name - ui->gateway))},
+        {"ui.gatewayName", json_string(gateway_name[0] == '/' ? gateway_name + 1 : "")},
         {"ui.environment", environment_list(&ui->environment)},
     };
     json_t *variables = json_object();
@@ -195,11 +203,77 @@ static void ready_of_rollout(const struct object *object, struct plan *plan)
     }
 }
 
+// ---- an HTTPRoute ----
+
+// What a controller says of it for the Gateway: a condition in status.parents that is False, or
+// NULL; and whether it says anything of the route as it is now.
+// https://gateway-api.sigs.k8s.io/reference/spec/#routestatus
+static const json_t *route_refusal(const struct object *route, bool *ret_seen)
+{
+    const struct object *gateway = route->need;
+    size_t i = 0;
+    json_t *parent = NULL;
+    *ret_seen = false;
+    json_array_foreach (json_get_array(route->json, "status", "parents", NULL), i, parent) {
+        size_t j = 0;
+        json_t *condition = NULL;
+        if (!str_equal(json_get_string(parent, "parentRef", "name", NULL), gateway->name) ||
+            !str_equal(json_get_string(parent, "parentRef", "namespace", NULL),
+                       gateway->name_space)) {
+            continue;
+        }
+        json_array_foreach (json_get_array(parent, "conditions", NULL), j, condition) {
+            const char *type = json_get_string(condition, "type", NULL);
+            if ((str_equal(type, "Accepted") || str_equal(type, "ResolvedRefs")) &&
+                json_get_int(condition, INT64_MAX, "observedGeneration", NULL) >=
+                    json_get_int(route->json, 0, "metadata", "generation", NULL)) {
+                *ret_seen = true;
+                if (str_equal(json_get_string(condition, "status", NULL), "False")) {
+                    return condition;
+                }
+            }
+        }
+    }
+    return NULL;
+}
+
+static void ready_of_route(const struct object *route, struct plan *plan)
+{
+    const struct object *gateway = route->need;
+    bool seen = false;
+    const json_t *refusal = route_refusal(route, &seen);
+    const char *why = object_trouble_text(&plan->arena, refusal, NULL);
+    if (refusal != NULL) {
+        object_set_condition(plan, route, REASON_ROUTE_NOT_ACCEPTED,
+                             "Gateway %s/%s: %s is False: %s; mend the Gateway (a listener has to "
+                             "allow routes of namespace %s) or change ui.gateway",
+                             gateway->name_space, gateway->name,
+                             json_get_string(refusal, "type", NULL),
+                             why == NULL ? "no reason" : why, route->name_space);
+    } else if (!seen) {
+        object_set_condition(plan, route, REASON_CONVERGING,
+                             "waits for the controller of Gateway %s/%s to take it up",
+                             gateway->name_space, gateway->name);
+    } else {
+        object_set_converged(plan, route);
+    }
+}
+
 // ---- objects ----
 
 static bool wants_ui(const struct config_ui *ui)
 {
     return ui->enabled;
+}
+
+static bool wants_route(const struct config_ui *ui)
+{
+    return ui->enabled && ui->gateway[0] != '\0';
+}
+
+static bool wants_ingress(const struct config_ui *ui)
+{
+    return ui->enabled && !wants_route(ui);
 }
 
 static const struct object_need ingress_class = {
@@ -209,6 +283,16 @@ static const struct object_need ingress_class = {
     .help = "install an ingress controller that brings it, or set ui.ingressClass",
 };
 
+static const struct object_need gateway = {
+    .kind = "Gateway",
+    .variable = "ui.gateway",
+    .reason = REASON_GATEWAY_MISSING,
+    .help = "create it, or change ui.gateway",
+};
+
+#define NO_GATEWAY                                                                                 \
+    "install a Gateway controller and the Gateway API of version 1.0 or later, or set "            \
+    "ui.gateway: \"\""
 #define NO_INGRESS "use a node image of Kubernetes 1.19 or later, or set ui.enabled: false"
 
 const struct object_row object_rows[] = {
@@ -226,13 +310,18 @@ const struct object_row object_rows[] = {
      .if_served = true,
      .needs_address = true},
     {.file = "ingress-ui.yaml",
-     .wanted = wants_ui,
+     .wanted = wants_ingress,
      .unserved = {REASON_ERROR, NO_INGRESS},
      .need = &ingress_class},
     {.file = "ingress-api.yaml",
-     .wanted = wants_ui,
+     .wanted = wants_ingress,
      .unserved = {REASON_ERROR, NO_INGRESS},
      .need = &ingress_class},
+    {.file = "httproute-ui.yaml",
+     .wanted = wants_route,
+     .unserved = {REASON_GATEWAY_MISSING, NO_GATEWAY},
+     .need = &gateway,
+     .ready = ready_of_route},
 };
 
 const size_t object_row_count = ELEMENTS(object_rows);
