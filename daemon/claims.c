@@ -3,6 +3,7 @@
 #include "daemon/resolve.h"
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/kinds/hints.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -161,13 +162,26 @@ static void add_lock(struct locks *locks, const char *directory, const char *wha
         (struct lock){.what = str_dup(what), .path = file_of(directory, name, ".lock"), .fd = -1};
 }
 
-// All that the configuration names; nothing is locked yet. An engine is the path of its socket, or
-// HOST:PORT, which is the same before it runs.
+// An engine is the path of its socket, or HOST:PORT, which is the same before it runs. The caller
+// frees it. What is found now may be another engine later: two that look at the same places then
+// meet as those of two users do.
+static char *find_engine(const struct config *config)
+{
+    _cleanup_(arena_done) struct arena arena = {0};
+    const struct docker_hints hints = hints_make(config, &arena);
+    struct docker_place place;
+    (void)docker_find(&hints, &place, NULL);
+    const char *host = place.host == NULL ? "" : place.host; // a context that is of no use
+    char *engine =
+        str_starts_with(host, UNIX_SCHEME) ? resolve(host + strlen(UNIX_SCHEME)) : str_dup(host);
+    docker_place_done(&place);
+    return engine;
+}
+
+// All that the configuration names; nothing is locked yet.
 static struct locks locks_of(const struct claims *claims, const struct config *config)
 {
-    const char *host = config->docker.host;
-    bool is_socket = str_starts_with(host, UNIX_SCHEME);
-    _cleanup_free_ char *engine = is_socket ? resolve(host + strlen(UNIX_SCHEME)) : str_dup(host);
+    _cleanup_free_ char *engine = find_engine(config);
     _cleanup_free_ char *storage = resolve(config->registry.storage);
     _cleanup_free_ char *name = str_printf("registry.name %s", config->registry.name);
     _cleanup_free_ char *kept = str_printf("registry.storage %s", config->registry.storage);

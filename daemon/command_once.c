@@ -99,12 +99,17 @@ static int print_preview(struct config *config, enum reconcile_mode mode, bool j
         .changes_json = json ? json_array() : NULL,
         .blocked_json = json ? json_array() : NULL,
     };
+    const struct engine *engine = reconciler_status(reconciler)->engine;
+    bool found = engine != NULL && !engine->about.declared;
+    if (found && !json) {
+        (void)printf("engine: %s\n", engine->about.origin);
+    }
     reconciler_each_pending(reconciler, on_pending, ret);
     add_blocked(ret, reconciler_status(reconciler));
     if (json) {
-        json_auto_t *document =
-            json_pack("{s:o, s:o, s:b}", "changes", ret->changes_json, "blocked", ret->blocked_json,
-                      "observed", ret->all_observed);
+        json_auto_t *document = json_pack(
+            "{s:s*, s:o, s:o, s:b}", "engine", found ? engine->about.origin : NULL, "changes",
+            ret->changes_json, "blocked", ret->blocked_json, "observed", ret->all_observed);
         terminal_json(document);
     } else if (ret->changes + ret->blocked == 0) {
         (void)printf("nothing to do\n");

@@ -18,6 +18,7 @@
 
 #define STATUS_LINE_MAX (ERROR_TEXT_MAX + 64)
 #define PROGRESS_INTERVAL_MS 2000
+#define HOLD_MS 5000 // what has not stood for so long is not told of
 
 static const int signal_numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
 
@@ -276,6 +277,13 @@ static void close_handles(struct daemon *daemon)
     uv_close((uv_handle_t *)&daemon->watchdog, NULL);
 }
 
+// What the next pass finds otherwise is no news.
+static uint64_t hold_ms(const struct config *config)
+{
+    uint64_t half_ms = config->reconcile.poll_ms / 2;
+    return half_ms < HOLD_MS ? half_ms : HOLD_MS;
+}
+
 int command_run(const struct options *options)
 {
     hold_back(SIG_BLOCK);
@@ -302,7 +310,8 @@ int command_run(const struct options *options)
     const struct session_options session_options = {
         .mode = RECONCILE_KEEP,
         .events = {.acted = report_log_action,
-                   .condition = report_log_condition,
+                   .news = report_log_news,
+                   .hold_ms = hold_ms(config),
                    .status = on_status,
                    .ctx = &daemon},
         .progress = on_progress,

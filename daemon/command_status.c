@@ -54,6 +54,10 @@ static int column_width(json_t *resources, const char *key, size_t width)
 static void print_table(json_t *status)
 {
     json_t *resources = json_object_get(status, "resources");
+    const char *engine = json_get_string(status, "engine", "summary", NULL);
+    if (engine != NULL && !json_get_bool(status, false, "engine", "declared", NULL)) {
+        (void)printf("engine: %s\n", engine);
+    }
     int resource_width = column_width(resources, "resource", strlen("RESOURCE"));
     int reason_width = column_width(resources, "reason", strlen("REASON"));
     size_t i = 0;

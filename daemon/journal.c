@@ -5,12 +5,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
-#define FIELD_MAX 2304 // a log line and its field's name
-#define FIELDS_MAX 8
+#define FIELDS_MAX 128 // of a line; resources beyond it are in its count alone
 #define STREAM_NAME_MAX 64
 
 // `journalctl MESSAGE_ID=…` finds all lines of one kind of event, whatever their wording.
@@ -29,38 +29,36 @@ static void to_stderr(_unused_ void *ctx, const struct log_record *record)
     (void)fprintf(stderr, "%s: %s\n", log_level_name(record->level), record->message);
 }
 
-// A field is "NAME=value" in a buffer of its own; sd_journal_sendv takes them as they are, where
 // sd_journal_print would cut a long line.
+static void add_field(struct iovec *fields, int *count, const char *name, const char *value)
+{
+    if (value != NULL && *count < FIELDS_MAX) {
+        char *text = str_printf("%s=%s", name, value);
+        fields[(*count)++] = (struct iovec){.iov_base = text, .iov_len = strlen(text)};
+    }
+}
+
 static void to_journal(_unused_ void *ctx, const struct log_record *record)
 {
     char level[2] = {(char)('0' + record->level), '\0'};
-    const struct {
-        const char *name;
-        const char *value;
-    } fields[FIELDS_MAX] = {
-        {"MESSAGE", record->message},
-        {"PRIORITY", level},
-        {"SYSLOG_IDENTIFIER", "hostk8s-registryd"},
-        {"MESSAGE_ID", message_ids[record->event]},
-        {"HOSTK8S_RESOURCE", record->resource},
-        {"HOSTK8S_ACTION", record->action},
-        {"HOSTK8S_REASON", record->reason},
-        {"HOSTK8S_CLUSTER", record->cluster},
-    };
-    char text[FIELDS_MAX][FIELD_MAX];
-    struct iovec vectors[FIELDS_MAX];
+    struct iovec fields[FIELDS_MAX];
     int count = 0;
-    for (size_t i = 0; i < FIELDS_MAX; i++) {
-        if (fields[i].value == NULL) {
-            continue;
-        }
-        int n = snprintf(text[count], FIELD_MAX, "%s=%s", fields[i].name, fields[i].value);
-        size_t length = n < FIELD_MAX ? (size_t)n : FIELD_MAX - 1;
-        vectors[count] = (struct iovec){.iov_base = text[count], .iov_len = length};
-        count++;
+    add_field(fields, &count, "MESSAGE", record->message);
+    add_field(fields, &count, "PRIORITY", level);
+    add_field(fields, &count, "SYSLOG_IDENTIFIER", "hostk8s-registryd");
+    add_field(fields, &count, "MESSAGE_ID", message_ids[record->event]);
+    add_field(fields, &count, "HOSTK8S_ACTION", record->action);
+    add_field(fields, &count, "HOSTK8S_REASON", record->reason);
+    add_field(fields, &count, "HOSTK8S_CLUSTER", record->cluster);
+    // A line may have a field several times: a match finds it by each of them.
+    for (size_t i = 0; i < record->resource_count; i++) {
+        add_field(fields, &count, "HOSTK8S_RESOURCE", record->resources[i]);
     }
-    if (sd_journal_sendv(vectors, count) < 0) {
+    if (sd_journal_sendv(fields, count) < 0) {
         to_stderr(NULL, record);
+    }
+    while (count > 0) {
+        free(fields[--count].iov_base);
     }
 }
 

@@ -34,27 +34,41 @@ void report_log_action(_unused_ void *ctx, const struct action *action, const st
     enum log_level level = action->step ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE;
     log_emit(&(struct log_record){.level = err == NULL ? level : LOG_LEVEL_WARNING,
                                   .event = LOG_EVENT_CHANGED,
-                                  .resource = action->resource,
+                                  .resources = &action->resource,
+                                  .resource_count = 1,
                                   .action = action->verb,
                                   .cluster = action->cluster,
                                   .message = line});
 }
 
-void report_log_condition(_unused_ void *ctx, const struct condition *condition,
-                          const struct status_before *before)
+// "node/a", or "8 resources of cluster hostk8s".
+static char *print_resources(const struct news *news)
 {
-    _cleanup_free_ char *line = str_printf(
-        "%s: %s%s%s%s%s", condition->resource, before->known ? reason_name(before->reason) : "",
-        before->known ? " -> " : "", reason_name(condition->reason),
-        str_empty(condition->message) ? "" : ": ", condition->message);
+    if (news->count == 1) {
+        return str_dup(news->resources[0]);
+    }
+    return str_printf("%zu resources%s%s", news->count, news->cluster == NULL ? "" : " of cluster ",
+                      news->cluster == NULL ? "" : news->cluster);
+}
+
+void report_log_news(_unused_ void *ctx, const struct news *news)
+{
+    const struct condition *condition = news->condition;
+    bool changed = news->before != _REASON_COUNT;
+    _cleanup_free_ char *resources = print_resources(news);
+    _cleanup_free_ char *line =
+        str_printf("%s: %s%s%s%s%s", resources, changed ? reason_name(news->before) : "",
+                   changed ? " -> " : "", reason_name(condition->reason),
+                   str_empty(condition->message) ? "" : ": ", condition->message);
     str_make_printable(line);
     // Converging is the way somewhere, not a trouble.
     bool well = condition->ready == READY_TRUE || condition->reason == REASON_CONVERGING;
     log_emit(&(struct log_record){.level = well ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
                                   .event = LOG_EVENT_CONDITION,
-                                  .resource = condition->resource,
+                                  .resources = news->resources,
+                                  .resource_count = news->count,
                                   .reason = reason_name(condition->reason),
-                                  .cluster = condition->cluster,
+                                  .cluster = news->cluster,
                                   .message = line});
 }
 

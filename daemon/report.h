@@ -5,7 +5,7 @@
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "lib/kinds/plan.h"
-#include "lib/reconcile/status.h"
+#include "lib/reconcile/news.h"
 
 #include <jansson.h>
 
@@ -16,8 +16,7 @@ char *report_action(const struct action *action, const struct error *err);
 // The line in the log, at debug for a step that went well. As struct reconciler_events calls them:
 // ctx is not used.
 void report_log_action(void *ctx, const struct action *action, const struct error *err);
-void report_log_condition(void *ctx, const struct condition *condition,
-                          const struct status_before *before);
+void report_log_news(void *ctx, const struct news *news);
 
 // On stdout, what is pending: a line with the resource, then one for each field that differs.
 void report_print_action(const struct action *action);

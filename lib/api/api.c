@@ -96,7 +96,9 @@ static char *answer_message(const struct api *api, const json_t *json, const str
 {
     const char *message = json_get_string(json, "message", NULL);
     if (!str_empty(message)) {
-        return secrets_hide(api->secrets, message);
+        char *hidden = secrets_hide(api->secrets, message);
+        str_trim_end(hidden);
+        return hidden;
     }
     // Before it is cut: of a secret that is cut in two, a part would be seen.
     _cleanup_free_ char *hidden = secrets_hide(api->secrets, buf_str(body));

@@ -14,6 +14,7 @@ int error_set(struct error *err, enum error_kind kind, int code, const char *for
         va_start(args, format);
         (void)vsnprintf(err->text, sizeof(err->text), format, args);
         va_end(args);
+        str_trim_end(err->text);
         str_make_printable(err->text);
     }
     return -code;

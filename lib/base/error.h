@@ -26,7 +26,7 @@ struct error {
     int code;                  // positive errno
     int status;                // HTTP status of the answer, 0 when there was none
     unsigned retry_ms;         // what a Retry-After header asked for, 0 when none
-    char text[ERROR_TEXT_MAX]; // one line, control characters replaced
+    char text[ERROR_TEXT_MAX]; // one line, control characters replaced, no space at its end
 };
 
 // Fills err and returns -code.

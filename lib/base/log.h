@@ -4,6 +4,7 @@
 #include "lib/base/cleanup.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 // The values are syslog's, as journald's PRIORITY= field has them.
 enum log_level {
@@ -30,8 +31,9 @@ enum log_event {
 struct log_record {
     enum log_level level;
     enum log_event event;
-    const char *resource; // HOSTK8S_RESOURCE, may be NULL; likewise the next three
-    const char *action;
+    const char *const *resources; // HOSTK8S_RESOURCE, one for each
+    size_t resource_count;
+    const char *action; // HOSTK8S_ACTION, may be NULL; likewise the next two
     const char *reason;
     const char *cluster;
     const char *message; // one line

@@ -131,6 +131,14 @@ void str_make_printable(char *s)
     }
 }
 
+void str_trim_end(char *s)
+{
+    size_t length = strlen(s);
+    while (length > 0 && strchr(" \t\r\n", s[length - 1]) != NULL) {
+        s[--length] = '\0';
+    }
+}
+
 void str_excerpt(const char *s, char *out, size_t size)
 {
     static const char ellipsis[] = "...";

@@ -33,6 +33,9 @@ bool str_is_path_within(const char *path, const char *directory);
 // space), so that text from outside, cut anywhere, fits a line of a log or a status and JSON.
 void str_make_printable(char *s);
 
+// Takes spaces and line ends off the end, in place: text from outside has them, and more follows.
+void str_trim_end(char *s);
+
 // Copies the beginning of text from outside (a proxy's page, a program's output) onto one line:
 // white space and control characters become single spaces, what is cut ends with "..." and never
 // within an UTF-8 character. size is at least 8.

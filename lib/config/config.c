@@ -135,5 +135,9 @@ void config_free(struct config *config)
         return;
     }
     schema_done(config_schema, config);
+    free(config->docker.search.host);
+    free(config->docker.search.context);
+    free(config->docker.search.config_dir);
+    strv_done(&config->docker.search.sockets);
     free(config);
 }

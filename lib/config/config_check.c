@@ -8,6 +8,9 @@
 
 #define PATH_KEYS_MAX 64 // bytes of a dotted path of the schema's own keys
 
+// Of rootless Docker and of Podman, below XDG_RUNTIME_DIR.
+static const char *const runtime_sockets[] = {"docker.sock", "podman/podman.sock"};
+
 struct checker {
     struct config *config;
     const struct yaml_node *root;
@@ -69,17 +72,42 @@ static void check_backoff(struct checker *checker)
     }
 }
 
-// A host from the file stands; DOCKER_HOST comes before the default.
-static void apply_docker_host(struct checker *checker)
+// NULL when it is unset or empty.
+static const char *variable(const struct checker *checker, const char *name)
 {
-    const char *host = checker->source->get(checker->source->ctx, "DOCKER_HOST");
-    bool given = false;
+    const char *value = checker->source->get(checker->source->ctx, name);
+    return str_empty(value) ? NULL : value;
+}
+
+// https://docs.docker.com/reference/cli/docker/#environment-variables
+static void complete_docker_search(struct checker *checker)
+{
+    struct config_docker_search *search = &checker->config->docker.search;
+    const char *host = variable(checker, "DOCKER_HOST");
+    const char *config_dir = variable(checker, "DOCKER_CONFIG");
+    const char *home = variable(checker, "HOME");
+    const char *runtime = variable(checker, "XDG_RUNTIME_DIR");
     struct error err;
-    (void)nearest(checker->root, "docker.host", &given);
-    if (!given && !str_empty(host) &&
-        schema_parse(&config_docker_host_field, host, checker->source, checker->config, &err) < 0) {
+    if (host != NULL && str_empty(checker->config->docker.host) &&
+        config_spell_docker_host(host, NULL, &search->host, &err) < 0) {
         ADD_PROBLEM(checker, "docker.host", "the environment variable DOCKER_HOST %s", err.text);
     }
+    search->context = str_dup(variable(checker, "DOCKER_CONTEXT"));
+    search->config_dir = config_dir != NULL ? str_dup(config_dir)
+                         : home != NULL     ? str_printf("%s/.docker", home)
+                                            : NULL;
+    strv_add(&search->sockets, "/var/run/docker.sock");
+    for (size_t i = 0; i < ELEMENTS(runtime_sockets) && runtime != NULL && runtime[0] == '/'; i++) {
+        _cleanup_free_ char *path = str_printf("%s/%s", runtime, runtime_sockets[i]);
+        strv_add(&search->sockets, path);
+    }
+}
+
+// What is known before the search; NULL: nothing.
+static const char *given_host(const struct checker *checker)
+{
+    const struct config_docker *docker = &checker->config->docker;
+    return str_empty(docker->host) ? docker->search.host : docker->host;
 }
 
 static void check_tls(struct checker *checker)
@@ -94,9 +122,10 @@ static void check_tls(struct checker *checker)
         {"docker.tls.key", docker->key},
     };
     docker->tls = docker->ca != NULL || docker->cert != NULL || docker->key != NULL;
-    bool unix_host = is_good(checker, "docker.host") && str_starts_with(docker->host, "unix://");
+    const char *host = given_host(checker);
+    bool remote = host != NULL && str_starts_with(host, "tcp://");
     for (size_t i = 0; i < ELEMENTS(files); i++) {
-        if (unix_host && files[i].value != NULL) {
+        if (!remote && is_good(checker, "docker.host") && files[i].value != NULL) {
             ADD_PROBLEM(checker, files[i].path, "needs a docker.host that begins with tcp://");
         }
     }
@@ -138,12 +167,23 @@ static const char *const home_directories[] = {
     "", "/.cache", "/.config", "/.docker", "/.kube", "/.local", "/.local/share", "/.ssh",
 };
 
-// Returns what the storage must not be, for "must not be …"; the caller frees it. NULL: it is fine.
+// Each returns what the storage must not be, for "must not be …"; the caller frees it. NULL: it is
+// fine.
+
+static char *socket_fault(const char *storage, const char *socket)
+{
+    bool holds = str_is_path_within(socket, storage) || str_is_path_within(storage, socket);
+    return holds ? str_printf("the engine's socket, %s, or a directory that holds it", socket)
+                 : NULL;
+}
+
 static char *storage_fault(const struct checker *checker, const char *storage)
 {
     static const char scheme[] = "unix://";
-    const char *host = checker->config->docker.host;
+    const char *host = given_host(checker);
+    const struct strv *sockets = &checker->config->docker.search.sockets;
     _cleanup_free_ char *home = NULL;
+    _cleanup_free_ char *fault = NULL;
     for (size_t i = 0; i < ELEMENTS(system_directories); i++) {
         if (str_equal(storage, system_directories[i])) {
             return str_printf("%s itself: name a directory of its own below it", storage);
@@ -155,11 +195,14 @@ static char *storage_fault(const struct checker *checker, const char *storage)
                               system_trees[i]);
         }
     }
-    if (is_good(checker, "docker.host") && str_starts_with(host, scheme)) {
-        const char *socket = host + strlen(scheme);
-        if (str_is_path_within(socket, storage) || str_is_path_within(storage, socket)) {
-            return str_printf("the engine's socket, %s, or a directory that holds it", socket);
-        }
+    if (host != NULL && str_starts_with(host, scheme)) {
+        fault = socket_fault(storage, host + strlen(scheme));
+    }
+    for (size_t i = 0; i < sockets->count && host == NULL && fault == NULL; i++) {
+        fault = socket_fault(storage, sockets->items[i]);
+    }
+    if (fault != NULL) {
+        return TAKE_PTR(fault);
     }
     if (path_expand("~", checker->source, &home, NULL) < 0) {
         return NULL;
@@ -261,7 +304,7 @@ void config_complete(struct config *config, const struct yaml_node *root,
                      const struct path_source *source, struct problems *problems)
 {
     struct checker checker = {config, root, source, problems};
-    apply_docker_host(&checker);
+    complete_docker_search(&checker);
     check_listen(&checker);
     check_storage(&checker);
     check_backoff(&checker);

@@ -57,8 +57,8 @@
     .expected = "NAMESPACE/NAME of a Gateway, or empty"
 // It stands as it is in an Ingress and in the configuration of the UI's nginx.
 #define UI_PATH                                                                                    \
-    .max = UI_PATH_MAX, .pattern = "^(/[A-Za-z0-9_-]+)+/?$",                                       \
-    .expected = "a path below /: names of letters, digits, _ and - between single slashes"
+    .max = UI_PATH_MAX, .pattern = "^((/[A-Za-z0-9_-]+)+/?|/)$",                                   \
+    .expected = "/ or a path below it: names of letters, digits, _ and - between single slashes"
 
 // ---- values that have one spelling ----
 
@@ -129,7 +129,7 @@ static int spell_ui_path(const char *text, _unused_ const struct path_source *so
     return 0;
 }
 
-static int spell_docker_host(const char *text, _unused_ const struct path_source *source,
+int config_spell_docker_host(const char *text, _unused_ const struct path_source *source,
                              char **ret, struct error *err)
 {
     static const char unix_scheme[] = "unix://";
@@ -148,7 +148,7 @@ static int spell_docker_host(const char *text, _unused_ const struct path_source
         }
     } else if (str_starts_with(text, tcp_scheme)) {
         r = address_parse(text + strlen(tcp_scheme), ADDRESS_NEEDS_PORT, &address, err);
-    } else {
+    } else if (text[0] != '\0') {
         r = error_invalid(
             err, "must be unix://PATH or tcp://HOST:PORT, other schemes are not supported");
     }
@@ -203,6 +203,12 @@ static const struct schema_name restart_names[] = {
     {NULL, 0},
 };
 
+static const struct schema_name cure_names[] = {
+    {"report", CURE_REPORT},
+    {"repair", CURE_REPAIR},
+    {NULL, 0},
+};
+
 static const struct schema_name level_names[] = {
     {"debug", LOG_LEVEL_DEBUG},     {"info", LOG_LEVEL_INFO},   {"notice", LOG_LEVEL_NOTICE},
     {"warning", LOG_LEVEL_WARNING}, {"error", LOG_LEVEL_ERROR}, {NULL, 0},
@@ -235,18 +241,20 @@ static const struct schema_field nodes_fields[] = {
     KEY("aliases", schema_list, nodes.aliases, "localhost:5000", .min = 1, .max = ALIASES_MAX,
         .spell = config_spell_alias),
     KEY("skipVerify", schema_bool, nodes.skip_verify, "true"),
+    KEY("configPath", schema_enum, nodes.config_path, "report", .names = cure_names),
     {0},
 };
 
 static const struct schema_field ui_fields[] = {
     KEY("enabled", schema_bool, ui.enabled, "true"),
     KEY("namespace", schema_string, ui.name_space, "hostk8s", NAMESPACE),
-    KEY("image", schema_string, ui.image, "joxit/docker-registry-ui:static", IMAGE),
+    KEY("image", schema_string, ui.image, "joxit/docker-registry-ui:2.6.0", IMAGE),
     KEY("replicas", schema_integer, ui.replicas, "1", .min = 1, .max = REPLICAS_MAX),
     KEY("title", schema_string, ui.title, "HostK8s Registry", .max = TITLE_MAX),
     KEY("url", schema_string, ui.url, "http://localhost:8080", .spell = spell_url),
     KEY("path", schema_string, ui.path, "/registry/", UI_PATH, .spell = spell_ui_path),
     KEY("ingressClass", schema_string, ui.ingress_class, "nginx", KUBE_NAME),
+    KEY("check", schema_bool, ui.check, "true"),
     KEY("gateway", schema_string, ui.gateway, "", GATEWAY),
     KEY("environment", schema_map, ui.environment, NULL, VARIABLES),
     {0},
@@ -259,12 +267,11 @@ static const struct schema_field tls_fields[] = {
     {0},
 };
 
-#define DOCKER_HOST                                                                                \
-    KEY("host", schema_string, docker.host, "unix:///var/run/docker.sock",                         \
-        .spell = spell_docker_host)
-const struct schema_field config_docker_host_field = DOCKER_HOST;
-
-static const struct schema_field docker_fields[] = {DOCKER_HOST, TABLE("tls", tls_fields), {0}};
+static const struct schema_field docker_fields[] = {
+    KEY("host", schema_string, docker.host, "", .spell = config_spell_docker_host),
+    TABLE("tls", tls_fields),
+    {0},
+};
 
 static const struct schema_field kubernetes_fields[] = {
     KEY("kubeconfig", schema_path, kubeconfig, NULL),

@@ -9,8 +9,10 @@
 // Of a struct config.
 extern const struct schema_field config_schema[];
 
-// The rule for docker.host, which the environment variable DOCKER_HOST obeys as well.
-extern const struct schema_field config_docker_host_field;
+// The rule for docker.host, which the environment variable DOCKER_HOST obeys as well; a
+// schema_spell_fn.
+int config_spell_docker_host(const char *text, const struct path_source *source, char **ret,
+                             struct error *err);
 
 // A HOST:PORT that image names begin with; a schema_spell_fn.
 int config_spell_alias(const char *text, const struct path_source *source, char **ret,

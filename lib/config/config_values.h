@@ -20,6 +20,12 @@ enum restart_policy {
 // "always", "unless-stopped", … as the engine writes them.
 const char *restart_policy_name(enum restart_policy policy);
 
+// What is done where a node's containerd reads no hosts.toml.
+enum config_path_cure {
+    CURE_REPORT,
+    CURE_REPAIR,
+};
+
 struct config_registry {
     char *name;
     char *image;
@@ -41,16 +47,27 @@ struct config_ui {
     char *url;  // the browser's origin: scheme://host[:port], no trailing slash
     char *path; // begins and ends with '/'
     char *ingress_class;
+    bool check;    // whether url is asked from this machine
     char *gateway; // NAMESPACE/NAME, or empty: an Ingress is wanted then
     struct strmap environment;
 };
 
+// Where the docker client looks for an engine that docker.host does not name. Of the environment;
+// NULL: unset.
+struct config_docker_search {
+    char *host;          // DOCKER_HOST
+    char *context;       // DOCKER_CONTEXT
+    char *config_dir;    // of config.json and the contexts
+    struct strv sockets; // paths, in the order in which they are tried
+};
+
 struct config_docker {
-    char *host; // unix://PATH or tcp://HOST:PORT
+    char *host; // unix://PATH or tcp://HOST:PORT; "": as the search finds it
     bool tls;
     char *ca; // absolute paths of PEM files, NULL when unset; likewise the next two
     char *cert;
     char *key;
+    struct config_docker_search search;
 };
 
 struct config {
@@ -60,6 +77,7 @@ struct config {
     struct {
         struct strv aliases; // host:port, effective: the added ones are in it, no duplicates
         bool skip_verify;
+        enum config_path_cure config_path;
     } nodes;
     struct config_ui ui;
     struct config_docker docker;

@@ -26,6 +26,7 @@ struct docker_options {
     uint64_t timeout_ms; // of one request; pull and exec have bounds of their own, a stop has its
                          // seconds more
     const struct secrets *secrets; // hidden in what the engine says; borrowed until docker_free
+    const char *origin;            // for errors without an answer: which engine it is; may be NULL
 };
 
 // Connects nothing yet. Copies all options but secrets. The transport must outlive the client.
@@ -50,6 +51,11 @@ typedef void (*docker_done_fn)(void *ctx, json_t *answer, const struct error *er
 // error of code ENOTCONN); until it is negotiated anew the former version is used.
 int docker_negotiate(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
 bool docker_is_negotiated(const struct docker *docker);
+// Whether it was podman that answered then.
+bool docker_is_podman(const struct docker *docker);
+
+// GET /info.
+int docker_info(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
 
 // GET /containers/json?all=1.
 int docker_container_list(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);

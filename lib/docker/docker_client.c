@@ -15,13 +15,19 @@
 #define UNIX_SCHEME "unix://"
 #define TCP_SCHEME "tcp://"
 
-// What shows that another engine may answer the next request.
+// What shows that another engine may answer the next request; and which one did not.
 static void on_failure(struct api *api, const char *said, struct error *err)
 {
     struct docker *docker = (struct docker *)api;
-    if (said == NULL &&
-        (err->code == ENOENT || err->code == ECONNREFUSED || err->code == ECONNRESET)) {
+    if (said == NULL && (err->code == ENOENT || err->code == ECONNREFUSED || err->code == EACCES ||
+                         err->code == ECONNRESET)) {
         docker->negotiated = false;
+    }
+    if (said == NULL && !error_is_own(err) && docker->origin[0] != '\0') {
+        size_t length = strlen(err->text);
+        (void)snprintf(err->text + length, sizeof(err->text) - length, "; it is %s",
+                       docker->origin);
+        str_make_printable(err->text);
     }
     // "client version 1.44 is too new. Maximum supported API version is 1.41"
     if (said != NULL && err->status == 400 && str_starts_with(said, "client version")) {
@@ -46,7 +52,9 @@ int docker_new(struct http_transport *transport, const struct docker_options *op
         .cert_pem = tls ? options->cert_pem : NULL,
         .key_pem = tls ? options->key_pem : NULL,
     };
-    _cleanup_free_ struct docker *docker = xcalloc(1, sizeof(*docker));
+    const char *origin = options->origin == NULL ? "" : options->origin;
+    _cleanup_free_ struct docker *docker = xcalloc(1, sizeof(*docker) + strlen(origin) + 1);
+    memcpy(docker->origin, origin, strlen(origin) + 1);
     docker->api = (struct api){
         .name = "engine",
         .timeout_ms = options->timeout_ms,
@@ -94,6 +102,11 @@ bool docker_is_negotiated(const struct docker *docker)
     return docker->negotiated;
 }
 
+bool docker_is_podman(const struct docker *docker)
+{
+    return docker->podman;
+}
+
 struct negotiation {
     struct docker *docker;
     docker_done_fn done;
@@ -120,6 +133,8 @@ static int choose_version(struct docker *docker, const struct api_answer *answer
     unsigned chosen = minor < DOCKER_API_MAX_MINOR ? (unsigned)minor : DOCKER_API_MAX_MINOR;
     (void)snprintf(docker->version, sizeof(docker->version), "/v1.%u", chosen);
     docker->negotiated = true;
+    docker->podman =
+        http_response_header(answer->response, "Libpod-Api-Version", version, sizeof(version));
     log_debug("engine: API version 1.%u", chosen);
     return 0;
 }

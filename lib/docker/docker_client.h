@@ -7,8 +7,10 @@
 struct docker {
     struct api api;   // first
     char version[16]; // "/v1.41", last agreed on; empty: none yet
+    bool podman;      // see docker_is_podman
     bool negotiated;  // and nothing has shown since that another engine may answer
     int64_t time_s;   // see docker_time_s
+    char origin[];    // see docker_options; last
 };
 
 // As api_send, below the API version.

@@ -39,6 +39,13 @@ static int ask(struct docker *docker, const struct api_request *request, const c
     return docker_send(docker, &whole, err);
 }
 
+int docker_info(struct docker *docker, docker_done_fn done, void *ctx, struct error *err)
+{
+    static const struct api_request request = {HTTP_GET, "ask what it is", "/info",
+                                               .effect = API_READS, .check = api_check_object};
+    return ask(docker, &request, NULL, NULL, NULL, done, ctx, err);
+}
+
 struct listing {
     struct docker *docker;
     docker_done_fn done;

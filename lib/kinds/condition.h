@@ -19,10 +19,12 @@ enum reason {
     REASON_PORT_IN_USE,
     REASON_NAME_CONFLICT,
     REASON_STORAGE_NOT_WRITABLE,
+    REASON_STORAGE_FULL,
     REASON_NETWORK_MISSING,
     REASON_NODE_NOT_RUNNING,
     REASON_FOREIGN_FILE,
     REASON_CONFIG_PATH_DISABLED,
+    REASON_PROXY_IN_THE_WAY,
     REASON_API_UNREACHABLE,
     REASON_FORBIDDEN,
     REASON_CLUSTER_NOT_FOUND,
@@ -41,6 +43,7 @@ struct condition {
     const char *cluster; // NULL for a resource of no cluster
     enum ready ready;
     enum reason reason;
+    bool stays;          // though its reason is one that may pass
     const char *message; // one line, says what to do; "" when converged
 };
 

@@ -2,10 +2,15 @@
 
 #include "lib/base/str.h"
 #include "lib/config/address.h"
+#include "lib/doc/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MOVING_S 3
+// kubeadm waits for four minutes until the API server answers, and kind has begun before.
+#define NEW_S (5 * 60)
 
 static int compare_node(const void *name, const void *node)
 {
@@ -41,6 +46,19 @@ const struct engine_api *engine_api(const struct engine *engine, const char *clu
     return NULL;
 }
 
+bool engine_node_is_moving(const struct engine *engine, const struct engine_node *node)
+{
+    int64_t since_s = node->stopped_s > node->created_s ? node->stopped_s : node->created_s;
+    return !node->running && since_s > 0 && engine->now_s - since_s < MOVING_S;
+}
+
+bool engine_cluster_is_new(const struct engine *engine, const char *cluster)
+{
+    const struct engine_node *node = engine_first_control_plane(engine, cluster);
+    return node != NULL && node->running && node->created_s > 0 &&
+           engine->now_s - node->created_s < NEW_S;
+}
+
 bool engine_has_cluster(const struct engine *engine, const char *cluster)
 {
     bool has = engine_api(engine, cluster) != NULL;
@@ -50,8 +68,63 @@ bool engine_has_cluster(const struct engine *engine, const char *cluster)
     return has;
 }
 
-void engine_published_host(const struct config *config, const char *address, char *host,
-                           size_t size)
+// "name=userns", "name=seccomp,profile=builtin"
+static bool has_option(const json_t *info, const char *name)
+{
+    bool has = false;
+    size_t index = 0;
+    json_t *option = NULL;
+    json_array_foreach (json_get_array(info, "SecurityOptions", NULL), index, option) {
+        const char *text = json_string_value(option);
+        has = has || (text != NULL && str_starts_with(text, "name=") &&
+                      str_starts_with(text + strlen("name="), name) &&
+                      strchr(",", text[strlen("name=") + strlen(name)]) != NULL);
+    }
+    return has;
+}
+
+// With user namespaces docker keeps what is its own in a directory of the name UID.GID
+// (https://docs.docker.com/engine/security/userns-remap/).
+static unsigned root_user(const json_t *info)
+{
+    const char *root = json_get_string(info, "DockerRootDir", NULL);
+    const char *slash = root == NULL ? NULL : strrchr(root, '/');
+    _cleanup_free_ char *number =
+        slash == NULL ? NULL : str_dup_n(slash + 1, strcspn(slash + 1, "."));
+    uint64_t user = 0;
+    return number != NULL && str_to_u64(number, UINT32_MAX, &user) == 0 ? (unsigned)user : 0;
+}
+
+void engine_set_about(struct engine *engine, const char *host, const char *origin, bool podman,
+                      const json_t *info)
+{
+    struct arena *arena = &engine->arena;
+    const char *version = json_get_string(info, "ServerVersion", NULL);
+    const char *system = json_get_string(info, "OperatingSystem", NULL);
+    bool user_namespaces = has_option(info, "userns");
+    engine->about = (struct engine_about){
+        .host = arena_dup(arena, host),
+        .origin = arena_dup(arena, origin),
+        .product = podman ? "Podman" : "Docker",
+        .version = arena_dup(arena, version == NULL ? "" : version),
+        .system = arena_dup(arena, system == NULL ? "" : system),
+        .rootless = has_option(info, "rootless"),
+        .user_namespaces = user_namespaces,
+        .root_user = user_namespaces ? root_user(info) : 0,
+        .selinux = has_option(info, "selinux"),
+    };
+}
+
+char *engine_about_text(const struct engine_about *about)
+{
+    return str_printf(
+        "%s; %s%s%s%s%s%s%s%s", about->origin, about->product, about->version[0] == '\0' ? "" : " ",
+        about->version, about->system[0] == '\0' ? "" : " on ", about->system,
+        about->rootless ? ", rootless" : "", about->user_namespaces ? ", user namespaces" : "",
+        about->selinux ? ", SELinux" : "");
+}
+
+void engine_published_host(const char *engine_host, const char *address, char *host, size_t size)
 {
     static const struct {
         const char *wildcard;
@@ -59,7 +132,7 @@ void engine_published_host(const struct config *config, const char *address, cha
     } wildcards[] = {{"", "127.0.0.1"}, {"0.0.0.0", "127.0.0.1"}, {"::", "::1"}};
 
     static const char scheme[] = "tcp://";
-    const char *remote = config->docker.host;
+    const char *remote = engine_host;
     if (str_starts_with(remote, scheme)) {
         remote += strlen(scheme);
         const char *port = strrchr(remote, ':');

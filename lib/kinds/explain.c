@@ -1,7 +1,6 @@
 #include "lib/kinds/explain.h"
 
 #include "lib/base/str.h"
-#include "lib/kinds/kind.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,14 +27,11 @@ bool explain_is_unreachable(const struct error *error)
            error->code != EBADMSG && !error_is_own(error);
 }
 
-enum reason explain_engine_error(const struct input *input, const struct error *error,
-                                 char *message, size_t size)
+enum reason explain_engine_error(const struct error *error, char *message, size_t size)
 {
     bool no_permission = error->status == 0 && (error->code == EACCES || error->code == EPERM);
     if (no_permission) {
-        return explain(message, size, REASON_PERMISSION_DENIED,
-                       "no permission to use %s; add yourself to the group docker and log in again",
-                       input->config->docker.host);
+        return explain(message, size, REASON_PERMISSION_DENIED, "%s", error->text);
     }
     if (explain_is_refusal(error)) {
         return explain(message, size, REASON_PERMISSION_DENIED,

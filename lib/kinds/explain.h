@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct input;
-
 // Writes the sentence to message, as one printable line of at most size bytes. Returns reason.
 enum reason explain(char *message, size_t size, enum reason reason, const char *format, ...)
     _printf_(4, 5);
@@ -20,5 +18,4 @@ bool explain_is_unreachable(const struct error *error);
 
 // The reason for a failed request to whatever is spoken to through the engine, with its sentence:
 // EngineUnreachable, PermissionDenied or Error.
-enum reason explain_engine_error(const struct input *input, const struct error *error,
-                                 char *message, size_t size);
+enum reason explain_engine_error(const struct error *error, char *message, size_t size);

@@ -15,6 +15,9 @@ struct input {
     const struct engine *engine; // the latest observed; NULL before the first
     const char *name;            // of the key, behind the '/'; "" for the engine
     bool desired;                // false: what is owned is to be removed
+    bool acts;                   // something may be changed: not for `plan`
+    bool unsettled;              // for a kind that follows: what it sees may come right, since
+                                 // resources of other keys are on their way
     const struct records *records;
     uint64_t now_ms; // monotonic
 };

@@ -65,7 +65,8 @@ static void enqueue_settling(struct key *key)
     }
     key_enqueue_in(key, delay_ms);
     struct key *leader = key_leader(reconciler);
-    if (conditions_have(key, REASON_NODE_NOT_RUNNING) && leader->item.failures == 0) {
+    bool waits_for_node = !key->observed || conditions_have(key, REASON_NODE_NOT_RUNNING);
+    if (waits_for_node && leader->item.failures == 0) {
         key_enqueue_in(leader, delay_ms); // only an observation of the engine tells when it runs
     }
 }
@@ -111,6 +112,8 @@ static void set_input(struct key *key)
         .engine = key->engine,
         .name = key->name,
         .desired = key->desired,
+        .acts = reconciler_acts(reconciler),
+        .unsettled = key->kind->follows && conditions_converge_elsewhere(key),
         .records = &key->records,
         .now_ms = reconciler->now_ms,
     };
@@ -156,9 +159,11 @@ static void unobserved(struct key *key)
     if (err->code == ENOTCONN && leader->item.failures == 0) {
         key_enqueue(leader); // another engine answers: its own observation agrees on a version
     }
-    // What the engine's observation has told already was not asked for: no back-off spares it.
+    // What the engine's observation has told already was not asked for: no back-off spares it. What
+    // converges is on its way.
     bool known = conditions_have(key, REASON_CLUSTER_NOT_FOUND) ||
-                 conditions_have(key, REASON_NODE_NOT_RUNNING);
+                 conditions_have(key, REASON_NODE_NOT_RUNNING) ||
+                 conditions_have(key, REASON_CONVERGING);
     finish(key, result, known ? QUEUE_OK : QUEUE_RETRY, err->retry_ms);
 }
 

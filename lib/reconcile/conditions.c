@@ -1,19 +1,35 @@
 #include "lib/reconcile/conditions.h"
 
 #include "lib/base/error.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 
-static void set_condition(struct reconciler *reconciler, const struct condition *condition)
+// Makes those keys due that see what the others bring about.
+static void enqueue_followers(struct reconciler *reconciler)
 {
-    struct status_before before;
-    if (!status_set(&reconciler->status, condition, reconciler->now_s, &before)) {
+    for (size_t i = reconciler->key_count; i > 0 && reconciler->keys[i - 1]->kind->follows; i--) {
+        reconciler->keys[i - 1]->settle_ms = 0;
+        key_enqueue(reconciler->keys[i - 1]);
+    }
+}
+
+static void set_condition(struct key *key, const struct condition *condition)
+{
+    struct reconciler *reconciler = key->reconciler;
+    enum status_change change =
+        status_set(&reconciler->status, condition, reconciler->now_s, reconciler->now_ms);
+    if (change == STATUS_SAME) {
         return;
     }
+    log_debug("%s: %s: %s", condition->resource, reason_name(condition->reason),
+              condition->message);
     reconciler->status_changed = true;
-    bool told = !before.known || before.ready != condition->ready ||
-                before.reason != condition->reason || condition->ready != READY_TRUE;
-    if (told && reconciler->events.condition != NULL) {
-        reconciler->events.condition(reconciler->events.ctx, condition, &before);
+    if (change == STATUS_MOVED) {
+        uint64_t news_ms = reconciler->now_ms + reconciler->events.hold_ms;
+        reconciler->news_ms = news_ms < reconciler->news_ms ? news_ms : reconciler->news_ms;
+        if (!key->kind->follows) {
+            enqueue_followers(reconciler);
+        }
     }
 }
 
@@ -61,14 +77,14 @@ void conditions_from_plan(struct key *key, struct plan *plan)
         const struct record *record = governing(key, condition->resource);
         const struct condition shown =
             record == NULL ? *condition : of_record(record, condition->cluster);
-        set_condition(key->reconciler, &shown);
+        set_condition(key, &shown);
     }
 }
 
 void conditions_from_record(struct key *key, const char *resource, const char *cluster)
 {
     const struct condition shown = of_record(record_find(&key->records, resource), cluster);
-    set_condition(key->reconciler, &shown);
+    set_condition(key, &shown);
 }
 
 enum key_result conditions_unobserved(struct key *key, const struct input *input,
@@ -79,8 +95,9 @@ enum key_result conditions_unobserved(struct key *key, const struct input *input
     struct condition condition = {.cluster = key->cluster, .message = message};
     condition.reason = key->kind->explain(input, NULL, why, message, sizeof(message));
     // That much is known.
-    bool known =
-        condition.reason == REASON_CLUSTER_NOT_FOUND || condition.reason == REASON_NODE_NOT_RUNNING;
+    bool known = condition.reason == REASON_CLUSTER_NOT_FOUND ||
+                 condition.reason == REASON_NODE_NOT_RUNNING ||
+                 condition.reason == REASON_CONVERGING;
     condition.ready = known ? READY_FALSE : READY_UNKNOWN;
     for (size_t i = 0; i < key->plan.condition_count && !key->outdated; i++) {
         plan_set_condition(&plan, key->plan.conditions[i].resource, key->cluster, condition.ready,
@@ -116,7 +133,8 @@ static enum key_result result_of(const struct key *key, const struct condition *
         return KEY_PENDING;
     }
     bool unobserved = condition->reason == REASON_ERROR && condition->ready == READY_UNKNOWN;
-    return unobserved || reason_may_pass(condition->reason) ? KEY_WAITING : KEY_BLOCKED;
+    bool passes = reason_may_pass(condition->reason) && !condition->stays;
+    return unobserved || passes ? KEY_WAITING : KEY_BLOCKED;
 }
 
 enum key_result conditions_result(const struct key *key)
@@ -147,6 +165,18 @@ bool conditions_have(const struct key *key, enum reason reason)
     for (size_t i = 0; i < key->plan.condition_count; i++) {
         const struct condition *condition = &key->plan.conditions[i];
         if (condition->ready != READY_TRUE && condition->reason == reason) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool conditions_converge_elsewhere(const struct key *key)
+{
+    for (size_t i = 0; i < key->reconciler->key_count; i++) {
+        const struct key *other = key->reconciler->keys[i];
+        if (other != key &&
+            (other->result == KEY_NEW || conditions_have(other, REASON_CONVERGING))) {
             return true;
         }
     }

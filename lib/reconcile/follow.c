@@ -84,6 +84,7 @@ void follow_engine(struct reconciler *reconciler, struct engine *engine, bool al
 {
     struct engine *before = reconciler->engine;
     reconciler->engine = engine_ref(engine);
+    reconciler->status.engine = engine;
     for (size_t i = 0; i < reconciler->key_count && before != NULL; i++) {
         struct key *key = reconciler->keys[i];
         uint64_t due_ms = key->kind->due_in == NULL

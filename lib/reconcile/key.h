@@ -100,6 +100,7 @@ struct reconciler {
     struct background_list finished;   // since the last step
     struct status status;
     bool status_changed; // since the last step
+    uint64_t news_ms;    // when there may be news to tell
     bool stopping;
     uint64_t now_ms;
     int64_t now_s;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "lib/kinds/plan.h"
-#include "lib/reconcile/status.h"
+#include "lib/reconcile/news.h"
 
 enum reconcile_mode {
     RECONCILE_KEEP,     // run: converge, again at every poll
@@ -15,10 +15,9 @@ enum reconcile_mode {
 struct reconciler_events {
     // An action was carried out (err NULL) or failed. Borrowed until return.
     void (*acted)(void *ctx, const struct action *action, const struct error *err);
-    // A resource's condition became another: ready or reason, or the message while it is not True.
-    // before->known is false for a resource that is new.
-    void (*condition)(void *ctx, const struct condition *condition,
-                      const struct status_before *before);
+    // Conditions are other ones, and have been for hold_ms. NULL: nobody wants to know.
+    news_fn news;
+    uint64_t hold_ms;
     // Something in reconciler_status() changed.
     void (*status)(void *ctx);
     void *ctx;

@@ -25,6 +25,7 @@ struct reconciler *reconciler_new(struct io *io, const struct kind_table *table,
                                       .config = config,
                                       .mode = mode,
                                       .events = *events,
+                                      .news_ms = KIND_NEVER,
                                       .pass.poll_ms = KIND_NEVER};
     TAILQ_INIT(&reconciler->answered);
     TAILQ_INIT(&reconciler->dirty);
@@ -89,8 +90,17 @@ void reconciler_reload(struct reconciler *reconciler, struct config *config)
     reconciler_trigger(reconciler);
 }
 
+static void tell_news(struct reconciler *reconciler, uint64_t hold_ms)
+{
+    if (reconciler->events.news != NULL) {
+        reconciler->news_ms = news_tell(&reconciler->status, reconciler->now_ms, hold_ms,
+                                        reconciler->events.news, reconciler->events.ctx);
+    }
+}
+
 void reconciler_stop(struct reconciler *reconciler)
 {
+    tell_news(reconciler, 0);
     reconciler->stopping = true;
     watches_stop(reconciler);
     cancel(reconciler, false);
@@ -143,6 +153,9 @@ uint64_t reconciler_next_due(const struct reconciler *reconciler)
     uint64_t due_ms = keys_next_due(reconciler);
     uint64_t watch_ms = queue_next_due(&reconciler->watches.queue);
     due_ms = watch_ms < due_ms ? watch_ms : due_ms;
+    if (reconciler->events.news != NULL && reconciler->news_ms < due_ms) {
+        due_ms = reconciler->news_ms;
+    }
     return reconciler->pass.poll_ms < due_ms ? reconciler->pass.poll_ms : due_ms;
 }
 
@@ -222,6 +235,9 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
     } while (!TAILQ_EMPTY(&reconciler->answered));
 
     pass_end(reconciler);
+    if (reconciler->news_ms <= now_ms) {
+        tell_news(reconciler, reconciler->events.hold_ms);
+    }
     if (reconciler->status_changed) {
         reconciler->status_changed = false;
         if (reconciler->events.status != NULL) {
@@ -232,7 +248,8 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
 
 // ---- what came of it ----
 
-static bool is_done(const struct key *key)
+// blocked: a key before it is.
+static bool is_done(const struct key *key, bool blocked)
 {
     const struct reconciler *reconciler = key->reconciler;
     switch (key->result) {
@@ -245,9 +262,9 @@ static bool is_done(const struct key *key)
         return !reconciler_acts(reconciler);
     case KEY_WAITING:
         // What waits for the registry's address, say, waits in vain for a blocked engine.
-        return !reconciler_acts(reconciler) ||
-               (key != key_leader(reconciler) && key->observed && key->plan.action_count == 0 &&
-                key_leader(reconciler)->result == KEY_BLOCKED);
+        blocked = key->kind->follows ? blocked : key_leader(reconciler)->result == KEY_BLOCKED;
+        return !reconciler_acts(reconciler) || (key != key_leader(reconciler) && key->observed &&
+                                                key->plan.action_count == 0 && blocked);
     }
     return false;
 }
@@ -258,9 +275,11 @@ bool reconciler_is_settled(const struct reconciler *reconciler)
         return false;
     }
     bool settled = true;
+    bool blocked = false;
     for (size_t i = 0; i < reconciler->key_count; i++) {
         const struct key *key = reconciler->keys[i];
-        settled = settled && is_done(key) && key->item.due_ms > reconciler->now_ms;
+        settled = settled && is_done(key, blocked) && key->item.due_ms > reconciler->now_ms;
+        blocked = blocked || key->result == KEY_BLOCKED;
     }
     return settled;
 }

@@ -64,8 +64,8 @@ static void condition_free(struct condition *condition)
     free((char *)condition->message);
 }
 
-bool status_set(struct status *status, const struct condition *condition, int64_t now_s,
-                struct status_before *ret_before)
+enum status_change status_set(struct status *status, const struct condition *condition,
+                              int64_t now_s, uint64_t now_ms)
 {
     bool found = false;
     size_t index = find(status, condition->resource, &found);
@@ -73,26 +73,32 @@ bool status_set(struct status *status, const struct condition *condition, int64_
         (void)ARRAY_GROW(status->entries, status->count);
         struct status_entry *entry = &status->entries[index];
         memmove(entry + 1, entry, (status->count - 1 - index) * sizeof(*entry));
-        *entry = (struct status_entry){copy(condition), now_s};
+        *entry = (struct status_entry){copy(condition), now_s, _REASON_COUNT, now_ms};
         status->ready += condition->ready == READY_TRUE;
-        *ret_before = (struct status_before){0};
-        return true;
+        return STATUS_MOVED;
     }
 
     struct status_entry *entry = &status->entries[index];
     struct condition *present = &entry->condition;
     bool moved = present->ready != condition->ready || present->reason != condition->reason;
     if (!moved && str_equal(present->message, condition->message)) {
-        return false;
+        return STATUS_SAME;
     }
-    *ret_before = (struct status_before){true, present->ready, present->reason};
     status->ready -= present->ready == READY_TRUE;
     status->ready += condition->ready == READY_TRUE;
     struct condition copied = copy(condition); // before what it may be a part of is freed
     condition_free(present);
     *present = copied;
-    entry->since_s = moved ? now_s : entry->since_s;
-    return true;
+    if (!moved) {
+        return STATUS_REWORDED;
+    }
+    entry->since_s = now_s;
+    if (entry->told == condition->reason) {
+        entry->news_ms = STATUS_NEVER;
+    } else if (entry->news_ms == STATUS_NEVER) {
+        entry->news_ms = now_ms;
+    }
+    return STATUS_MOVED;
 }
 
 bool status_remove(struct status *status, const char *resource)

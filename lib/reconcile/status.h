@@ -3,6 +3,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/kinds/condition.h"
+#include "lib/kinds/engine.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -10,7 +11,10 @@
 struct status_entry {
     struct condition condition; // its strings are the entry's own
     int64_t since_s;            // Unix time of the last change of ready or reason
+    enum reason told;           // last (news.h), _REASON_COUNT: none
+    uint64_t news_ms;           // monotonic, since when it has another, STATUS_NEVER: it has not
 };
+#define STATUS_NEVER UINT64_MAX
 
 struct status {
     struct status_entry *entries; // sorted: container, network, nodes, then clusters, then routes
@@ -19,19 +23,19 @@ struct status {
     uint64_t passes;      // full passes that ended
     uint64_t pass_ms;     // duration of the last full pass
     uint64_t pass_cpu_us; // CPU time of this process in the last full pass
+    const struct engine
+        *engine; // the latest observed, borrowed from the reconciler; NULL: none yet
 };
 
-// What status_set replaced: false for a resource that is new.
-struct status_before {
-    bool known;
-    enum ready ready;
-    enum reason reason;
+enum status_change {
+    STATUS_SAME,
+    STATUS_REWORDED, // another sentence for the same
+    STATUS_MOVED,    // another readiness or reason, or a resource that is new
 };
 
-// Sets one resource's condition (copied). Returns whether ready, reason or message differ from
-// before, with *ret_before what they were.
-bool status_set(struct status *status, const struct condition *condition, int64_t now_s,
-                struct status_before *ret_before);
+// Sets one resource's condition (copied), at this Unix and monotonic time.
+enum status_change status_set(struct status *status, const struct condition *condition,
+                              int64_t now_s, uint64_t now_ms);
 // Takes out a resource that no plan has any more. Returns whether it was there.
 bool status_remove(struct status *status, const char *resource);
 // NULL when there is none.

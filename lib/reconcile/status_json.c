@@ -24,6 +24,34 @@ static json_t *entry_json(const struct status_entry *entry)
                      "since", since, "message", condition->message, "cluster", condition->cluster);
 }
 
+// NULL when none was observed.
+static json_t *engine_json(const struct engine *engine)
+{
+    if (engine == NULL) {
+        return NULL;
+    }
+    const struct engine_about *about = &engine->about;
+    _cleanup_free_ char *summary = engine_about_text(about);
+    return json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:b, s:b, s:b}", "host", about->host,
+                     "declared", about->declared, "summary", summary, "product", about->product,
+                     "version", about->version, "system", about->system, "rootless",
+                     about->rootless, "userNamespaces", about->user_namespaces, "selinux",
+                     about->selinux);
+}
+
+static json_t *storages_json(const struct engine *engine)
+{
+    json_t *storages = json_array();
+    for (size_t i = 0; engine != NULL && i < engine->storage_count; i++) {
+        const struct engine_storage *storage = &engine->storages[i];
+        json_t *item = json_pack("{s:s, s:s, s:I, s:I}", "resource", storage->resource, "path",
+                                 storage->path, "freeBytes", (json_int_t)storage->free_bytes,
+                                 "totalBytes", (json_int_t)storage->total_bytes);
+        (void)json_array_append_new(storages, item);
+    }
+    return storages;
+}
+
 static int append_summary(const struct status *status, int pid, const char *config_file,
                           struct buf *text)
 {
@@ -32,10 +60,12 @@ static int append_summary(const struct status *status, int pid, const char *conf
     _cleanup_free_ char *file = str_dup(config_file);
     str_make_printable(file); // a path may be any bytes, a JSON string may not
     json_auto_t *document = json_pack(
-        "{s:s, s:i, s:s, s:I, s:I, s:s, s:{s:I, s:I, s:f}}", "version", PROGRAM_VERSION, "pid", pid,
-        "config", file, "ready", (json_int_t)status->ready, "total", (json_int_t)status->count,
-        "summary", summary, "pass", "count", (json_int_t)status->passes, "lastMs",
-        (json_int_t)status->pass_ms, "lastCpuMs", (double)status->pass_cpu_us / US_PER_MS);
+        "{s:s, s:i, s:s, s:o*, s:o, s:I, s:I, s:s, s:{s:I, s:I, s:f}}", "version", PROGRAM_VERSION,
+        "pid", pid, "config", file, "engine", engine_json(status->engine), "storage",
+        storages_json(status->engine), "ready", (json_int_t)status->ready, "total",
+        (json_int_t)status->count, "summary", summary, "pass", "count", (json_int_t)status->passes,
+        "lastMs", (json_int_t)status->pass_ms, "lastCpuMs",
+        (double)status->pass_cpu_us / US_PER_MS);
     return json_print(text, document, JSON_EMBED | JSON_REAL_PRECISION(REAL_PRECISION));
 }
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
@@ -66,6 +67,10 @@ class Lab:
     def cluster_down(self, cluster):
         run(self.lab, "down", "-c", cluster)
 
+    def gateway_up(self, cluster=CLUSTER):
+        """Adds the Gateway lab/gateway to a running cluster."""
+        run(self.lab, "up", "-c", cluster, "--gateway")
+
     def worker_up(self, cluster=CLUSTER):
         run(self.lab, "worker", "-c", cluster)
 
@@ -119,6 +124,9 @@ class Kind:
     def cluster_down(self, cluster):
         run("kind", "delete", "cluster", "--name", cluster)
 
+    def gateway_up(self, cluster=CLUSTER):
+        raise unittest.SkipTest("no Gateway controller is known to be there")
+
     def worker_up(self, cluster=CLUSTER):
         raise NotImplementedError("kind adds no worker to a running cluster")
 
@@ -171,7 +179,7 @@ def configuration(machine, storage, port=5002, aliases=("localhost:5000",), ui=T
     document = {
         "registry": {"listen": f"127.0.0.1:{port}", "storage": str(storage)},
         "nodes": {"aliases": list(aliases)},
-        "ui": {"enabled": ui},
+        "ui": ui if isinstance(ui, dict) else {"enabled": ui},
         "docker": {"host": f"unix://{machine.socket}"},
         "reconcile": {"poll": poll, "backoff": {"initial": "500ms", "max": "5s"}},
     }
@@ -290,6 +298,11 @@ def registry_tags(port=5002):
 def push_demo(port=5002):
     MACHINE.docker("tag", MACHINE.demo_image, f"localhost:{port}/demo:1")
     MACHINE.docker("push", f"localhost:{port}/demo:1")
+
+
+def push_index(port=5002):
+    """What today's docker pushes, of the demo image: the OCI index demo:index."""
+    MACHINE.inside(ROOT / "tests/lab/push-index", f"localhost:{port}", "demo", "1", "index")
 
 
 def nodes(cluster=CLUSTER):

@@ -4,9 +4,22 @@ import json
 import re
 import unittest
 
-from machine import CLUSTER, IMAGE_NAMES, MACHINE, REGISTRY, Program, nodes, push_demo, registry_tags, run_pod, wait_until
+from machine import (
+    CLUSTER,
+    IMAGE_NAMES,
+    MACHINE,
+    REGISTRY,
+    Program,
+    nodes,
+    push_demo,
+    push_index,
+    registry_tags,
+    run_pod,
+    wait_until,
+)
 
 BLOB_BYTES = 30 * 1024 * 1024
+PAGE = "http://localhost:8080/registry/"
 WRITES = re.compile(r"\b(POST|PUT|PATCH|DELETE) /(?!\S*dryRun=All)")
 
 
@@ -45,7 +58,7 @@ class Commands(unittest.TestCase):
                     run_pod(image, node)
 
     def test_04_the_page_lists_the_image(self):
-        page = MACHINE.chromium("http://localhost:8080/registry/")
+        page = MACHINE.chromium(PAGE)
         self.assertIn("demo", page.stdout)
         self.assertNotRegex(page.stderr, r"(?i)error")
 
@@ -94,6 +107,42 @@ class Commands(unittest.TestCase):
         result = self.program("apply", check=False)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         self.assertEqual(registry_tags(), ["1"])
+
+    # ---- the page ----
+
+    def page(self):
+        result = self.program("apply", check=False)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return MACHINE.chromium(PAGE).stdout
+
+    def test_11_the_page_has_the_size_and_date_of_an_index(self):
+        push_index()
+        self.assertRegex(self.page(), r"index: [0-9.]+ MB, 20\d\d-")
+
+    def test_12_the_old_line_of_the_ui_shows_images_alone(self):
+        self.program.configure(ui={"image": "joxit/docker-registry-ui:static"})
+        page = self.page()
+        self.assertRegex(page, r"\b1: [0-9.]+ MB, 20\d\d-")
+        self.assertIn("Manifest for demo:index not found", page)
+
+    def test_13_the_path_without_its_slash_and_another_one(self):
+        self.program.configure(ui={"path": "/images"})
+        self.program("apply")
+        for path, start in (("/images", "30[12] /images/$"), ("/images/", "200 $"), ("/registry/", "404 $")):
+            with self.subTest(path=path):
+                answer = MACHINE.inside("curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %header{location}",
+                                        f"http://127.0.0.1:8080{path}")
+                self.assertRegex(answer.stdout, f"^{start}")
+
+    def test_14_a_gateway_instead_of_the_ingress(self):
+        MACHINE.gateway_up()
+        self.program.configure(ui={"gateway": "lab/gateway"})
+        self.assertIn("demo", self.page())
+        self.assertEqual(MACHINE.kubectl("-n", "hostk8s", "get", "ingress", "-o", "name"), "")
+        MACHINE.inside("curl", "-sf", "http://localhost:8080/v2/demo/tags/list")
+        self.program.configure()
+        self.assertIn("demo", self.page())
+        self.assertEqual(MACHINE.kubectl("-n", "hostk8s", "get", "httproute", "-o", "name"), "")
 
 
 if __name__ == "__main__":

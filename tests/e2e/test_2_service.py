@@ -202,8 +202,8 @@ class Objects(Service):
         ("service/registry-ui", NAMESPACE, {"spec": {"ports": [{"name": "http", "port": 80, "targetPort": 81}]}}),
         ("service/registry-api", NAMESPACE, {"spec": {"ports": [{"name": "http", "port": 5000, "targetPort": 5999}]}}),
         ("endpoints/registry-api", NAMESPACE, {"subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"name": "http", "port": 1}]}]}),
-        ("ingress/registry-ui", NAMESPACE, {"metadata": {"annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/elsewhere"}}}),
-        ("ingress/registry-api", NAMESPACE, {"metadata": {"annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "1m"}}}),
+        ("configmap/registry-ui", NAMESPACE, {"data": {"hostk8s-registryd.conf": "# nothing"}}),
+        ("ingress/registry-ui", NAMESPACE, {"metadata": {"annotations": {"nginx.ingress.kubernetes.io/proxy-body-size": "1m"}}}),
         ("configmap/local-registry-hosting", "kube-public", {"data": {"localRegistryHosting.v1": "host: elsewhere"}}),
     ]
 

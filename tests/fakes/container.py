@@ -34,6 +34,8 @@ class Container:
         self.answers = False  # at the ports that it publishes
         self.has_answered = False  # since it was started
         self.version = CONTAINERD
+        self.comes_back = True  # containerd, with another configuration
+        self.restarts = 0  # of containerd
 
     @property
     def labels(self):
@@ -77,9 +79,14 @@ class Container:
         self.state, self.exit_code, self.finished = "exited", exit_code, timestamp(self.clock())
 
 
+MADE_AGO = 3600  # seconds
+
+
 def node(number, name, cluster, role, clock):
-    """A node of a kind cluster, as kind makes it."""
+    """A node of a kind cluster, as kind made it some time ago."""
     spec = {"Image": "kindest/node:v1.29.2", "Labels": {LABEL_CLUSTER: cluster, LABEL_ROLE: role}}
     container = Container(number, name, spec, clock)
+    container.created -= MADE_AGO
     container.tree.write("/etc/containerd/config.toml", CONFIG_TOML)
+    container.tree.write("/etc/kubernetes/kubelet.conf", "")
     return container

@@ -8,6 +8,8 @@ import re
 import tomllib
 
 CONFIG = "/etc/containerd/config.toml"
+FORMER = CONFIG + ".hostk8s-registryd"
+STAGED = FORMER + ".new"
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/containerd"
 DUMPS = {major: (FIXTURES / f"dump-{name}.toml").read_text() for major, name in ((1, "1.6.20"), (2, "2.1.9"))}
 SECTION = re.compile(r"(?m)^    \[plugins\.\S+\.registry\]\n(?:      .*\n|\n)*")
@@ -80,13 +82,13 @@ def table(prefix, name, value, depth, major):
     return text
 
 
-def dump(tree, version):
-    """The output; raises Broken."""
+def dump(tree, version, path=CONFIG):
+    """The output for the file; raises Broken."""
     number = version_of(version)
     major = min(number[0], 2)
-    if tree.text(CONFIG) is None and major == 1:
-        raise Broken(f"containerd: failed to load TOML: {CONFIG}: open {CONFIG}: no such file or directory")
-    plugins, files = load(tree, CONFIG, major) if tree.text(CONFIG) is not None else ({}, [])
+    if tree.text(path) is None and major == 1:
+        raise Broken(f"containerd: failed to load TOML: {path}: open {path}: no such file or directory")
+    plugins, files = load(tree, path, major) if tree.text(path) is not None else ({}, [])
     plugin = OLD if major == 1 else NEW
     registry = {"config_path": DEFAULT_2_2 if (2, 2, 0) <= number < (2, 2, 2) else ""}
     if major == 1:
@@ -95,3 +97,35 @@ def dump(tree, version):
     section = table(f"plugins.{quoted(plugin, major)}", "registry", registry, 2, major)
     text = SECTION.sub(lambda _: section + "\n", DUMPS[major])
     return re.sub(r"(?m)^imports = .*", f"imports = {quoted(files, major)}", text) if major == 1 else text
+
+
+def repair(node):
+    """The command that puts an edited config.toml in place: its output and exit status."""
+    tree = node.tree
+    try:
+        text = dump(tree, node.version, STAGED)
+        if ".registry.mirrors." in text or re.search(r"\.registry\.configs\..*\.tls]", text):
+            raise Broken("mirrors, or the tls of configs, are set where it was not edited")
+    except Broken as broken:
+        tree.remove(STAGED)
+        return f"{broken}\n", 1
+    tree.write(CONFIG, tree.text(STAGED))
+    tree.remove(STAGED)
+    node.restarts += 1
+    if node.comes_back:
+        return "", 0
+    tree.write(CONFIG, tree.text(FORMER))
+    node.restarts += 1
+    return "containerd did not come back with it; the former file is in its place again\n", 1
+
+
+def restore(node):
+    """The command that puts the former config.toml in place again."""
+    tree = node.tree
+    if tree.text(FORMER) != tree.text(CONFIG):
+        tree.write(CONFIG, tree.text(FORMER))
+        node.restarts += 1
+    for path in (FORMER, STAGED):
+        if path in tree.files:
+            tree.remove(path)
+    return "", 0

@@ -14,6 +14,11 @@ from fakes.container import Container, identity, node
 from fakes.files import Refusal
 from fakes.message import Response, Stream, Timers, reply
 
+UPLOAD = "/var/lib/registry/docker/registry/v2/repositories/hostk8s-registryd/probe/_uploads/646911f6"
+UPLOAD_FAILURES = {  # of Go's os.PathError
+    "full": {"Op": "write", "Path": f"{UPLOAD}/startedat", "Err": 28},
+    "denied": {"Op": "mkdir", "Path": "/var/lib/registry/docker", "Err": 13},
+}
 EXECS_MAX = 1000  # that are remembered
 EVENTS_MAX = 256  # that a late listener still gets, as in the real one
 LATE_SECONDS = 60  # that one which stays silent has been up: its time to come up need not be waited for
@@ -30,7 +35,9 @@ class Engine(Timers):
         self.accent = ACCENTS[accent]
         self.containers = []
         self.networks = {}  # name -> id
-        self.images = {}  # reference -> how its containers behave: answers, full, exits, silent, unstartable
+        # Reference -> how its containers behave: answers, exits, silent, unstartable; of a registry that answers,
+        # what a push comes to: full, denied (its storage), read-only.
+        self.images = {}
         self.pullable = {"registry:2": "answers"}
         self.start_error = "exec format error"  # of an unstartable one
         self.refused_commands = {}  # program -> what it says before it fails
@@ -38,6 +45,8 @@ class Engine(Timers):
         self.count = 0  # of what has an id
         self.exec_count = 0
         self.identity = identity("engine")[:36]
+        self.security = []  # of /info's SecurityOptions: name=rootless, name=userns, name=selinux
+        self.root = "/var/lib/docker"
         self.events = collections.deque(maxlen=EVENTS_MAX)
         self.streams = []  # about the types of events that each wants
         self.unexpected = []  # requests that it does not know
@@ -136,6 +145,14 @@ class Engine(Timers):
         self.tell_of(container, "die", exitCode="2")
         self.tell_of(container, "stop")
 
+    def begin_removal(self, container):
+        """What `docker rm -f` does first: Engine 20.10 then lists it as such for 10 to 50 ms, never as exited."""
+        self.hush(container)
+        container.ends(137)
+        container.state = "removing"
+        self.tell_of(container, "kill", signal="9")
+        self.tell_of(container, "die", exitCode="137")
+
     def remove_container(self, container):
         """As `docker rm -f` by somebody else."""
         self.hush(container)
@@ -209,8 +226,12 @@ class Engine(Timers):
         version = {"Docker_Distribution_Api_Version": "registry/2.0"}
         if "/blobs/uploads/" not in request.path:
             return reply({}, **version)
-        if behaviour == "full":
-            return reply({"errors": [{"code": "UNKNOWN", "detail": {"Err": 28}}]}, 500, **version)
+        if behaviour in UPLOAD_FAILURES:  # as registry 2.8.2 does
+            enclosed = UPLOAD_FAILURES[behaviour]
+            detail = {"DriverName": "filesystem", "Enclosed": enclosed}
+            return reply({"errors": [{"code": "UNKNOWN", "message": "unknown error", "detail": detail}]}, 500, **version)
+        if behaviour == "read-only":
+            return Response(405, b"Method not allowed\n", {"Allow": "GET, HEAD"} | version)
         if request.method == "POST":
             version["Location"] = f"{request.path}{identity('upload')[:32]}?_state=x"
             return reply(None, 202, Range="0-0", **version)
@@ -247,14 +268,21 @@ class Engine(Timers):
         return accent.refusal(404, "page not found")
 
     def _ping(self, _request):
-        return Response(200, b"OK", {"Api-Version": f"1.{self.accent.api}", "Content-Type": "text/plain"})
+        headers = {"Api-Version": f"1.{self.accent.api}", "Content-Type": "text/plain"}
+        product, _, version = self.accent.server.partition("/")
+        if product == "Libpod":
+            headers["Libpod-Api-Version"] = version.partition(" ")[0]
+        return Response(200, b"OK", headers)
 
     def _version(self, _request):
         highest, lowest = f"1.{self.accent.api}", f"1.{self.accent.minimum}"
         return reply({"ApiVersion": highest, "MinAPIVersion": lowest, "Version": self.accent.server})
 
     def _info(self, _request):
-        return reply({"ID": self.identity, "SecurityOptions": ["name=seccomp,profile=default"]})
+        version = self.accent.server.partition("/")[2].partition(" ")[0]
+        info = {"ID": self.identity, "Name": "machine", "OSType": "linux", "OperatingSystem": "Debian GNU/Linux 12"}
+        info |= {"ServerVersion": version, "DockerRootDir": self.root}
+        return reply(info | {"SecurityOptions": ["name=seccomp,profile=default", *self.security]})
 
     def _events(self, request):
         kinds = json.loads(request.query.get("filters", "{}")).get("type", ["container", "network", "image"])
@@ -451,6 +479,8 @@ class Engine(Timers):
                 return containerd.dump(container.tree, container.version), 0
             except containerd.Broken as broken:
                 return f"{broken}\n", 1
+        if command[:2] == ["sh", "-c"] and "systemctl restart containerd" in command[2]:
+            return (containerd.repair if "config dump" in command[2] else containerd.restore)(container)
         if command[:2] == ["sh", "-c"]:  # commands, each if the one before it has succeeded
             output, status = "", 0
             for words in command[2].replace(" 2>/dev/null", "").split(" && "):

@@ -130,6 +130,15 @@ class Kube(Timers):
             self._count_generation(plural, before, document)
             self._store(plural, before, document)
 
+    def apply(self, applied, manager=MANAGER):
+        """Somebody applies an object, as `kubectl apply --server-side --force-conflicts` does it."""
+        metadata = applied["metadata"]
+        plural = next(plural for plural, kind in KINDS.items() if kind.kind == applied["kind"])
+        before = self.get(plural, metadata["name"], metadata.get("namespace"))
+        document, _ = apply.apply(before, applied, manager, self.now())
+        self._count_generation(plural, before, document)
+        self._store(plural, before, document)
+
     def remove(self, plural, name, namespace="hostk8s"):
         """Somebody else deletes an object."""
         key = (plural, namespace if KINDS[plural].namespaced else None, name)
@@ -137,6 +146,16 @@ class Kube(Timers):
         self._changed(plural, before, None)
         if plural == "services":
             self._remove_derived(before)
+        if plural in ("services", "endpoints"):
+            self._mirror(name, namespace)
+
+    def remove_group(self, group):
+        """The CRDs of a group go, with all objects of their kinds."""
+        self.groups.remove(group)
+        for plural, namespace, name in list(self.objects):
+            if KINDS[plural].group == group:
+                self.remove(plural, name, namespace)
+        self.cache = {}
 
     def add_pods(self, fixture):
         for pod in json.loads((FIXTURES / fixture).read_text())["items"]:
@@ -203,6 +222,8 @@ class Kube(Timers):
             self._roll_out(metadata["name"], metadata["namespace"])
         if plural == "services":
             self._derive(document)
+        if plural in ("services", "endpoints"):
+            self._mirror(metadata["name"], metadata["namespace"])
 
     def _count_generation(self, plural, before, document):
         if plural in schema.HAS_GENERATION:
@@ -255,6 +276,32 @@ class Kube(Timers):
                 document["metadata"] = document.get("metadata", {}) | own
                 apply.own(document, CONTROLLER, "Update", apply.fields(document), self.now())
                 self._store(plural, before, document)
+
+    def _mirror(self, name, namespace):
+        """The EndpointSlice of Endpoints whose Service has no selector (KEP-0752, mirroring)."""
+        service, endpoints = (self.get(plural, name, namespace) for plural in ("services", "endpoints"))
+        slice_ = f"{name}-{hashlib.md5(f'mirror {name}'.encode()).hexdigest()[:5]}"
+        before = self.get("endpointslices", slice_, namespace)
+        if not (service and endpoints and endpoints.get("subsets")) or service.get("spec", {}).get("selector"):
+            if before is not None:
+                self.remove("endpointslices", slice_, namespace)
+        elif "discovery.k8s.io/v1" in self.groups:
+            owner = {"apiVersion": "v1", "kind": "Endpoints", "name": name, "uid": endpoints["metadata"]["uid"]}
+            labels = dict(endpoints["metadata"].get("labels") or {})
+            labels |= {"kubernetes.io/service-name": name}
+            labels |= {"endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io"}
+            addresses = [address["ip"] for address in endpoints["subsets"][0].get("addresses", [])]
+            own = {"labels": labels, "ownerReferences": [owner | {"controller": True, "blockOwnerDeletion": True}]}
+            document = {
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": {"name": slice_, "namespace": namespace, "generateName": f"{name}-"} | own,
+                "addressType": "IPv4",
+                "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses],
+                "ports": clone(endpoints["subsets"][0].get("ports", [])),
+            }
+            apply.own(document, CONTROLLER, "Update", apply.fields(document), self.now())
+            self._store("endpointslices", before, document)
 
     def _remove_derived(self, service):
         for plural, name in self._derived(service):

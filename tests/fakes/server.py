@@ -15,6 +15,7 @@ import ssl
 import threading
 import time
 
+from fakes import ingress
 from fakes.certificates import certificates
 from fakes.engine import Engine
 from fakes.http_faults import Fault, send_at_once
@@ -408,8 +409,8 @@ class KubeServer(Served, Kube):
     """Over TLS, and it wants a client certificate."""
 
     STATE = Kube.STATE
-    OTHERS = ("add", "change", "remove", "remove_namespace", "add_pods", "bring_up", "expire", "bookmark")
-    OTHERS += ("end_streams",)
+    OTHERS = ("add", "apply", "change", "remove", "remove_namespace", "add_pods", "bring_up", "expire", "bookmark")
+    OTHERS += ("end_streams", "remove_group")
 
     def __init__(self, node="hostk8s-control-plane", version="1.29"):
         Server.__init__(self, ("127.0.0.1", 0), certificates().server_context())
@@ -428,3 +429,24 @@ class KubeServer(Served, Kube):
     def restore(self, saved):
         super().restore(saved)
         self.cache = {}
+
+
+class IngressServer(Server):
+    """Where the ingress of a fake cluster is published."""
+
+    unexpected = ()  # it knows them all
+
+    def __init__(self, kube, engine, address=("127.0.0.1", 0), tls=None):
+        super().__init__(address, tls)
+        self.kube = kube
+        self.engine = engine
+
+    def end_streams(self):
+        """It has none."""
+
+    def handle(self, request):
+        return ingress.answer(self.kube, self.engine, request)
+
+    @property
+    def url(self):
+        return f"http{'s' if self.tls else ''}://localhost:{self.address[1]}"

@@ -21,6 +21,8 @@ ENDS = [
     # It is believed, and then what was deleted, or made anew, is there; an engine may serve no update.
     (r"DELETE |GET /containers/hostk8s-registry/json", r"404", "Contended"),
     (r"/update", r"404", "this engine does not change it"),
+    # Not what it should be, and it may be the last time that it is asked for.
+    (r"page ", r"refused|garbage|shape|hollow|truncated|huge", "Unavailable"),
 ]
 
 # What a 404 is believed of, and what then is made again: request, writes.
@@ -122,6 +124,8 @@ def excused(spot, times, *tables):
 def resource_of(name):
     """What the message about a failed request names."""
     node = re.search(r"(?:/containers/| in )(hostk8s-(?:control-plane|worker))/", name)
+    if name.startswith("page"):
+        return r"route/\S+"
     if name.startswith("kube") or "admin.conf" in name:
         return r"kube/hostk8s/\S+"
     return f"node/{node[1]}" if node else r"(container|network)/\S+"

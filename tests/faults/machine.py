@@ -19,6 +19,7 @@ from harness import (
     RESOURCES,
     SANITIZER,
     EngineServer,
+    IngressServer,
     KubeServer,
     Process,
     certificates,
@@ -42,21 +43,21 @@ OPTIONS = re.compile(
 )
 IDENTITY = re.compile(r"\b[0-9a-f]{64}\b")
 # Below the ports that the kernel gives away by itself, so that one can be given up and taken again.
-PORTS = range(20000, 32000, 4)
+PORTS = range(20000, 32000, 5)
 LINES_SHOWN = 60  # of an output
 RUN_SECONDS = 90  # bounds every run of the program
 
 
 def claim_ports():
-    """A socket that holds the claim, and three ports that go with it."""
+    """A socket that holds the claim, and four ports that go with it."""
     for first in PORTS:
         claim = socket.socket()
         try:
             claim.bind(("127.0.0.1", first))
-            for port in range(first + 1, first + 4):
+            for port in range(first + 1, first + 5):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
-            return claim, range(first + 1, first + 4)
+            return claim, range(first + 1, first + 5)
         except OSError:
             claim.close()
     raise OSError("no ports")
@@ -78,12 +79,13 @@ class Machine:
         self.storage = self.home / "registry"
         self.config_file = self.home / "registryd.yaml"
         self._options = ["-c", str(self.config_file), "-l", "debug"]
-        self.claim, (self.port, self.other_port, kube_port) = claim_ports()
+        self.claim, (self.port, self.other_port, kube_port, page_port) = claim_ports()
         self.kube = KubeServer()
         self.kube.address = ("127.0.0.1", kube_port)
         self.kube.up()
         self.engine = EngineServer(str(self.home / "docker.sock")).up()
-        self.servers = (self.engine, self.kube)
+        self.page = IngressServer(self.kube, self.engine, ("127.0.0.1", page_port)).up()
+        self.servers = (self.engine, self.kube, self.page)
         (self.home / "run").mkdir(mode=0o700)
         self.status_file = self.home / "run/hostk8s-registryd/status.json"
         self.environment = environment_of(self.home)
@@ -95,6 +97,7 @@ class Machine:
             },
             "nodes": {"aliases": ["localhost:5000", "old.example:5000"]},
             "docker": {"host": f"unix://{self.engine.address}"},
+            "ui": {"url": self.page.url},
             "reconcile": {"poll": "1s", "timeout": "10s", "backoff": {"initial": "10ms", "max": "80ms"}},
         }
         self.secrets = [SECRET] + [
@@ -207,13 +210,14 @@ class Machine:
 
     def name_of(self, server, request):
         """What a request is on every machine: without ids and ports."""
-        place = {self.engine: "engine", self.kube: "kube"}.get(server, "registry")
+        place = {self.engine: "engine", self.kube: "kube", self.page: "page"}.get(server, "registry")
         text = OPTIONS.sub("", VERSION.sub(r"\1 ", request.text))
         text = IDENTITY.sub(lambda match: self._container_name(match[0]), text)
         return f"{place} {self._without_ports(text)}"
 
     def _without_ports(self, text):
-        return text.replace(str(self.port), "PORT").replace(str(self.other_port), "OTHER")
+        text = text.replace(str(self.port), "PORT").replace(str(self.other_port), "OTHER")
+        return text.replace(str(self.page.address[1]), "PAGE")
 
     @staticmethod
     def body_of(request):

@@ -133,6 +133,8 @@ class Runner:
         spots, seen = [], collections.Counter()
         for name, request in watcher.asked:
             seen[name] += 1
+            if name.startswith("page") and seen[name] > 1:
+                continue  # how often it is asked for is by chance
             body = VERSION.sub("", self.machine.body_of(request))
             answer = hashlib.sha256(body.encode()).hexdigest()
             known = (name, answer) in self.known

@@ -88,7 +88,7 @@ OBJECTS = [  # plural, namespace, name, how somebody edits it
     ("services", "hostk8s", "registry-api", relabel),
     ("endpointslices", "hostk8s", "registry-api", lambda document: document["ports"][0].update(name="web")),
     ("ingresses", "hostk8s", "registry-ui", lambda document: document["spec"].update(ingressClassName="other")),
-    ("ingresses", "hostk8s", "registry-api", lambda document: document["metadata"]["annotations"].clear()),
+    ("configmaps", "hostk8s", "registry-ui", lambda document: document["data"].clear()),
 ]
 
 

@@ -3,6 +3,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "lib/kinds/node/config_edit.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
@@ -39,6 +40,16 @@ static void check_file(const char *config_toml)
     }
 }
 
+static void check_edit(const char *config_toml)
+{
+    _cleanup_free_ char *edited = config_edit(config_toml);
+    if (edited != NULL) {
+        _cleanup_free_ char *again = config_edit(edited);
+        MUST(str_equal(edited, again));
+        MUST(strstr(edited, NODE_CERTS_DIR) != NULL);
+    }
+}
+
 static void check_output(const char *output)
 {
     _cleanup_free_ char *wrapped = wrap(output);
@@ -46,6 +57,7 @@ static void check_output(const char *output)
     MUST(config_path_decode(wrapped) == found);
     MUST(found == CONFIG_PATH_UNKNOWN || strstr(output, "containerd ") != NULL);
     MUST(found != CONFIG_PATH_MIRRORS || strstr(output, ".registry.mirrors.") != NULL);
+    MUST(found != CONFIG_PATH_REFUSED || strstr(output, "config_path") != NULL);
     MUST(found != CONFIG_PATH_OTHER || strstr(output, "config_path") != NULL);
 }
 
@@ -56,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     _cleanup_free_ char *output =
         length < size ? text_of_input(data + length + 1, size - length - 1) : str_dup("");
     check_file(config_toml);
+    check_edit(config_toml);
     check_output(output);
     return 0;
 }

@@ -66,6 +66,7 @@ static const struct config *read_setting(const char *text)
     problems_done(&problems);
     if (config != NULL) {
         config->docker.tls = false;
+        str_replace(&config->docker.host, "unix:///missing/docker.sock");
     }
     return config;
 }

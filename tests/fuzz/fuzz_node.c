@@ -1,9 +1,11 @@
 // What the engine answers about a node's files (HEADs, the tree, what containerd says), and the
 // plan that follows, carried out and observed again: no file of anybody else is touched. The first
-// part of the input has words that choose the circumstances: unwanted takes away what is there.
+// part of the input has words that choose the circumstances: unwanted takes away what is there,
+// repair edits config.toml.
 #include "lib/base/str.h"
 #include "lib/kinds/io.h"
 #include "lib/kinds/node/act.h"
+#include "lib/kinds/node/config_edit.h"
 #include "lib/kinds/node/current.h"
 #include "lib/kinds/node/desired.h"
 #include "lib/kinds/node/node.h"
@@ -98,6 +100,24 @@ static void check_removal(const struct play *play, const struct plan_file *file)
          !strv_contains(&play->node.config->nodes.aliases, file->name));
 }
 
+static void check_config(const struct play *play, const struct action *action)
+{
+    const struct node_current *current = play->current;
+    bool repairs = action->op == NODE_CONFIG_REPAIR;
+    const char *before = repairs ? current->config_toml : current->former;
+    _cleanup_free_ char *edited = config_edit(before);
+    MUST(action->destructive && play->node.input.desired == repairs);
+    MUST(action->file_count == (repairs ? 2 : 0));
+    if (repairs) {
+        MUST(play->node.config->nodes.config_path == CURE_REPAIR && current->set_up);
+        MUST(str_equal(action->files[0].content, before));
+        MUST(str_equal(action->files[1].content, edited));
+        MUST(!str_equal(before, edited));
+    } else {
+        MUST(str_equal(current->config_toml, before) || str_equal(current->config_toml, edited));
+    }
+}
+
 struct acting {
     struct play *play;
     const struct action *action;
@@ -117,10 +137,16 @@ static void act(struct play *play, const struct action *action)
     struct error err = {0};
     struct acting acting = {play, action};
     MUST(str_equal(action->target, TEST_NODE_ID));
-    MUST(action->file_count > 0 && action->file_count == action->field_count);
-    for (size_t i = 0; i < action->file_count; i++) {
+    for (size_t i = 0; i < action->field_count; i++) {
         must_be_line(action->fields[i].path);
-        (action->op == NODE_HOSTS_WRITE ? check_write : check_removal)(play, &action->files[i]);
+    }
+    if (action->op == NODE_CONFIG_REPAIR || action->op == NODE_CONFIG_RESTORE) {
+        check_config(play, action);
+    } else {
+        MUST(action->file_count > 0 && action->file_count == action->field_count);
+        for (size_t i = 0; i < action->file_count; i++) {
+            (action->op == NODE_HOSTS_WRITE ? check_write : check_removal)(play, &action->files[i]);
+        }
     }
     play->ended = 0;
     MUST(node_act(&play->io, &play->memory, action, &play->node.input, on_acted, &acting, &err) ==
@@ -183,6 +209,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t length = script_cut(&rest, &rest_length);
     _cleanup_free_ char *setting = str_dup_n((const char *)data, length);
     play.node.input.desired = strstr(setting, "unwanted") == NULL;
+    play.node.config->nodes.config_path =
+        strstr(setting, "repair") == NULL ? CURE_REPORT : CURE_REPAIR;
     script_answers(play.fake, rest, rest_length);
     for (unsigned i = 0; i < ROUNDS_MAX && play_round(&play); i++) {
     }

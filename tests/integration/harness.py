@@ -20,13 +20,15 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from fakes import ingress  # noqa: E402
 from fakes.certificates import Certificates, certificates  # noqa: E402
 from fakes.files import timestamp  # noqa: E402
 from fakes.message import Response, reply  # noqa: E402
 from fakes.ports import free_port  # noqa: E402
-from fakes.server import EngineServer, KubeServer  # noqa: E402
+from fakes.server import EngineServer, IngressServer, KubeServer  # noqa: E402
 
-__all__ = ["Certificates", "Response", "certificates", "free_port", "reply", "timestamp"]  # for the tests
+# For the tests:
+__all__ = ["Certificates", "IngressServer", "Response", "certificates", "free_port", "ingress", "reply", "timestamp"]
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
 REGISTRY = "hostk8s-registry"
 CONTAINER = f"container/{REGISTRY}"
@@ -242,6 +244,7 @@ class MachineTest(unittest.TestCase):
         self.config = {
             "registry": {"listen": f"127.0.0.1:{self.port}", "storage": str(self.storage)},
             "docker": {"host": f"unix://{self.engine.address}"},
+            "ui": {"check": False},  # nothing serves the page but in test_route.py
             "reconcile": {"poll": "1s", "timeout": "5s", "backoff": {"initial": "20ms", "max": "200ms"}},
         }
         self.configure()
@@ -373,7 +376,7 @@ class ConditionTest(MachineTest):
     def wait_ready(self, daemon, resource, reason, message, ready="False"):
         condition = daemon.wait_reason(resource, reason, message)
         self.assertEqual(condition["ready"], ready)
-        daemon.wait_line(f"warning: {resource}: .*{reason}: ")
+        daemon.wait_line(rf"warning: ({re.escape(resource)}|\d+ resources.*): .*{reason}: ")
         return condition
 
 

@@ -33,7 +33,7 @@ class EngineConditions(ConditionTest):
     @condition(CONTAINER, NETWORK, ready="Unknown", others=(CONTROL_PLANE, WORKER, DEPLOYMENT, HOSTING))
     def test_engine_unreachable_then_it_appears(self):
         self.engine.down()
-        yield "EngineUnreachable", "no such socket; start the Docker Engine"
+        yield "EngineUnreachable", "no such socket; it is unix://.*, named by docker.host; start the Docker Engine"
         self.engine.up()
 
     def test_engine_goes_away_and_comes_back(self):
@@ -76,7 +76,7 @@ class EngineConditions(ConditionTest):
             options = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "executable": str(program)}
         os.chmod(self.engine.address, 0o600 if options else 0)
         daemon = self.daemon(**options)
-        text = "add yourself to the group docker and log in again"
+        text = "no permission to use .*docker.sock; it is .*'s alone: run an engine as .* \\(rootless\\)"
         self.wait_ready(daemon, CONTAINER, "PermissionDenied", text, "Unknown")
         os.chmod(self.engine.address, 0o777)
         daemon.wait_reason(CONTROL_PLANE, "Converged")

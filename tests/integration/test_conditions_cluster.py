@@ -20,6 +20,7 @@ from harness import (
 
 FOREIGN = 'server = "https://registry.example"\n\n[host."https://registry.example"]\n  capabilities = ["pull"]\n'
 SCRIPT = f'[host."http://{REGISTRY}:5000"]\n  capabilities = ["pull", "resolve"]\n  skip_verify = true\n'
+KIND_NO_PROXY = ["NO_PROXY=172.18.0.0/16,10.96.0.0/16,10.244.0.0/16,hostk8s-control-plane,hostk8s-worker,.svc"]
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
 ENDPOINTS = "kube/hostk8s/Endpoints/hostk8s/registry-api"
 SECONDS = 10  # that the others take at most to converge beside one that fails
@@ -56,6 +57,16 @@ class NodeConditions(ConditionTest):
         yield "ConfigPathDisabled", "reads no hosts.toml; .*containerdConfigPatches.*config_path"
         self.worker.version = "containerd github.com/containerd/containerd/v2 v2.2.1 dea7da592f5d"
         self.worker.tree.write("/etc/containerd/config.toml", "version = 3\n")
+
+    @condition(WORKER)
+    def test_proxy_in_the_way(self):
+        proxy = "http://user:hunter2222@proxy.example:3128"
+        self.worker.spec["Env"] = [f"{name}={proxy}" for name in ("HTTP_PROXY", "http_proxy")] + KIND_NO_PROXY
+        yield "ProxyInTheWay", f"HTTP_PROXY .* no entry {REGISTRY}; .*NO_PROXY=.NO_PROXY,{REGISTRY} kind create"
+        self.assertNotIn("proxy.example", self.status_file.read_text())
+        self.engine.remove_container(self.worker)
+        self.worker = self.engine.add_node("hostk8s-worker", "hostk8s", "worker")
+        self.worker.spec["Env"] = [f"HTTP_PROXY={proxy}", f"{KIND_NO_PROXY[0]},{REGISTRY}"]
 
     @condition(WORKER, ready="Unknown")
     def test_one_node_without_an_answer(self):

@@ -25,6 +25,7 @@ OPTIONS = [  # path, values
     ("ui.replicas", [1, 2]),
     ("ui.title", ["HostK8s Registry", "Another"]),
     ("ui.path", ["/registry/", "/images/"]),
+    ("ui.check", [True, True, False]),
 ]
 WRONG = {"registry": {"image": "registry:crash"}}  # does not come up
 

@@ -231,7 +231,7 @@ class Simulation:
         """The resources that are not, but for those that need not be with this engine."""
         entries = [entry for entry in self.program.status()["resources"] if entry["ready"] != "True"]
         if self.accent in ODD_ACCENTS:
-            entries = [e for e in entries if not e["resource"].startswith(("container/", "network/", "kube/"))]
+            entries = [e for e in entries if not e["resource"].startswith(("container/", "network/", "kube/", "route/"))]
         return [f"{entry['resource']} {entry['reason']}: {entry['message']}" for entry in entries]
 
     def calm(self):

@@ -5,11 +5,13 @@ import base64
 import fnmatch
 import re
 
+from fakes import ingress
 from fakes.certificates import kubeconfig
 from fakes.engine import Engine
 from fakes.kube import MANAGER, Kube
 
 SOCKET = "/sim/docker.sock"
+PAGE_CLUSTER, PAGE_PORT = "hostk8s", 8080  # where its ingress is published
 OWNER = "io.hostk8s.registryd.owner"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 CERTS = "/etc/containerd/certs.d/"
@@ -76,8 +78,14 @@ class World:
         if endpoint.startswith("https:"):
             kubes = [k for k in self.clusters.values() if k.port == port and k.node.state == "running"]
             return kubes[0].handle if kubes else None
+        if port == PAGE_PORT:
+            kube = self.clusters[PAGE_CLUSTER]
+            return self.ask_page if kube.node.state == "running" else None
         container = self.engine.at_port(port)
         return (lambda request: self.engine.ask_registry(container, request)) if container else None
+
+    def ask_page(self, request):
+        return ingress.answer(self.clusters[PAGE_CLUSTER], self.engine, request)
 
     # ---- what is not the program's ----
 

@@ -210,12 +210,14 @@ struct current *accent_engine_observe(struct accent_engine *engine, const struct
             .image_present = engine->image_present,
             .port_holder = engine->port_holder,
             .probe = probe(engine, current, &current->specs.items[i]),
+            .upload = engine->upload,
             .storage = engine->storage,
         };
     }
     current->network_present = engine->network_present;
     current->network_id = "net-1";
     current->engine->now_s = engine->now_s;
+    current->engine->about = engine->about;
     for (size_t i = 0; i < engine->node_count; i++) {
         *ARENA_GROW(&current->engine->arena, current->engine->nodes, current->engine->node_count) =
             engine->nodes[i];

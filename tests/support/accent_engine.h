@@ -34,6 +34,8 @@ struct accent_engine {
     bool image_present;
     bool network_present;
     struct storage storage;
+    struct upload upload;            // what its registries say to one
+    struct engine_about about;       // borrowed
     bool remote;                     // nobody answers a probe from here
     bool mute;                       // nobody answers one at all
     const char *taken_port;          // by something that is no container

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -79,6 +80,22 @@ static void read_word(struct world *world, struct arena *arena, const char *word
         set_storage(world, STORAGE_FORBIDDEN, "/srv/a cannot be used (Permission denied)");
     } else if (str_equal(word, "storage-broken")) {
         set_storage(world, STORAGE_BROKEN, "/srv/a does not answer");
+    } else if (str_equal(word, "low")) {
+        engine->storage.free_bytes = UINT64_C(900) << 20;
+        engine->storage.total_bytes = UINT64_C(8) << 30;
+    } else if (str_equal(word, "others")) {
+        engine->storage.others = true;
+    } else if (str_equal(word, "rootless")) {
+        engine->about.rootless = true;
+    } else if (str_equal(word, "selinux")) {
+        engine->about.selinux = true;
+    } else if (str_starts_with(word, "userns=")) {
+        engine->about.user_namespaces = true;
+        engine->about.root_user = (unsigned)atoi(strchr(word, '=') + 1);
+    } else if (str_starts_with(word, "upload=")) {
+        engine->upload.state = (enum upload_state)atoi(strchr(word, '=') + 1);
+        (void)snprintf(engine->upload.why, UPLOAD_WHY_MAX, "%s",
+                       engine->upload.state < UPLOAD_FAILED ? "" : "mkdir /r: No");
     } else if (str_starts_with(word, "holder=")) {
         engine->port_holder = arena_dup(arena, strchr(word, '=') + 1);
     } else if (str_starts_with(word, "node=")) {

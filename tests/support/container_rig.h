@@ -32,7 +32,7 @@ int container_rig_begin(void **state);
 int container_rig_end(void **state);
 
 // Answers for what is asked next: "STATUS BODY", or the name of a file below tests/fixtures; "ping"
-// for the API version. With ' for ".
+// for the API version and what the engine is. With ' for ".
 void container_rig_answer(struct container_rig *rig, const char *answer);
 // All of them.
 #define ANSWER(rig, ...)                                                                           \

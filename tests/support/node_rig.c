@@ -151,6 +151,13 @@ void node_rig_answer_config(struct node_rig *rig, const char *config_toml)
     node_rig_answer_files(rig, &file, 1);
 }
 
+void node_rig_answer_container(struct node_rig *rig, const char *variables)
+{
+    _cleanup_free_ char *inspect =
+        str_printf("{\"Id\":\"" TEST_NODE_ID "\",\"Config\":{\"Env\":%s}}", variables);
+    fake_transport_reply(rig->fake, 200, inspect);
+}
+
 void node_rig_answer_exec(struct node_rig *rig, const char *output, int exit_code)
 {
     _cleanup_free_ char *ended = str_printf("{\"Running\":false,\"ExitCode\":%d}", exit_code);

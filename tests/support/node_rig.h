@@ -51,7 +51,8 @@ struct rig_file {
     const char *content; // NULL: a directory
 };
 void node_rig_answer_files(struct node_rig *rig, const struct rig_file *files, size_t count);
-void node_rig_answer_config(struct node_rig *rig, const char *config_toml); // alone
+void node_rig_answer_config(struct node_rig *rig, const char *config_toml);  // alone
+void node_rig_answer_container(struct node_rig *rig, const char *variables); // a list in JSON
 void node_rig_answer_exec(struct node_rig *rig, const char *output, int exit_code);
 
 // A line for each action and condition:

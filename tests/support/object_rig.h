@@ -1,10 +1,10 @@
-// The key of the cluster "dev": what was observed and the plan for it, by hand or over a scripted
-// API server, which answers as 1.36.2 did unless it is told otherwise.
+// The key of the cluster "dev" over a scripted API server, which has what 1.36.2 had once
+// everything was there, and answers as a test tells it.
 #pragma once
 
 #include "lib/kinds/io.h"
 #include "lib/kinds/object/client.h"
-#include "lib/kinds/object/desired.h"
+#include "lib/kinds/object/current.h"
 #include "tests/support/fake_transport.h"
 #include "tests/support/scripted_worker.h"
 
@@ -14,9 +14,7 @@
 
 #include <cmocka.h>
 
-#define OBJECT_RIG_RULES_MAX 16
-#define OBJECT_MISSING                                                                             \
-    "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"not found\",\"code\":404}"
+#define OBJECT_RIG_RULES_MAX 32
 
 struct object_rig {
     struct config *config;
@@ -24,20 +22,21 @@ struct object_rig {
     struct engine_api api;
     struct engine engine; // with both and the registry's address
     struct input input;
-    struct object_current *current; // serves all kinds, and has the IngressClass
+    struct object_current *current; // of the latest observation
     struct plan plan;
     struct fake_transport *fake;
     struct scripted_worker *worker;
     struct io io;
     memory_t memory;
+    json_t *server; // objects by their path; what is merged into the answer of a dry run by "+PATH"
     struct {
-        const char *request; // a part of "METHOD PATH"
-        int status;          // 0: the connection is refused
+        char *request; // a part of "METHOD PATH"
+        int status;    // 0: the connection is refused
         char *body;
-    } rules[OBJECT_RIG_RULES_MAX]; // the first that fits
+    } rules[OBJECT_RIG_RULES_MAX]; // the latest that fits
     size_t rule_count;
     size_t served; // requests that were looked at
-    size_t logged; // requests that were asserted
+    size_t logged; // requests that were told
     // Of the latest observation, action or watch.
     unsigned done;
     struct error err;
@@ -53,41 +52,24 @@ void object_rig_connect(struct object_rig *rig); // by other credentials than be
 #define OBJECT_TEST(name)                                                                          \
     cmocka_unit_test_setup_teardown(name, object_rig_setup, object_rig_teardown)
 
+// A JSON text, in which ' may stand for ".
+json_t *object_json(const char *text);
 // tests/fixtures/kube/NAME.json; the caller owns the reference.
 json_t *object_fixture(const char *name);
 
-// ---- by hand ----
+// ---- the server ----
 
-// Adds what an API server of 1.36.2 answered once everything was there.
-void object_rig_add_recorded(struct object_rig *rig);
-// A format may have %s for name and such.
-void object_rig_add(struct object_rig *rig, const char *kind, const char *format, ...)
-    _printf_(3, 4);
-// Merges change, a JSON text, into what is there of the object.
-void object_rig_change(struct object_rig *rig, const char *resource, const char *change);
-// "KIND/NAMESPACE/NAME"; fails the test when there is none.
-struct object *object_rig_object(struct object_rig *rig, const char *resource);
-void object_rig_desire(struct object_rig *rig);
-
-// Plans, and asserts a line for each action and, indented, each of its fields:
-//     !recreate Service/hostk8s/registry-api < NEEDS
-//         PATH: CURRENT -> DESIRED
-// '!' for destructive, '+' for step; then one for each condition that is neither True nor that of a
-// resource with an action:
-//     Ingress/hostk8s/registry-ui False NameConflict: MESSAGE
-void object_rig_assert_plan(struct object_rig *rig, const char *expected);
-// "False Converging: MESSAGE" of the latest plan.
-void object_rig_assert_condition(struct object_rig *rig, const char *resource,
-                                 const char *expected);
-
-// ---- over the API ----
-
-// Borrows request; body is copied. In front of those before.
+// Merges change into what the server has of "KIND/NAMESPACE/NAME", or what it answers to a dry run
+// of it; null removes. change NULL: the server has none.
+void object_rig_have(struct object_rig *rig, const char *resource, const char *change);
+void object_rig_have_merged(struct object_rig *rig, const char *resource, const char *change);
 void object_rig_rule(struct object_rig *rig, const char *request, int status, const char *body);
 void object_rig_clear_rules(struct object_rig *rig);
 // Answers all requests, also those that follow; or the first that has no answer yet.
 void object_rig_serve(struct object_rig *rig);
 void object_rig_serve_one(struct object_rig *rig);
+
+// ---- the kind ----
 
 // Begin one. Return what the kind's function does; the callback counts done and sets err, current.
 int object_rig_begin_observe(struct object_rig *rig);
@@ -99,6 +81,18 @@ void object_rig_act(struct object_rig *rig, const struct action *action);
 // Ends what is under way, by forgetting the key or a cancel, and asserts that it was cancelled.
 void object_rig_interrupt(struct object_rig *rig, bool forget);
 
-// Asserts a line "METHOD PATH" for each request since the last time, without selectors, with " dry"
-// for a dry run.
+// Of the latest observation; fails the test when there is none of the resource.
+struct object *object_rig_object(struct object_rig *rig, const char *resource);
+
+// Texts, which the caller frees. A line "METHOD PATH" for each request since the last time, with
+// " dry" for a dry run; lists by label in a row are one line "LIST pods services", and dry runs of
+// an apply one "DRY services/registry-ui".
+char *object_rig_requests(struct object_rig *rig);
 void object_rig_assert_requests(struct object_rig *rig, const char *expected);
+// Plans. A line for each action and, indented, each of its fields:
+//     !recreate Service/hostk8s/registry-api < NEEDS
+//         PATH: CURRENT -> DESIRED
+// '!' for destructive, '+' for step; then one for each condition that is neither True nor that of a
+// resource with an action:
+//     Ingress/hostk8s/registry-ui False NameConflict: MESSAGE
+char *object_rig_plan(struct object_rig *rig);

@@ -19,8 +19,11 @@ struct config *sample_config(void)
     static const struct config_environment environment = {get, NULL};
     struct config *config = NULL;
     struct problems problems = {0};
-    assert_int_equal(
-        config_parse("{}", 2, "/home/user/registryd.yaml", &environment, &config, &problems), 0);
+    static const char text[] =
+        "docker: {host: 'unix:///missing/docker.sock'}"; // none is looked for
+    assert_int_equal(config_parse(text, sizeof(text) - 1, "/home/user/registryd.yaml", &environment,
+                                  &config, &problems),
+                     0);
     problems_done(&problems);
     return config;
 }

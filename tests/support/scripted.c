@@ -24,13 +24,16 @@ static void on_acted(void *ctx, const struct action *action, const struct error 
                      action->resource);
 }
 
-static void on_condition(void *ctx, const struct condition *condition,
-                         const struct status_before *before)
+static void on_news(void *ctx, const struct news *news)
 {
     struct scripted *scripted = ctx;
-    const char *message = condition->message;
-    (void)buf_printf(&scripted->log, "%s %s%s%s%s\n", condition->resource, before->known ? "" : "+",
-                     reason_name(condition->reason), *message == '\0' ? "" : ": ", message);
+    const char *message = news->condition->message;
+    for (size_t i = 0; i < news->count; i++) {
+        (void)buf_printf(&scripted->log, "%s %s%s%s%s\n", news->resources[i],
+                         news->before == _REASON_COUNT ? "+" : "",
+                         reason_name(news->condition->reason), *message == '\0' ? "" : ": ",
+                         message);
+    }
 }
 
 void assert_told(struct scripted *scripted, const char *expected)
@@ -94,8 +97,7 @@ struct scripted *scripted_new(enum reconcile_mode mode, const char *config_text)
     scripted->address = 1;
     scripted->network_value = 0;
     (void)scripted_add(scripted, "engine", NULL);
-    const struct reconciler_events events = {
-        .acted = on_acted, .condition = on_condition, .ctx = scripted};
+    const struct reconciler_events events = {.acted = on_acted, .news = on_news, .ctx = scripted};
     scripted->reconciler =
         reconciler_new(&scripted->io, &scripted_kinds, scripted_config(config_text), mode, &events);
     return scripted;

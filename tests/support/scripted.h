@@ -1,5 +1,6 @@
 // A reconciler over scripted kinds and a clock that the test moves. The world is a table of things,
-// one for each key: the leading "engine", "node/…" and "cluster/…". A thing is as it should be when
+// one for each key: the leading "engine", "node/…",
+// "cluster/…", and "page/…", which follows them. A thing is as it should be when
 // its value is 1; an action sets it. What is asked is answered when the test lets it.
 #pragma once
 

@@ -106,6 +106,12 @@ static void cluster_keys(const struct config *config, const struct engine *engin
     keys_of(config, engine, desired, "cluster/", add, ctx);
 }
 
+static void page_keys(const struct config *config, const struct engine *engine, bool desired,
+                      key_fn add, void *ctx)
+{
+    keys_of(config, engine, desired, "page/", add, ctx);
+}
+
 static bool node_exists(const struct engine *engine, const char *name)
 {
     (void)engine;
@@ -177,6 +183,13 @@ static int cluster_observe(struct io *io, memory_t *memory, const struct input *
     return observe(io, thing_of("cluster/", input->name), done, ctx, err);
 }
 
+static int page_observe(struct io *io, memory_t *memory, const struct input *input,
+                        observe_done_fn done, void *ctx, struct error *err)
+{
+    (void)memory;
+    return observe(io, thing_of("page/", input->name), done, ctx, err);
+}
+
 static void plan_resource(const struct input *input, const struct thing *thing, int value,
                           const char *resource, const char *needs, struct plan *ret)
 {
@@ -207,6 +220,7 @@ static void plan_resource(const struct input *input, const struct thing *thing, 
     } else if (thing->reason != REASON_CONVERGED) {
         plan_set_condition(ret, resource, thing->cluster,
                            thing->unknown ? READY_UNKNOWN : READY_FALSE, thing->reason, "as it is");
+        ret->conditions[ret->condition_count - 1].stays = thing->stays;
     } else {
         plan_set_converged(ret, resource, thing->cluster);
     }
@@ -215,7 +229,8 @@ static void plan_resource(const struct input *input, const struct thing *thing, 
 static void plan(const struct input *input, const void *current, struct plan *ret)
 {
     const struct observation *observation = current;
-    const struct thing *thing = observation->thing;
+    struct thing *thing = observation->thing;
+    thing->unsettled = input->unsettled;
     plan_resource(input, thing, observation->value, thing->key, NULL, ret);
     if (thing == &scripted_current->things[0] && scripted_current->network) {
         plan_resource(input, thing, observation->network_value, "network", thing->key, ret);
@@ -246,6 +261,12 @@ static void cluster_resources(const struct input *input, const struct condition 
                               struct plan *ret)
 {
     resources_of(thing_of("cluster/", input->name), condition, ret);
+}
+
+static void page_resources(const struct input *input, const struct condition *condition,
+                           struct plan *ret)
+{
+    resources_of(thing_of("page/", input->name), condition, ret);
 }
 
 static enum reason explain(const struct input *input, const struct action *action,
@@ -428,6 +449,21 @@ static const struct kind node_kind = {
     .forget = other_forget,
 };
 
-static const struct kind *const table[] = {&engine_kind, &cluster_kind, &node_kind};
+static const struct kind page_kind = {
+    .prefix = "page/",
+    .slots = 1,
+    .slot_timeout_ms = 500,
+    .follows = true,
+    .keys_of = page_keys,
+    .observe = page_observe,
+    .free_current = free_current,
+    .plan = plan,
+    .resources = page_resources,
+    .explain = explain,
+    .cancel = cancel_none,
+    .forget = other_forget,
+};
+
+static const struct kind *const table[] = {&engine_kind, &cluster_kind, &node_kind, &page_kind};
 
 const struct kind_table scripted_kinds = {table, ELEMENTS(table)};

@@ -1,4 +1,4 @@
-// What the reconciler under test walks: three kinds whose things are in memory. Nothing is answered
+// What the reconciler under test walks: four kinds whose things are in memory. Nothing is answered
 // before scripted.c lets it be.
 #pragma once
 
@@ -23,6 +23,8 @@ struct thing {
     bool destructive;
     enum reason reason; // of its condition while nothing is to be done; 0: Converged
     bool unknown;       // whether it is Ready then
+    bool stays;         // that reason
+    bool unsettled;     // as it was planned last
     const char *digest; // of its action
     bool rejects;       // a failed action rejects the digest
     // Counts.

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -77,6 +78,7 @@ static void on_progress(void *ctx, const char *line)
 
 struct storage_making {
     struct error error;
+    uint32_t user; // who may write there, too; 0: nobody
     char path[];
 };
 
@@ -101,6 +103,9 @@ static void storage_make(void *block)
         }
         *end = kept;
     } while (*end != '\0');
+    if (making->user != 0) {
+        storage_admit(making->path, making->user);
+    }
 }
 
 static void on_storage(void *ctx, void *block, const struct error *err)
@@ -116,6 +121,11 @@ static void make_storage(struct act *act, const struct input *input)
     assert(path != NULL);
     struct storage_making *making = xcalloc(1, sizeof(*making) + strlen(path) + 1);
     memcpy(making->path, path, strlen(path) + 1);
+    uint64_t user = 0;
+    if (act->action->argument != NULL &&
+        str_to_u64(act->action->argument, UINT32_MAX, &user) == 0) {
+        making->user = (uint32_t)user;
+    }
     const struct work work = {.name = path,
                               .run = storage_make,
                               .timeout_ms = input->config->reconcile.timeout_ms,

@@ -38,9 +38,8 @@ static void container_resources(const struct input *input, const struct conditio
     container_specs_done(&specs);
 }
 
-static enum reason explain_action(const struct input *input, const struct container_spec *spec,
-                                  const struct action *action, const struct error *error,
-                                  char *message, size_t size)
+static enum reason explain_action(const struct container_spec *spec, const struct action *action,
+                                  const struct error *error, char *message, size_t size)
 {
     const char *text = error->text;
     // A pull that takes too long says nothing about the engine.
@@ -69,7 +68,7 @@ static enum reason explain_action(const struct input *input, const struct contai
                        "%s; correct %s.image, or pull it by hand with `docker pull %s`", text,
                        spec->section, spec->image);
     }
-    return explain_engine_error(input, error, message, size);
+    return explain_engine_error(error, message, size);
 }
 
 static enum reason container_explain(const struct input *input, const struct action *action,
@@ -79,8 +78,8 @@ static enum reason container_explain(const struct input *input, const struct act
     container_specs_make(input->config, &specs);
     const struct container_spec *spec =
         action == NULL ? NULL : container_specs_find(&specs, action->resource);
-    enum reason reason = spec == NULL ? explain_engine_error(input, error, message, size)
-                                      : explain_action(input, spec, action, error, message, size);
+    enum reason reason = spec == NULL ? explain_engine_error(error, message, size)
+                                      : explain_action(spec, action, error, message, size);
     container_specs_done(&specs);
     return reason;
 }

@@ -32,6 +32,11 @@ struct listed {
     const json_t *json;
 };
 
+static bool is_going(const char *state)
+{
+    return str_equal(state, "removing") || str_equal(state, "dead");
+}
+
 // Whether it has a name and an id that can stand in a request. A container has one name of its own,
 // "/NAME"; a legacy link adds "/OTHER/ALIAS".
 static bool decode_listed(const json_t *json, struct listed *ret)
@@ -44,6 +49,7 @@ static bool decode_listed(const json_t *json, struct listed *ret)
         .state = text_or_empty(json_get_string(json, "State", NULL)),
         .json = json,
     };
+    ret->cluster = is_going(ret->state) ? NULL : ret->cluster;
     size_t index = 0;
     json_t *value = NULL;
     json_array_foreach (json_get_array(json, "Names", NULL), index, value) {
@@ -97,6 +103,7 @@ static void add_node(struct engine *engine, const struct listed *listed, enum no
         .role = role,
         .running = str_equal(listed->state, "running"),
         .status = arena_dup(arena, listed->state),
+        .created_s = json_get_int(listed->json, 0, "Created", NULL),
     };
 }
 
@@ -269,6 +276,14 @@ static bool decode_bind(struct arena *arena, const char *bind, struct container 
     return true;
 }
 
+// HostK8s' setup-registry.py writes the file itself and mounts it beside the storage:
+// distribution's defaults and CORS headers, which a page of the same origin does not need.
+static bool is_generated(const char *destination, const char *source)
+{
+    return str_equal(destination, "/etc/docker/registry/config.yml") && source != NULL &&
+           str_ends_with(source, "/registry-config.yml");
+}
+
 static void decode_mounts(struct arena *arena, const json_t *inspect, struct container *container)
 {
     size_t index = 0;
@@ -283,7 +298,8 @@ static void decode_mounts(struct arena *arena, const json_t *inspect, struct con
         const char *source = json_get_string(item, "Source", NULL);
         const char *destination = json_get_string(item, "Destination", NULL);
         if (!str_equal(destination, CONTAINER_STORAGE)) {
-            container->other_mount = str_empty(destination) ? container->other_mount : destination;
+            bool matters = !str_empty(destination) && !is_generated(destination, source);
+            container->other_mount = matters ? destination : container->other_mount;
         } else if (!bound && str_equal(type, "bind")) {
             container->storage = str_empty(source) ? NULL : container_path(arena, source);
         } else if (!bound) {
@@ -390,6 +406,17 @@ void current_free(struct current *current)
 
 void current_finish(struct current *current, const struct config *config)
 {
+    struct arena *arena = &current->engine->arena;
+    for (size_t i = 0; i < current->specs.count; i++) {
+        const struct container_spec *spec = &current->specs.items[i];
+        const struct storage *storage = &current->facts[i].storage;
+        if (storage->total_bytes > 0) {
+            *ARENA_GROW(arena, current->engine->storages, current->engine->storage_count) =
+                (struct engine_storage){arena_dup(arena, spec->resource),
+                                        arena_dup(arena, spec->storage), storage->free_bytes,
+                                        storage->total_bytes};
+        }
+    }
     const struct container *registry = current_container(current, config->registry.name);
     if (registry != NULL && registry->endpoint != NULL) {
         struct engine *engine = current->engine;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "lib/kinds/container/desired.h"
+#include "lib/kinds/container/upload.h"
 #include "lib/kinds/engine.h"
 
 #include <jansson.h>
@@ -64,6 +65,9 @@ enum storage_state {
 struct storage {
     enum storage_state state;
     char why[STORAGE_WHY_MAX]; // of the last two: "/a/b is a link to /c, which is not there"
+    bool others;               // of one that is usable: it belongs to another user than this one's
+    uint64_t free_bytes;       // for users other than root, of its file system
+    uint64_t total_bytes;      // 0: not known
 };
 
 // What is known for one of the specs.
@@ -71,6 +75,7 @@ struct container_facts {
     bool image_present;
     const char *port_holder; // the running container that publishes its address, NULL: none
     enum probe probe;
+    struct upload upload; // whether the registry takes a push, as far as it was asked
     struct storage storage;
 };
 
@@ -107,7 +112,7 @@ int current_add_container(struct current *current, json_t *inspect, struct secre
 // Takes the answer to /networks/NAME.
 void current_set_network(struct current *current, json_t *network);
 
-// After all was added: sets where the registry is on the network.
+// After all was added: sets where the registry is on the network, and what its storage has left.
 void current_finish(struct current *current, const struct config *config);
 
 // When a container ended, from its inspect: Unix time, 0 when it never ran.

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DELETE_VARIABLE "REGISTRY_STORAGE_DELETE_ENABLED"
+#define TRACES_VARIABLE "OTEL_TRACES_EXPORTER"
 #define HUB "docker.io"
 
 // Texts of any content, told apart by their lengths.
@@ -83,6 +84,13 @@ static void make_digest(struct arena *arena, struct container_spec *spec)
     (void)snprintf(spec->digest, sizeof(spec->digest), "%016" PRIx64, str_hash(buf_str(&text)));
 }
 
+void container_spec_relabel(struct container_spec *spec)
+{
+    _cleanup_free_ char *text = str_printf("%s z", spec->digest);
+    spec->relabels = true;
+    (void)snprintf(spec->digest, sizeof(spec->digest), "%016" PRIx64, str_hash(text));
+}
+
 static void add_registry(const struct config *config, struct container_specs *specs)
 {
     const struct config_registry *registry = &config->registry;
@@ -106,6 +114,9 @@ static void add_registry(const struct config *config, struct container_specs *sp
             arena_printf(arena, "%s:%" PRIu16, address_bracketed(registry->listen_address).text,
                          registry->listen_port),
     };
+    // The 3.x images send traces to a collector at localhost:4318 and complain that there is none
+    // (https://github.com/argoproj/argo-cd/issues/22974); 2.x has no such variable.
+    strmap_set(&spec->environment, TRACES_VARIABLE, "none");
     strmap_merge(&spec->environment, &registry->environment);
     strmap_set(&spec->environment, DELETE_VARIABLE, registry->delete_enabled ? "true" : "false");
     make_digest(arena, spec);
@@ -169,8 +180,9 @@ json_t *container_spec_body(const struct container_spec *spec)
                   spec->image, "Env", environment, "Labels", CONTAINER_LABEL_OWNER, spec->owner,
                   CONTAINER_LABEL_SPEC, spec->digest, CONTAINER_LABEL_ENVIRONMENT, buf_str(&names),
                   "ExposedPorts", CONTAINER_PORT, "HostConfig", "Binds",
-                  json_sprintf("%s:%s", spec->storage, CONTAINER_STORAGE), "NetworkMode",
-                  CONTAINER_NETWORK_MODE, "PortBindings", port_bindings(spec), "RestartPolicy",
-                  "Name", spec->restart_policy);
+                  json_sprintf("%s:%s%s", spec->storage, CONTAINER_STORAGE,
+                               spec->relabels ? ":z" : ""), // several containers may share it
+                  "NetworkMode", CONTAINER_NETWORK_MODE, "PortBindings", port_bindings(spec),
+                  "RestartPolicy", "Name", spec->restart_policy);
     return valid ? json_incref(body) : NULL;
 }

@@ -45,6 +45,7 @@ struct container_spec {
     const char *host_address; // where CONTAINER_PORT is published; NULL: nowhere
     const char *host_port;
     const char *listen; // both as a URL has them
+    bool relabels;      // the engine is to label the storage for SELinux
     struct strmap environment;
     char digest[CONTAINER_DIGEST_SIZE]; // is for no message: values could be guessed from it
 };
@@ -62,6 +63,10 @@ void container_specs_done(struct container_specs *specs);
 // The spec that the container's or its network's resource belongs to; NULL when there is none.
 const struct container_spec *container_specs_find(const struct container_specs *specs,
                                                   const char *resource);
+
+// For an engine that was observed to have SELinux: without the label a container that was made may
+// not touch its storage, and one with it is another one.
+void container_spec_relabel(struct container_spec *spec);
 
 // A path without doubled and trailing slashes.
 char *container_path(struct arena *arena, const char *path);

@@ -2,21 +2,34 @@
 #pragma once
 
 #include "lib/base/strmap.h"
+#include "lib/docker/docker_find.h"
 #include "lib/kinds/container/current.h"
 #include "lib/kinds/io.h"
 #include "lib/kinds/kind.h"
 
-struct observation;
 struct watch;
+
+// What is known of the registry of a spec by asking it.
+struct probe_memory {
+    struct http_client *client; // made when it is first asked
+    // The latest upload, of this start of this container:
+    char *container;
+    int64_t started_s;
+    struct upload upload;
+    uint64_t upload_again_ms; // monotonic
+};
 
 // Shared by the key and by what is under way when the key forgets it.
 struct container_memory {
     unsigned refs;
     bool forgotten;
+    struct docker_place place;   // of io->docker
+    json_t *info;                // what that engine says of itself, NULL: nothing
+    bool info_asked;             // since a version was agreed on
     struct engine *engine;       // the latest observed, NULL before the first
     struct strmap created;       // name → id of the latest that was made
     char *kept_policy;           // id of a container whose restart policy was not changed
-    struct http_client **probes; // of each spec, made when it is first asked
+    struct probe_memory *probes; // of each spec
     size_t probe_count;
     struct observation *observation; // under way, NULL: none
     struct watch *watch;             // likewise
@@ -26,6 +39,45 @@ struct container_memory {
 // The memory of the key, made if there is none, with a reference of its own for the caller.
 struct container_memory *memory_take(memory_t *memory);
 void memory_unref(struct container_memory *memory);
+
+// What is asked about one of the specs, or about one of the nodes.
+struct part {
+    struct observation *observation;
+    size_t index;
+    struct http_call *probe;
+    // An upload:
+    unsigned upload_step;
+    const char *location; // where its next request goes
+    struct upload upload; // what has come of it so far
+};
+
+struct observation {
+    struct io *io;
+    struct container_memory *memory;
+    const struct input *input;
+    observe_done_fn done;
+    void *ctx;
+    struct current *current;
+    struct part *specs;   // of current's arena, as many as there are of these
+    size_t step;          // the next one
+    size_t pending;       // requests and work under way
+    size_t works;         // of these, work
+    struct error error;   // the first that came
+    struct error refused; // of the latest submission
+};
+
+// Of the submission of a request with o->refused: one that is refused counts as a failed request.
+void observe_submitted(struct observation *o, int r);
+void observe_work(struct observation *o, const struct work *work, void *block);
+// What was asked ends here; with the last of a step the next one begins.
+void observe_join(struct observation *o, const struct error *err);
+bool observe_is_local(const struct observation *o);
+
+// The steps of the files of these names.
+void observe_client(struct observation *o); // observe_engine.c
+void observe_version(struct observation *o);
+void observe_info(struct observation *o);
+void observe_probes(struct observation *o); // observe_probe.c
 
 // See struct kind; each in the file of its name.
 int container_act(struct io *io, memory_t *memory, const struct action *action,
@@ -50,14 +102,20 @@ struct storage_job {
 struct storage_job *storage_job_new(const char *path);
 void storage_check(void *block); // a struct storage_job: fills storage
 
-// The files of docker.tls.
+// Lets another user write in a directory of this one's, as far as its file system knows of access
+// control lists.
+void storage_admit(const char *path, uint32_t user);
+
 enum { TLS_CA, TLS_CERT, TLS_KEY, TLS_FILES };
 
-struct tls_job {
-    char *paths[TLS_FILES]; // NULL: not declared
-    char *texts[TLS_FILES];
-    struct error error; // why they cannot be read, kind ERROR_NONE: they were
+// Where the engine is, and the files that it takes to be let in.
+struct find_job {
+    struct arena arena;
+    struct docker_hints hints; // of the arena
+    struct docker_place place;
+    char *texts[TLS_FILES]; // NULL: there is no such file
+    struct error error;     // why it cannot be used, kind ERROR_NONE: it can
 };
 
-void tls_read(void *block); // a struct tls_job: fills texts, or error
-void tls_destroy(void *block);
+void find_run(void *block); // a struct find_job
+void find_destroy(void *block);

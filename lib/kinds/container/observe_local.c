@@ -2,16 +2,24 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
+#include "lib/base/str.h"
+#include "lib/docker/docker_access.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define PEM_BYTES_MAX (256u * 1024u)
+#define UNIX_SCHEME "unix://"
 
 struct storage_job *storage_job_new(const char *path)
 {
@@ -51,6 +59,12 @@ void storage_check(void *block)
         code = EROFS;
     }
     struct storage *storage = &job->storage;
+    struct statvfs fs;
+    if (code == 0 && statvfs(job->path, &fs) == 0) {
+        storage->others = st.st_uid != geteuid();
+        storage->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+        storage->total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+    }
     if (code == ENOENT && is_dangling(job->path, at, target)) {
         storage->state = STORAGE_BROKEN;
         (void)snprintf(storage->why, sizeof(storage->why),
@@ -64,30 +78,65 @@ void storage_check(void *block)
     }
 }
 
-void tls_read(void *block)
+// https://man7.org/linux/man-pages/man5/acl.5.html, in the form of linux/posix_acl_xattr.h; the
+// library for it is not there for these few lines.
+void storage_admit(const char *path, uint32_t user)
 {
-    struct tls_job *job = block;
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        return;
+    }
+    uint16_t group = (st.st_mode & S_IRWXG) >> 3;
+    uint16_t rest = st.st_mode & S_IRWXO;
+    uint32_t none = UINT32_MAX; // ACL_UNDEFINED_ID, of entries that name nobody
+    const struct posix_acl_xattr_entry entries[] = {
+        {htole16(ACL_USER_OBJ), htole16(7), none},
+        {htole16(ACL_USER), htole16(7), htole32(user)},
+        {htole16(ACL_GROUP_OBJ), htole16(group), none},
+        {htole16(ACL_MASK), htole16(7), none},
+        {htole16(ACL_OTHER), htole16(rest), none},
+    };
+    char value[sizeof(struct posix_acl_xattr_header) + sizeof(entries)];
+    const struct posix_acl_xattr_header header = {htole32(POSIX_ACL_XATTR_VERSION)};
+    memcpy(value, &header, sizeof(header));
+    memcpy(value + sizeof(header), entries, sizeof(entries));
+    (void)setxattr(path, "system.posix_acl_access", value, sizeof(value), 0);
+}
+
+void find_run(void *block)
+{
+    struct find_job *job = block;
+    struct docker_place *place = &job->place;
+    if (docker_find(&job->hints, place, &job->error) < 0) {
+        (void)error_wrap(&job->error, "engine");
+        return;
+    }
+    if (str_starts_with(place->host, UNIX_SCHEME) &&
+        docker_access(place->host + strlen(UNIX_SCHEME), &job->error) < 0) {
+        return;
+    }
+    const char *const paths[TLS_FILES] = {place->ca, place->cert, place->key};
     for (size_t i = 0; i < TLS_FILES && job->error.kind == ERROR_NONE; i++) {
-        const char *path = job->paths[i];
         size_t length = 0;
         struct error error = {0};
-        if (path != NULL &&
-            file_read(path, PEM_BYTES_MAX, FILE_REGULAR, &job->texts[i], &length, &error) < 0) {
+        if (place->tls && paths[i] != NULL &&
+            file_read(paths[i], PEM_BYTES_MAX, FILE_REGULAR, &job->texts[i], &length, &error) < 0) {
             // Not by its own errno, which would speak of the engine's socket.
-            (void)error_set(&job->error, error.kind, EINVAL, "engine: %s %s", path, error.text);
+            (void)error_set(&job->error, error.kind, EINVAL, "engine: %s %s", paths[i], error.text);
         }
     }
 }
 
-void tls_destroy(void *block)
+void find_destroy(void *block)
 {
-    struct tls_job *job = block;
+    struct find_job *job = block;
     for (size_t i = 0; i < TLS_FILES; i++) {
-        free(job->paths[i]);
         if (job->texts[i] != NULL) {
             explicit_bzero(job->texts[i], strlen(job->texts[i]));
         }
         free(job->texts[i]);
     }
+    docker_place_done(&job->place);
+    arena_done(&job->arena);
     free(job);
 }

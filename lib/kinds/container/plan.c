@@ -23,6 +23,7 @@
 #include "lib/kinds/container/planner.h"
 
 #include "lib/base/str.h"
+#include "lib/kinds/container/storage.h"
 
 #include <stdlib.h>
 
@@ -94,6 +95,11 @@ static bool spec_is_rejected(struct planner *p)
     return p->rejected != NULL;
 }
 
+static const char *cure_of(struct planner *p)
+{
+    return storage_cure(&p->plan->arena, &p->current->engine->about, p->spec, &p->facts->storage);
+}
+
 // For a container that is to be made.
 static bool storage_is_unusable(struct planner *p)
 {
@@ -101,9 +107,10 @@ static bool storage_is_unusable(struct planner *p)
     if (storage->state == STORAGE_USABLE || storage->state == STORAGE_MISSING) {
         return false;
     }
-    SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE, "%s; %s or change %s.storage", storage->why,
-                  storage->state == STORAGE_FORBIDDEN ? "make the directory writable" : "mend that",
-                  p->spec->section);
+    const char *cure = storage->state == STORAGE_FORBIDDEN ? cure_of(p) : NULL;
+    SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE, "%s; %s%s%s", storage->why,
+                  cure != NULL ? cure : "mend that or change ",
+                  cure != NULL ? "" : p->spec->section, cure != NULL ? "" : ".storage");
     return true;
 }
 
@@ -319,6 +326,38 @@ static void plan_recreating(struct planner *p)
     }
 }
 
+// ---- what a registry that runs and answers has to say ----
+
+static void plan_upload(struct planner *p)
+{
+    const struct upload *upload = &p->facts->upload;
+    const char *path = p->spec->storage;
+    const char *left = storage_left(&p->plan->arena, p->spec, &p->facts->storage);
+    switch (upload->state) {
+    case UPLOAD_FAILED:
+        SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE,
+                      "it answers, but cannot store a push: %s; %s", upload->why, cure_of(p));
+        return;
+    case UPLOAD_FULL:
+        SET_CONDITION(p, resource, STORAGE_FULL,
+                      "it answers, but cannot store a push: %s; free space on the file system of "
+                      "%s (`hostk8s-registryd gc` removes images that nothing refers to)",
+                      upload->why, path);
+        return;
+    case UPLOAD_REFUSED:
+        SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE,
+                      "it answers, but takes no push (HTTP 405): it is read-only, or a "
+                      "pull-through cache; see %s.environment",
+                      p->spec->section);
+        return;
+    case UPLOAD_TAKEN:
+    case UPLOAD_UNKNOWN:
+        break;
+    }
+    const char *said = left != NULL ? left : upload->why;
+    plan_set_condition(p->plan, p->spec->resource, NULL, READY_TRUE, REASON_CONVERGED, "%s", said);
+}
+
 // ---- what is desired of the container ----
 
 static void plan_desired(struct planner *p)
@@ -353,6 +392,8 @@ static void plan_desired(struct planner *p)
     } else if (silent) {
         SET_CONDITION(p, resource, CONVERGING,
                       "is started and does not answer at http://%s/v2/ yet", p->spec->listen);
+    } else if (ours && main->state == CONTAINER_RUNNING) {
+        plan_upload(p);
     }
 }
 

@@ -119,7 +119,9 @@ static void give_way(struct planner *p, const struct container *container)
 void planner_make_storage(struct planner *p)
 {
     if (p->facts->storage.state == STORAGE_MISSING) {
-        ADD_ACTION(p, STORAGE_MAKE, .verb = "make storage", .target = p->spec->storage);
+        unsigned user = p->current->engine->about.root_user;
+        ADD_ACTION(p, STORAGE_MAKE, .verb = "make storage", .target = p->spec->storage,
+                   .argument = user == 0 ? NULL : arena_printf(&p->plan->arena, "%u", user));
     }
 }
 

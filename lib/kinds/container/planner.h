@@ -13,7 +13,7 @@
 #define CONTAINER_NODES_SECONDS 60
 
 enum container_op {            // target; argument; body
-    CONTAINER_OP_STORAGE_MAKE, // directory
+    CONTAINER_OP_STORAGE_MAKE, // directory; number of a user who may write there, too, or NULL
     CONTAINER_OP_IMAGE_PULL,   // reference
     CONTAINER_OP_CREATE,       // name; ; spec
     CONTAINER_OP_START,        // id, NULL: of what this plan creates; who has its port, or NULL

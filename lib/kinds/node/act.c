@@ -1,5 +1,5 @@
-// Each action is one request to the engine. It goes by the container's id: whoever has the name by
-// then may be another node.
+// Each action goes by the container's id: whoever has the name by then may be another node. What it
+// changes is changed by one request or one command, which also ends when this program does not.
 #include "lib/kinds/node/act.h"
 
 #include "lib/base/alloc.h"
@@ -11,7 +11,10 @@
 #include <errno.h>
 #include <string.h>
 
+#define OUTPUT_SHOWN_MAX 300
+
 struct act {
+    struct docker *docker;
     const struct action *action;
     const struct secrets *secrets;
     act_done_fn done;
@@ -29,20 +32,27 @@ static void on_written(void *ctx, _unused_ json_t *answer, const struct error *e
     end(ctx, err);
 }
 
-static void on_removed(void *ctx, int exit_code, const char *output, const struct error *err)
+static void on_command_ended(void *ctx, int exit_code, const char *output, const struct error *err)
 {
+    static const char *const commands[NODE_OPS] = {
+        [NODE_HOSTS_REMOVE] = "find",
+        [NODE_CONFIG_REPAIR] = "the edit of " NODE_CONFIG_FILE,
+        [NODE_CONFIG_RESTORE] = "the restoring of " NODE_CONFIG_FILE,
+    };
     struct act *act = ctx;
     struct error error = {0};
     if (err == NULL && exit_code != 0) {
-        _cleanup_free_ char *shown = secrets_hide(act->secrets, output);
-        (void)error_set(&error, ERROR_PERMANENT, EIO, "%s: find ended with %d: %s",
-                        act->action->resource, exit_code, shown);
+        char shown[OUTPUT_SHOWN_MAX];
+        _cleanup_free_ char *hidden = secrets_hide(act->secrets, output);
+        str_excerpt(hidden, shown, sizeof(shown));
+        (void)error_set(&error, ERROR_PERMANENT, EIO, "%s: %s ended with %d: %s",
+                        act->action->resource, commands[act->action->op], exit_code, shown);
         err = &error;
     }
     end(act, err);
 }
 
-static int write_files(struct docker *docker, struct act *act, struct error *err)
+static int write_hosts(struct act *act, struct error *err)
 {
     const struct action *action = act->action;
     struct docker_file *files = xcalloc(action->file_count, sizeof(*files));
@@ -52,15 +62,15 @@ static int write_files(struct docker *docker, struct act *act, struct error *err
         files[i].content = str_dup(file->content);
         files[i].length = strlen(file->content);
     }
-    int r = docker_archive_put(docker, action->target, NODE_CONFIG_DIR, files, action->file_count,
-                               on_written, act, err);
+    int r = docker_archive_put(act->docker, action->target, NODE_CONFIG_DIR, files,
+                               action->file_count, on_written, act, err);
     docker_files_free(files, action->file_count);
     return r;
 }
 
 // find does it without a shell and in one go, so that no empty directory is left when it is cut
 // off. A directory that holds something else stays.
-static int remove_files(struct docker *docker, struct act *act, struct error *err)
+static int remove_hosts(struct act *act, struct error *err)
 {
     static const char *const what[] = {"-maxdepth",     "1",  "(",     "-type", "f",      "-name",
                                        NODE_HOSTS_FILE, "-o", "-type", "d",     "-empty", ")",
@@ -77,8 +87,76 @@ static int remove_files(struct docker *docker, struct act *act, struct error *er
     for (size_t i = 0; i < ELEMENTS(what); i++) {
         *ARENA_GROW(&arena, argv, count) = what[i];
     }
-    return docker_exec(docker, action->target, argv, API_CHANGES, on_removed, act, err);
+    return docker_exec(act->docker, action->target, argv, API_CHANGES, on_command_ended, act, err);
 }
+
+// ---- config.toml ----
+
+#define RESTART "systemctl restart containerd"
+
+// containerd is asked what it makes of the edited file before that takes the place of the former
+// one. When it has started, the plugin that this is all about may not be loaded.
+static const char repair_script[] =
+    "cd " NODE_CONFIG_DIR " || exit\n"
+    "refuse() { rm -f " NODE_CONFIG_STAGED "; echo \"$1\" | tail -n 1; exit 1; }\n"
+    "restart() { " RESTART " && ! ctr plugins ls | grep -E '[. ]cri[. ].* error'; }\n"
+    "dump=$(containerd --config $PWD/" NODE_CONFIG_STAGED " config dump 2>&1) || refuse \"$dump\"\n"
+    "case $dump in\n"
+    "*.registry.mirrors.* | *.registry.configs.*.tls]*)\n"
+    "  refuse 'mirrors, or the tls of configs, are set where it was not edited' ;;\n"
+    "*'config_path = '[\\'\\\"]" NODE_CERTS_DIR "*) ;;\n"
+    "*) refuse 'containerd takes no config_path from it' ;;\n"
+    "esac\n"
+    "mv " NODE_CONFIG_STAGED " config.toml || refuse 'it cannot be replaced: is it mounted?'\n"
+    "restart && exit\n"
+    "cp " NODE_CONFIG_FORMER " config.toml\n"
+    "restart\n"
+    "echo 'containerd did not come back with it; the former file is in its place again'\n"
+    "exit 1\n";
+
+static const char restore_script[] =
+    "cd " NODE_CONFIG_DIR " || exit\n"
+    "cmp -s " NODE_CONFIG_FORMER " config.toml ||\n"
+    "  { cp " NODE_CONFIG_FORMER " config.toml && " RESTART "; } || exit\n"
+    "rm -f " NODE_CONFIG_FORMER " " NODE_CONFIG_STAGED "\n";
+
+static int run_script(struct act *act, const char *script, struct error *err)
+{
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    return docker_exec(act->docker, act->action->target, argv, API_CHANGES, on_command_ended, act,
+                       err);
+}
+
+static void on_staged(void *ctx, _unused_ json_t *answer, const struct error *err)
+{
+    struct act *act = ctx;
+    struct error error = {0};
+    if (err != NULL || run_script(act, repair_script, &error) < 0) {
+        end(act, err != NULL ? err : &error);
+    }
+}
+
+static int repair_config(struct act *act, struct error *err)
+{
+    const struct action *action = act->action;
+    struct docker_file *files = xcalloc(action->file_count, sizeof(*files));
+    for (size_t i = 0; i < action->file_count; i++) {
+        files[i] = (struct docker_file){.path = str_dup(action->files[i].name),
+                                        .content = str_dup(action->files[i].content),
+                                        .length = strlen(action->files[i].content)};
+    }
+    int r = docker_archive_put(act->docker, action->target, NODE_CONFIG_DIR, files,
+                               action->file_count, on_staged, act, err);
+    docker_files_free(files, action->file_count);
+    return r;
+}
+
+static int restore_config(struct act *act, struct error *err)
+{
+    return run_script(act, restore_script, err);
+}
+
+// ---- the whole ----
 
 int node_act(struct io *io, memory_t *memory, const struct action *action,
              _unused_ const struct input *input, act_done_fn done, void *ctx, struct error *err)
@@ -87,9 +165,15 @@ int node_act(struct io *io, memory_t *memory, const struct action *action,
         return error_set(err, ERROR_TRANSIENT, ENOTCONN, "engine: not connected");
     }
     node_current_unref(TAKE_PTR(*memory));
+    static int (*const acts[NODE_OPS])(struct act * act, struct error * err) = {
+        [NODE_HOSTS_WRITE] = write_hosts,
+        [NODE_HOSTS_REMOVE] = remove_hosts,
+        [NODE_CONFIG_REPAIR] = repair_config,
+        [NODE_CONFIG_RESTORE] = restore_config,
+    };
     struct act *act = xmalloc(sizeof(*act));
-    *act = (struct act){action, io->secrets, done, ctx};
-    int r = (action->op == NODE_HOSTS_WRITE ? write_files : remove_files)(io->docker, act, err);
+    *act = (struct act){io->docker, action, io->secrets, done, ctx};
+    int r = acts[action->op](act, err);
     if (r < 0) {
         free(act);
     }

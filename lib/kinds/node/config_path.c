@@ -2,13 +2,16 @@
 // containerd. That knows TOML, follows `imports`, migrates old names, and what its `config dump`
 // prints is always written in one way.
 //
-// What the settings mean is in containerd's docs/hosts.md and internal/cri/config/config.go
-// (ValidateImageConfig: no hosts.toml beside `mirrors`). The default of config_path is in
-// internal/cri/config/config_unix.go (2.2.0 and 2.2.1: a dump shows it) and in
-// plugins/cri/images/plugin.go (since 2.2.2: filled in at the start, a dump shows nothing).
+// What the settings mean is in containerd's docs/hosts.md, internal/cri/config/config.go
+// (ValidateImageConfig: an error for `mirrors` beside config_path) and, until 1.7,
+// pkg/cri/config/config.go (for `configs.*.tls` as well). The default of config_path is in
+// internal/cri/config/config_unix.go (2.2.0 and 2.2.1: a dump shows it, and `mirrors` are an error)
+// and in plugins/cri/images/plugin.go (since 2.2.2: filled in at the start where there are no
+// `mirrors`, a dump shows nothing).
 #include "lib/kinds/node/config_path.h"
 
 #include "lib/base/str.h"
+#include "lib/kinds/node/config_line.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -22,70 +25,18 @@ struct scan {
     const char *containerd;  // what `containerd --version` says
     const char *versions;    // of a file whose config_path it is for every containerd
     bool mirrors;
+    bool tls; // of `configs`
 };
-
-static const char *skip_blanks(const char *at)
-{
-    return at + strspn(at, " \t\r");
-}
-
-// NULL behind the last one.
-static const char *next_line(const char *line)
-{
-    const char *end = strchr(line, '\n');
-    return end == NULL ? NULL : end + 1;
-}
-
-// Takes word off the beginning of *at.
-static bool take(const char **at, const char *word)
-{
-    if (!str_starts_with(*at, word)) {
-        return false;
-    }
-    *at += strlen(word);
-    return true;
-}
-
-// The value in a line KEY = VALUE; NULL in another one.
-static const char *setting(const char *line, const char *key)
-{
-    const char *at = skip_blanks(line);
-    if (!take(&at, key)) {
-        return NULL;
-    }
-    at = skip_blanks(at);
-    return *at == '=' ? skip_blanks(at + 1) : NULL;
-}
-
-// The format's versions in which every containerd reads the section that a line
-// [plugins."PLUGIN".registry…] begins, with what follows `registry` in *ret; NULL for another line.
-static const char *registry_section(const char *line, const char **ret)
-{
-    static const struct {
-        const char *heading;
-        const char *versions;
-    } headings[] = {
-        {"[plugins.\"io.containerd.grpc.v1.cri\".registry", "2"}, // the plugin's until 1.7
-        {"[plugins.'io.containerd.grpc.v1.cri'.registry", "2"},
-        {"[plugins.\"io.containerd.cri.v1.images\".registry", "34"}, // since 2.0
-        {"[plugins.'io.containerd.cri.v1.images'.registry", "34"},
-    };
-    for (size_t i = 0; i < ELEMENTS(headings); i++) {
-        *ret = skip_blanks(line);
-        if (take(ret, headings[i].heading)) {
-            return headings[i].versions;
-        }
-    }
-    return NULL;
-}
 
 // The version in a line "containerd github.com/containerd/containerd/v2 v2.2.0 REVISION"; Debian's
 // has no v. NULL in another one.
 static const char *containerd_version(const char *line)
 {
-    if (!take(&line, "containerd ")) {
+    static const char word[] = "containerd ";
+    if (!str_starts_with(line, word)) {
         return NULL;
     }
+    line += strlen(word);
     line += strcspn(line, " \n");
     line += strspn(line, " v");
     return isdigit((unsigned char)*line) ? line : NULL;
@@ -96,18 +47,20 @@ static struct scan scan_text(const char *text)
     struct scan scan = {0};
     bool top = true;
     const char *section = NULL;
-    for (const char *line = text; line != NULL; line = next_line(line)) {
-        if (*skip_blanks(line) == '[') {
+    for (const char *line = text; line != NULL; line = config_next_line(line)) {
+        if (*config_skip_blanks(line) == '[') {
             const char *rest = NULL;
             top = false;
-            section = registry_section(line, &rest);
+            section = config_registry(line, &rest);
             // An empty table of mirrors has none.
             scan.mirrors |= section != NULL && str_starts_with(rest, ".mirrors.");
+            scan.tls |= section != NULL && str_starts_with(rest, ".configs.") &&
+                        memmem(rest, strcspn(rest, "\n"), ".tls]", strlen(".tls]")) != NULL;
             section = *rest == ']' ? section : NULL;
         } else if (top && scan.version == NULL) {
-            scan.version = setting(line, "version");
+            scan.version = config_setting(line, "version");
         } else if (section != NULL && scan.config_path == NULL) {
-            scan.config_path = setting(line, "config_path");
+            scan.config_path = config_setting(line, "config_path");
             scan.versions = section;
         }
         scan.containerd = scan.containerd == NULL ? containerd_version(line) : scan.containerd;
@@ -115,8 +68,7 @@ static struct scan scan_text(const char *text)
     return scan;
 }
 
-// Whether a quoted value is NODE_CERTS_DIR, or names it in a list as PATH is one.
-static bool names_certs_dir(const char *value)
+bool config_path_names_certs_dir(const char *value)
 {
     if (*value != '"' && *value != '\'') {
         return false;
@@ -139,7 +91,7 @@ static bool names_certs_dir(const char *value)
 bool config_path_is_plain(const char *config_toml)
 {
     // What no simple file has. A string of several lines and an escape may be anything.
-    static const char *const doubts[] = {"imports", "mirrors", "\"\"\"", "'''", "\\"};
+    static const char *const doubts[] = {"imports", "mirrors", "configs", "\"\"\"", "'''", "\\"};
     for (size_t i = 0; i < ELEMENTS(doubts); i++) {
         if (strstr(config_toml, doubts[i]) != NULL) {
             return false;
@@ -149,7 +101,8 @@ bool config_path_is_plain(const char *config_toml)
     struct scan scan = scan_text(config_toml);
     return scan.config_path != NULL && strstr(first + 1, "config_path") == NULL &&
            scan.version != NULL && strchr(scan.versions, *scan.version) != NULL &&
-           !isalnum((unsigned char)scan.version[1]) && names_certs_dir(scan.config_path);
+           !isalnum((unsigned char)scan.version[1]) &&
+           config_path_names_certs_dir(scan.config_path);
 }
 
 // The version comes last: with it the dump is whole.
@@ -162,13 +115,16 @@ enum config_path config_path_decode(const char *output)
     if (scan.containerd == NULL) {
         return CONFIG_PATH_UNKNOWN;
     }
+    const char *value = scan.config_path;
+    bool empty = value == NULL || str_starts_with(value, "\"\"") || str_starts_with(value, "''");
+    if (!empty && (scan.mirrors || (scan.tls && scan.containerd[0] == '1'))) {
+        return CONFIG_PATH_REFUSED;
+    }
     if (scan.mirrors) {
         return CONFIG_PATH_MIRRORS;
     }
-    const char *value = scan.config_path;
-    bool empty = value == NULL || str_starts_with(value, "\"\"") || str_starts_with(value, "''");
     if (!empty) {
-        return names_certs_dir(value) ? CONFIG_PATH_ENABLED : CONFIG_PATH_OTHER;
+        return config_path_names_certs_dir(value) ? CONFIG_PATH_ENABLED : CONFIG_PATH_OTHER;
     }
     return strverscmp(scan.containerd, FILLED_IN_SINCE) >= 0 ? CONFIG_PATH_ENABLED
                                                              : CONFIG_PATH_UNSET;
@@ -176,8 +132,8 @@ enum config_path config_path_decode(const char *output)
 
 void config_path_imports(const char *config_toml, struct strv *ret)
 {
-    for (const char *line = config_toml; line != NULL; line = next_line(line)) {
-        const char *at = setting(line, "imports");
+    for (const char *line = config_toml; line != NULL; line = config_next_line(line)) {
+        const char *at = config_setting(line, "imports");
         // The list may go over several lines.
         while (at != NULL && *at != '\0' && *at != ']' && ret->count < CONFIG_IMPORTS_MAX) {
             const char *end = *at == '"' || *at == '\'' ? strchr(at + 1, *at) : NULL;

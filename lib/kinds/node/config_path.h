@@ -7,6 +7,9 @@
 
 #define NODE_CONFIG_DIR "/etc/containerd"
 #define NODE_CONFIG_FILE NODE_CONFIG_DIR "/config.toml"
+// Beside it, while it is edited: the file as it was, and the edited one until it takes its place.
+#define NODE_CONFIG_FORMER "config.toml.hostk8s-registryd"
+#define NODE_CONFIG_STAGED NODE_CONFIG_FORMER ".new"
 #define NODE_CERTS "certs.d" // below NODE_CONFIG_DIR
 #define NODE_CERTS_DIR NODE_CONFIG_DIR "/" NODE_CERTS
 
@@ -16,7 +19,11 @@ enum config_path {
     CONFIG_PATH_UNSET,   // no config_path, and this containerd has no default for it
     CONFIG_PATH_OTHER,   // config_path names other directories alone
     CONFIG_PATH_MIRRORS, // `mirrors` are set: beside them no hosts.toml is read
+    CONFIG_PATH_REFUSED, // config_path and what it excludes: the CRI plugin does not load
 };
+
+// Whether a quoted value of config_path is NODE_CERTS_DIR, or names it in a list as PATH is one.
+bool config_path_names_certs_dir(const char *value);
 
 // Whether config.toml by itself leaves no doubt that they are read. Otherwise the node is asked.
 bool config_path_is_plain(const char *config_toml);

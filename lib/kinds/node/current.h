@@ -4,6 +4,9 @@
 
 #include "lib/base/arena.h"
 #include "lib/kinds/node/config_path.h"
+#include "lib/kinds/node/proxy.h"
+
+#include <stdbool.h>
 
 #define NODE_HOSTS_FILE "hosts.toml" // in each directory of NODE_CERTS_DIR
 
@@ -28,6 +31,12 @@ struct node_current {
     struct hosts_dir *dirs;
     size_t dir_count;
     enum config_path config_path;
+    const char *config_toml; // NULL where it is of no interest
+    const char *former;      // what it was before it was edited, NULL: it is not, or no more
+    bool staged;             // an edit has begun, and not ended
+    bool set_up;             // kubeadm has made the node; known where config.toml may be edited
+    const char *container;   // whose variables proxy is of: they are as they were made
+    struct proxy proxy;
 };
 
 struct node_current *node_current_new(void);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define OWN_LINE "# managed by hostk8s-registryd\n" // the first one of every file
-#define REGISTRY_PORT "5000"                        // in its container
 #define SCRIPT_BYTES_MAX 4096                       // what a script writes is ten times smaller
 
 // `server` is what containerd asks last: without it that is the image's own host, whose refusal

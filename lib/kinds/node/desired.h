@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#define REGISTRY_PORT "5000" // in its container
+
 // The content, of the arena.
 // https://github.com/containerd/containerd/blob/main/docs/hosts.md
 const char *hosts_toml_desired(const struct config *config, struct arena *arena);

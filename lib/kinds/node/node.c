@@ -53,15 +53,34 @@ static void node_resources(const struct input *input, const struct condition *co
                        condition->message);
 }
 
-// A conflict is the engine's 404 or 409, or what node_observe found without asking.
-static enum reason node_explain(const struct input *input, _unused_ const struct action *action,
+// A conflict is the engine's 404 or 409, when it has listed the node as running a moment ago, or
+// what node_observe found without asking.
+static enum reason explain_conflict(const struct input *input, char *message, size_t size)
+{
+    const struct engine_node *node = engine_node(input->engine, input->name);
+    if (node == NULL || node->running || engine_node_is_moving(input->engine, node)) {
+        return explain(message, size, REASON_CONVERGING,
+                       "the node is just starting, or going; it is looked at again");
+    }
+    if (str_equal(node->cluster, ENGINE_DESKTOP)) {
+        return explain(message, size, REASON_NODE_NOT_RUNNING,
+                       "the node is not running; start Kubernetes in Docker Desktop's settings");
+    }
+    return explain(message, size, REASON_NODE_NOT_RUNNING,
+                   "the node is not running; start it with `docker start %s`", input->name);
+}
+
+static enum reason node_explain(const struct input *input, const struct action *action,
                                 const struct error *error, char *message, size_t size)
 {
     if (error->kind == ERROR_CONFLICT) {
-        return explain(message, size, REASON_NODE_NOT_RUNNING,
-                       "the node is not running; start it with `docker start %s`", input->name);
+        return explain_conflict(input, message, size);
     }
-    return explain_engine_error(input, error, message, size);
+    bool repairs = action != NULL && action->op == NODE_CONFIG_REPAIR;
+    if (repairs && error->kind == ERROR_PERMANENT && error->status == 0) {
+        return explain(message, size, REASON_CONFIG_PATH_DISABLED, "%s", error->text);
+    }
+    return explain_engine_error(error, message, size);
 }
 
 // All kinds that talk to the engine share its client: who ends one key's calls ends them all.

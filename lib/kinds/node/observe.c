@@ -12,6 +12,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "lib/doc/json.h"
 #include "lib/kinds/io.h"
 #include "lib/kinds/node/current.h"
 
@@ -19,6 +20,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+// kubeadm makes it when it has asked containerd all that it asks before kubelet does.
+#define KUBELET_CONF "/etc/kubernetes/kubelet.conf"
 #define STAMPS_BYTES_MAX (16u * 1024u * 1024u) // more than the engine's client lets through
 
 struct observation {
@@ -55,6 +58,9 @@ static void end_with_new(struct observation *o, enum config_path config_path)
 {
     o->current->config_path = config_path;
     o->current->stamps = arena_dup(&o->current->arena, buf_str(&o->stamps));
+    if (config_path != CONFIG_PATH_ENABLED || o->current->former != NULL) {
+        o->current->config_toml = arena_dup(&o->current->arena, o->config_toml);
+    }
     node_current_unref(*o->memory);
     *o->memory = node_current_ref(o->current);
     end(o, o->current, NULL);
@@ -77,8 +83,9 @@ static void on_stamp(void *ctx, const char *stamp, const struct error *err)
         end(o, NULL, err);
         return;
     }
-    (void)buf_printf(&o->stamps, "%s %s\n", o->current->paths[o->stamped],
-                     stamp == NULL ? "" : stamp);
+    const char *path = o->current->paths[o->stamped];
+    (void)buf_printf(&o->stamps, "%s %s\n", path, stamp == NULL ? "" : stamp);
+    o->current->set_up |= stamp != NULL && str_equal(path, KUBELET_CONF);
     if (++o->stamped == o->fixed) {
         o->fixed_length = o->stamps.length;
     }
@@ -118,12 +125,13 @@ static void add_imports(struct observation *o, const struct docker_file *files, 
     }
 }
 
-// config.toml and what it may import, and the directories of certs.d with their hosts.toml. The
-// paths begin with the last part of NODE_CONFIG_DIR.
+// config.toml, what it was before, what it may import, and the directories of certs.d with their
+// hosts.toml. The paths begin with the last part of NODE_CONFIG_DIR.
 static bool is_wanted(const char *path)
 {
     static const char certs[] = "containerd/" NODE_CERTS "/";
     return str_ends_with(path, ".toml") ||
+           str_starts_with(path, "containerd/" NODE_CONFIG_FORMER) ||
            (str_starts_with(path, certs) && strchr(path + strlen(certs), '/') == NULL);
 }
 
@@ -138,10 +146,15 @@ static void on_files(void *ctx, const struct docker_file *files, size_t count,
     str_replace(&o->config_toml, "");
     for (size_t i = 0; i < count; i++) {
         const char *path = strchr(files[i].path, '/');
-        if (path != NULL && str_equal(path, "/config.toml") && files[i].content != NULL) {
-            str_replace(&o->config_toml, files[i].content);
+        const char *content = files[i].content;
+        if (path != NULL && str_equal(path, "/config.toml") && content != NULL) {
+            str_replace(&o->config_toml, content);
+        } else if (path != NULL && str_equal(path, "/" NODE_CONFIG_FORMER)) {
+            o->current->former = arena_dup(&o->current->arena, content);
+        } else if (path != NULL && str_equal(path, "/" NODE_CONFIG_STAGED)) {
+            o->current->staged = true;
         } else if (path != NULL) {
-            node_current_add_file(o->current, path + 1, files[i].content, files[i].special);
+            node_current_add_file(o->current, path + 1, content, files[i].special);
         }
     }
     o->current->path_count = o->stamped = o->fixed;
@@ -149,6 +162,31 @@ static void on_files(void *ctx, const struct docker_file *files, size_t count,
     add_imports(o, files, count);
     go_on(o);
 }
+
+// ---- the variables ----
+
+static void on_container(void *ctx, json_t *answer, const struct error *err)
+{
+    struct observation *o = ctx;
+    if (err != NULL) {
+        end(o, NULL, err);
+        return;
+    }
+    struct arena *arena = &o->current->arena;
+    o->current->proxy = proxy_decode(json_get_array(answer, "Config", "Env", NULL), arena);
+    o->current->container = arena_dup(arena, o->node->id);
+    go_on(o);
+}
+
+static void take_variables(struct observation *o, const struct node_current *known)
+{
+    struct arena *arena = &o->current->arena;
+    o->current->proxy = known->proxy;
+    o->current->proxy.no_proxy = arena_dup(arena, known->proxy.no_proxy);
+    o->current->container = arena_dup(arena, known->container);
+}
+
+// ---- the whole ----
 
 static void on_asked(void *ctx, int exit_code, const char *output, const struct error *err)
 {
@@ -160,8 +198,6 @@ static void on_asked(void *ctx, int exit_code, const char *output, const struct 
         end_with_new(o, answered ? config_path_decode(output) : CONFIG_PATH_UNKNOWN);
     }
 }
-
-// ---- the whole ----
 
 // The next request, or the end. Stamps are taken one after the other: the engine has a lock for
 // each container, side by side they would only wait.
@@ -176,6 +212,8 @@ static int observe_on(struct observation *o, struct error *err)
         end(o, known, NULL);
     } else if (o->config_toml == NULL) {
         return docker_archive_get(o->docker, id, NODE_CONFIG_DIR, is_wanted, on_files, o, err);
+    } else if (o->current->container == NULL) {
+        return docker_container_inspect(o->docker, id, on_container, o, err);
     } else if (config_path_is_plain(o->config_toml)) {
         end_with_new(o, CONFIG_PATH_ENABLED);
     } else {
@@ -214,9 +252,16 @@ int node_observe(struct io *io, memory_t *memory, const struct input *input, obs
             str_printf(NODE_CERTS_DIR "/%s/" NODE_HOSTS_FILE, aliases->items[i]);
         node_current_add_path(o->current, path);
     }
+    if (input->config->nodes.config_path == CURE_REPAIR) {
+        node_current_add_path(o->current, NODE_CONFIG_DIR "/" NODE_CONFIG_FORMER);
+        node_current_add_path(o->current, KUBELET_CONF);
+    }
     o->fixed = o->current->path_count;
     for (size_t i = o->fixed; known != NULL && i < known->path_count; i++) {
         node_current_add_path(o->current, known->paths[i]);
+    }
+    if (known != NULL && str_equal(known->container, node->id)) {
+        take_variables(o, known);
     }
     int r = observe_on(o, err);
     if (r < 0) {

@@ -1,10 +1,14 @@
-// The difference of a node's files: a hosts.toml for every alias, and none of ours beside.
+// The difference of a node's files: a hosts.toml for every alias, and none of ours beside; and a
+// config.toml by which containerd reads them.
 #include "lib/kinds/node/plan.h"
 
 #include "lib/base/str.h"
+#include "lib/kinds/node/config_edit.h"
+#include "lib/kinds/node/config_line.h"
 #include "lib/kinds/node/current.h"
 #include "lib/kinds/node/desired.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LINE_SHOWN_MAX 120
@@ -18,6 +22,8 @@ struct planner {
     struct plan *plan;
     struct action *actions[NODE_OPS]; // by their op, NULL until there is a file to change
     const char *foreign; // the first thing that is in the way, in words; NULL: nothing is
+    enum reason reason;  // of the trouble
+    const char *trouble; // that is left when all files are as they should be; NULL: none
 };
 
 static const char *path_of(const struct planner *p, const char *dir, const char *file)
@@ -106,32 +112,151 @@ static void plan_alias(struct planner *p, const char *alias)
     }
 }
 
+// ---- config.toml ----
+
+#define FORMER_FILE NODE_CONFIG_DIR "/" NODE_CONFIG_FORMER
+#define SETTING "config_path = \"" NODE_CERTS_DIR "\""
+
+static const struct {
+    const char *is;      // in config.toml
+    const char *problem; // NULL: there is none
+} states[] = {
+    [CONFIG_PATH_UNKNOWN] = {NULL, NULL},
+    [CONFIG_PATH_ENABLED] = {NULL, NULL},
+    [CONFIG_PATH_UNSET] = {"no config_path", ""},
+    [CONFIG_PATH_OTHER] = {"config_path of other directories", ""},
+    [CONFIG_PATH_MIRRORS] = {"mirrors", " beside the mirrors that are set"},
+    [CONFIG_PATH_REFUSED] = {"config_path and what excludes it",
+                             ", and loads no CRI plugin with both config_path and what excludes "
+                             "it: mirrors, or before containerd 2 the tls of configs"},
+};
+
+static void set_trouble(struct planner *p, enum reason reason, const char *message)
+{
+    p->reason = reason;
+    p->trouble = message;
+}
+
+static void set_disabled(struct planner *p, const char *cure)
+{
+    set_trouble(p, REASON_CONFIG_PATH_DISABLED,
+                arena_printf(&p->plan->arena, "the node's containerd reads no hosts.toml%s; %s",
+                             states[p->current->config_path].problem, cure));
+}
+
+static struct action *change_config(struct planner *p, enum node_op op, const char *is,
+                                    const char *should)
+{
+    bool repairs = op == NODE_CONFIG_REPAIR;
+    const struct action action = {
+        .op = (int)op,
+        .name = repairs ? "config-repair" : "config-restore",
+        .verb = repairs ? "repair" : "restore",
+        .resource = p->resource,
+        .cluster = p->node->cluster,
+        .destructive = true,
+        .disruptive = true,
+        .target = p->node->id,
+    };
+    struct action *added = plan_add_action(p->plan, &action);
+    plan_add_field(p->plan, added, NODE_CONFIG_FILE, is, should);
+    return added;
+}
+
+static void plan_repair(struct planner *p)
+{
+    const struct node_current *current = p->current;
+    _cleanup_free_ char *edited = config_edit(current->config_toml);
+    if (edited == NULL) {
+        set_disabled(p, "edit " NODE_CONFIG_FILE " by hand, of whose version nothing is known");
+    } else if (str_equal(edited, current->config_toml)) {
+        set_disabled(p, NODE_CONFIG_FILE " itself needs no edit: mend what it imports, or what it "
+                                         "says of registries in another spelling");
+    } else if (str_equal(current->former, current->config_toml) && !current->staged) {
+        set_disabled(p, NODE_CONFIG_FILE " was edited and is as before again: containerd did not "
+                                         "come back with the edit, or somebody took it back; "
+                                         "remove " FORMER_FILE " to have it edited once more");
+    } else if (!current->set_up) {
+        set_trouble(p, REASON_CONVERGING,
+                    NODE_CONFIG_FILE " is edited once kubeadm has set the node up");
+    } else {
+        struct action *action =
+            change_config(p, NODE_CONFIG_REPAIR, states[current->config_path].is, SETTING);
+        plan_add_file(p->plan, action, NODE_CONFIG_FORMER, current->config_toml);
+        plan_add_file(p->plan, action, NODE_CONFIG_STAGED, edited);
+    }
+}
+
+static void plan_restore(struct planner *p)
+{
+    const struct node_current *current = p->current;
+    _cleanup_free_ char *edited = config_edit(current->former);
+    if (str_equal(current->config_toml, edited) ||
+        str_equal(current->config_toml, current->former)) {
+        (void)change_config(p, NODE_CONFIG_RESTORE, SETTING, "as it was");
+    } else {
+        set_trouble(p, REASON_FOREIGN_FILE,
+                    NODE_CONFIG_FILE " was changed after this program edited it; see to it by "
+                                     "hand, then remove " FORMER_FILE);
+    }
+}
+
+static void plan_config(struct planner *p)
+{
+    bool disabled = states[p->current->config_path].problem != NULL;
+    if (!p->input->desired && p->current->former != NULL) {
+        plan_restore(p);
+    } else if (p->input->desired && disabled &&
+               p->input->config->nodes.config_path == CURE_REPAIR) {
+        plan_repair(p);
+    } else if (p->input->desired && disabled) {
+        set_disabled(p, "create the cluster with containerdConfigPatches that set " SETTING
+                        " below [plugins.\"" CONFIG_PLUGIN_2 "\".registry] and no mirrors, or with "
+                        "a newer node image, or set nodes.configPath to repair");
+    }
+}
+
+// ---- proxies ----
+
+// With skip_verify containerd asks by HTTPS first (core/remotes/docker/config/hosts.go), and takes
+// what the proxy says to that for an answer.
+static void plan_proxy(struct planner *p)
+{
+    const struct config *config = p->input->config;
+    const struct proxy *proxy = &p->current->proxy;
+    const char *name = config->registry.name;
+    const char *variable = proxy->http;
+    if (variable == NULL && config->nodes.skip_verify) {
+        variable = proxy->https;
+    }
+    if (variable == NULL || !p->input->desired || p->trouble != NULL ||
+        proxy_exempts(proxy->no_proxy, name, REGISTRY_PORT)) {
+        return;
+    }
+    set_trouble(
+        p, REASON_PROXY_IN_THE_WAY,
+        arena_printf(&p->plan->arena,
+                     "the node's %s sends pulls from the registry to a proxy, since its "
+                     "NO_PROXY has no entry %s; create the cluster anew with `NO_PROXY="
+                     "$NO_PROXY,%s kind create cluster ...`, or with that entry in noProxy "
+                     "of ~/.docker/config.json: a node keeps the variables it was made with",
+                     variable, name, name));
+}
+
+// ---- the whole ----
+
 static void set_condition(const struct planner *p)
 {
-    static const char *const problems[] = {
-        [CONFIG_PATH_UNKNOWN] = NULL,
-        [CONFIG_PATH_ENABLED] = NULL,
-        [CONFIG_PATH_UNSET] = "",
-        [CONFIG_PATH_OTHER] = "",
-        [CONFIG_PATH_MIRRORS] = " beside the mirrors that are set",
-    };
     struct plan *plan = p->plan;
     const char *cluster = p->node->cluster;
-    const char *problem = p->input->desired ? problems[p->current->config_path] : NULL;
     if (p->foreign != NULL) {
         plan_set_condition(plan, p->resource, cluster, READY_FALSE, REASON_FOREIGN_FILE,
                            "%s; remove it or drop the alias", p->foreign);
     } else if (plan->action_count > 0) {
         plan_set_condition(plan, p->resource, cluster, READY_FALSE, REASON_CONVERGING,
                            "%s is pending", plan->actions[0]->verb);
-    } else if (problem != NULL) {
-        plan_set_condition(
-            plan, p->resource, cluster, READY_FALSE, REASON_CONFIG_PATH_DISABLED,
-            "the node's containerd reads no hosts.toml%s; create the cluster with "
-            "containerdConfigPatches that set config_path = \"" NODE_CERTS_DIR "\" below "
-            "[plugins.\"io.containerd.grpc.v1.cri\".registry] and no mirrors, or with a newer node "
-            "image",
-            problem);
+    } else if (p->trouble != NULL) {
+        plan_set_condition(plan, p->resource, cluster, READY_FALSE, p->reason, "%s", p->trouble);
     } else {
         plan_set_converged(plan, p->resource, cluster);
     }
@@ -158,5 +283,7 @@ void node_plan(const struct input *input, const void *current, struct plan *ret)
             change_file(&p, NODE_HOSTS_REMOVE, dir->name, dir->content);
         }
     }
+    plan_config(&p);
+    plan_proxy(&p);
     set_condition(&p);
 }

@@ -6,10 +6,12 @@
 
 #define NODE_PREFIX "node/" // of a key, and of its resource
 
-// The target of both is the node's container id, the files are directories of NODE_CERTS_DIR.
+// The target of each is the node's container id.
 enum node_op {
-    NODE_HOSTS_WRITE,
-    NODE_HOSTS_REMOVE,
+    NODE_HOSTS_WRITE,    // the files are directories of NODE_CERTS_DIR
+    NODE_HOSTS_REMOVE,   // likewise
+    NODE_CONFIG_REPAIR,  // the files are the two beside config.toml
+    NODE_CONFIG_RESTORE, // no files
     NODE_OPS,
 };
 

@@ -89,6 +89,7 @@ static int make_client(struct object_memory *memory, const struct kube_credentia
         memory->source = TAKE_PTR(memory->connect.source);
         memory->connected_ms = io->now_ms;
         memory->discovered_ms = 0;
+        memory->no_left_over = false;
     }
     return r;
 }
@@ -105,7 +106,7 @@ static void end(struct object_memory *memory, struct error *error)
 
 // Replaces the server of an admin.conf by the published address, keeping the old host as the name
 // that the certificate must be for: kubeadm puts it there whatever address kind publishes.
-static void point_at_published_port(const struct config *config, const struct engine_api *api,
+static void point_at_published_port(const struct engine *engine, const struct engine_api *api,
                                     struct kube_credentials *credentials)
 {
     if (str_empty(credentials->tls_server_name)) {
@@ -115,7 +116,7 @@ static void point_at_published_port(const struct config *config, const struct en
         credentials->tls_server_name = str_dup_n(name, length);
     }
     char host[ENGINE_HOST_SIZE];
-    engine_published_host(config, api->host_address, host, sizeof(host));
+    engine_published_host(engine->about.host, api->host_address, host, sizeof(host));
     free(credentials->server);
     credentials->server = str_printf("https://%s:%u", host, api->host_port);
 }
@@ -137,7 +138,7 @@ static void on_admin_conf(void *ctx, const struct docker_file *files, size_t cou
                         ADMIN_CONF);
     } else if (kubeconfig_parse(files[0].content, files[0].length, NULL, NULL, &credentials,
                                 &error) >= 0) {
-        point_at_published_port(input->config, engine_api(input->engine, input->name),
+        point_at_published_port(input->engine, engine_api(input->engine, input->name),
                                 &credentials);
         (void)make_client(memory, &credentials, &error);
     }

@@ -18,6 +18,7 @@ struct object_memory {
     char *source;      // where its credentials came from; NULL: they are to be read again
     uint64_t connected_ms;
     uint64_t discovered_ms; // served is of then; 0: unknown
+    bool no_left_over;      // the latest observation over this connection has seen none
     // By the index of the kind in object_apis.
     bool served[OBJECT_APIS_MAX];
     bool listed[OBJECT_APIS_MAX];   // in the latest observation

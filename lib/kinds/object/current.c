@@ -9,8 +9,21 @@
 #include <string.h>
 
 #define OBJECTS_MAX 1000 // the program's own are a dozen
-// https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
+
+// https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#management
 #define LABEL_MAKER "endpointslice.kubernetes.io/managed-by"
+#define LABEL_SERVICE "kubernetes.io/service-name"
+#define MIRROR_MAKER "endpointslicemirroring-controller.k8s.io"
+
+// What HostK8s' manifests (infra/manifests/registry-ui.yaml) have on every object, and what its
+// script and kind's (kind-with-registry.sh) write to kube-public.
+#define LABEL_HOSTK8S "hostk8s.addon"
+#define HOSTK8S_ADDON "registry"
+#define HOSTING_NAME "local-registry-hosting"
+#define HOSTING_KEY "localRegistryHosting.v1"
+#define HOSTING_TEXT                                                                               \
+    "^host: \"localhost:[0-9]+\"\n"                                                                \
+    "help: \"https://kind\\.sigs\\.k8s\\.io/docs/user/local-registry/\"\n$"
 
 struct object_current *object_current_new(const char *cluster)
 {
@@ -26,7 +39,7 @@ json_t *object_current_keep(struct object_current *current, json_t *value)
     return value;
 }
 
-// NOLINTNEXTLINE(misc-no-recursion): a Namespace has neither home nor origin
+// NOLINTNEXTLINE(misc-no-recursion): a Namespace has no home
 struct object *object_current_get(struct object_current *current, const struct object_api *api,
                                   const char *name_space, const char *name)
 {
@@ -55,19 +68,13 @@ struct object *object_current_get(struct object_current *current, const struct o
     if (name_space != NULL) {
         object->home = object_current_get(current, object_api("Namespace"), NULL, name_space);
     }
-    if (api->made_for != NULL) {
-        object->origin = object_current_get(current, object_api(api->made_for), name_space, name);
-    }
     return object;
 }
 
 static bool is_owned(const struct object_api *api, const json_t *metadata)
 {
-    const json_t *labels = json_get_object(metadata, "labels", NULL);
-    const char *maker = json_get_string(labels, LABEL_MAKER, NULL);
-    bool owned =
-        str_equal(json_get_string(labels, OBJECT_LABEL_MANAGED_BY, NULL), OBJECT_MANAGED_BY) &&
-        (maker == NULL || str_equal(maker, OBJECT_MANAGED_BY));
+    const char *label = json_get_string(metadata, "labels", OBJECT_LABEL_MANAGED_BY, NULL);
+    bool owned = str_equal(label, OBJECT_MANAGED_BY);
     size_t i = 0;
     json_t *entry = NULL;
     json_array_foreach (json_get_array(metadata, "managedFields", NULL), i, entry) {
@@ -77,13 +84,50 @@ static bool is_owned(const struct object_api *api, const json_t *metadata)
     return owned;
 }
 
+static bool is_made_by_script(const struct object_api *api, const char *name, const json_t *json)
+{
+    const char *label = json_get_string(json, "metadata", "labels", LABEL_HOSTK8S, NULL);
+    const json_t *data = json_get_object(json, "data", NULL);
+    const char *hosting = json_get_string(data, HOSTING_KEY, NULL);
+    return (str_equal(label, HOSTK8S_ADDON) && !api->holds_objects) ||
+           (str_equal(name, HOSTING_NAME) && json_object_size(data) == 1 && hosting != NULL &&
+            str_matches(hosting, HOSTING_TEXT));
+}
+
+// Of a listed EndpointSlice that the cluster made of Endpoints: the uid of these, else NULL.
+// https://github.com/kubernetes/enhancements/tree/master/keps/sig-network/0752-endpointslices#mirroring-details
+static const char *mirrored_uid(const json_t *metadata)
+{
+    const json_t *owner = json_array_get(json_get_array(metadata, "ownerReferences", NULL), 0);
+    bool mirrored =
+        str_equal(json_get_string(metadata, "labels", LABEL_MAKER, NULL), MIRROR_MAKER) &&
+        str_equal(json_get_string(owner, "kind", NULL), "Endpoints");
+    return mirrored ? json_get_string(owner, "uid", NULL) : NULL;
+}
+
 static int add(struct object_current *current, const struct object_api *api, json_t *json,
-               struct error *err)
+               bool listed, struct error *err)
 {
     const json_t *metadata = json_get_object(json, "metadata", NULL);
+    const json_t *labels = json_get_object(metadata, "labels", NULL);
+    const char *uid = json_get_string(metadata, "uid", NULL);
     const char *name = json_get_string(metadata, "name", NULL);
     const char *name_space = api->namespaced ? json_get_string(metadata, "namespace", NULL) : NULL;
+    const char *service = NULL;
+    if (str_equal(api->kind, "EndpointSlice") &&
+        !str_equal(json_get_string(labels, LABEL_MAKER, NULL), OBJECT_MANAGED_BY)) {
+        service = json_get_string(labels, LABEL_SERVICE, NULL);
+    }
+    if (listed && service != NULL && mirrored_uid(metadata) != NULL) {
+        api = object_api("Endpoints");
+        uid = mirrored_uid(metadata);
+        name = service;
+    }
+    if (str_equal(api->kind, "Endpoints")) {
+        service = name;
+    }
     if (name == NULL || !name_is_valid_object(name) ||
+        (service != NULL && !name_is_valid_object(service)) ||
         (api->namespaced && (name_space == NULL || !name_is_valid_object(name_space)))) {
         return error_set(err, ERROR_TRANSIENT, EBADMSG,
                          "the cluster's answer holds an object of kind %s without a valid name",
@@ -97,9 +141,13 @@ static int add(struct object_current *current, const struct object_api *api, jso
     struct object *object = object_current_get(current, api, name_space, name);
     if (object->json == NULL) {
         object->json = object_current_keep(current, json);
-        object->uid = json_get_string(metadata, "uid", NULL);
+        object->uid = uid;
         object->owned = is_owned(api, metadata);
+        object->made_by_script = is_made_by_script(api, name, json);
         object->deleting = json_get_string(metadata, "deletionTimestamp", NULL) != NULL;
+        object->service = service == NULL ? NULL
+                                          : object_current_get(current, object_api("Service"),
+                                                               name_space, service);
     }
     return 0;
 }
@@ -109,13 +157,13 @@ int object_current_add(struct object_current *current, const struct object_api *
 {
     json_t *items = json_object_get(answer, "items");
     if (items == NULL) {
-        return add(current, api, answer, err);
+        return add(current, api, answer, false, err);
     }
     size_t i = 0;
     json_t *item = NULL;
     int r = 0;
     json_array_foreach (items, i, item) {
-        r = r < 0 ? r : add(current, api, item, err);
+        r = r < 0 ? r : add(current, api, item, true, err);
     }
     return r;
 }

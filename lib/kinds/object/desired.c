@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+// Of HostK8s' manifests: it has the host localhost for itself.
+#define LEFT_OVER_INGRESS "registry-api-ingress"
+
 // A cluster of one family has no route to the other, and an ingress controller would send every
 // second request there. Which one that is its Services tell; before the first is there it is
 // unknown.
@@ -41,6 +44,10 @@ void object_desired_set(struct object_current *current, const struct config *con
     for (size_t i = 0; i < current->count; i++) {
         current->objects[i]->row = NULL;
     }
+    if (config->ui.enabled) {
+        object_current_get(current, object_api("Ingress"), config->ui.name_space, LEFT_OVER_INGRESS)
+            ->left_over = true;
+    }
     for (size_t i = 0; i < object_row_count; i++) {
         const struct object_row *row = &object_rows[i];
         if (row->wanted != NULL && !row->wanted(&config->ui)) {
@@ -59,6 +66,8 @@ void object_desired_set(struct object_current *current, const struct config *con
         object->manifest = object_current_keep(current, manifest);
         object->digest =
             arena_printf(&current->arena, "%016llx", (unsigned long long)str_hash(text));
+        _cleanup_free_ char *name = str_printf("digest.%s", row->file);
+        (void)json_object_set_new(variables, name, json_string(object->digest));
         object->waits = !row->needs_address || address.text != NULL ? NULL
                         : address.ipv6                              ? "IPv6"
                                                                     : "IPv4";

@@ -19,9 +19,10 @@ const struct object_api object_apis[] = {
     {"Service", "v1", "services", .namespaced = true, .managed = true},
     // Deprecated since 1.33: a list of them brings a Warning header.
     {"Endpoints", "v1", "endpoints", .namespaced = true, .managed = true, .optional = true,
-     .unless = "EndpointSlice", .made_for = "Service"},
+     .unless = "EndpointSlice"},
+    // Those of others for that Service take a part of its requests.
     {"EndpointSlice", "discovery.k8s.io/v1", "endpointslices", .namespaced = true, .managed = true,
-     .optional = true},
+     .optional = true, .selector = "kubernetes.io/service-name=registry-api"},
     {"Ingress", "networking.k8s.io/v1", "ingresses", .namespaced = true, .managed = true,
      .optional = true},
     {"IngressClass", "networking.k8s.io/v1", "ingressclasses", .optional = true},
@@ -47,6 +48,11 @@ const struct object_api *object_api(const char *kind)
 size_t object_api_index(const struct object_api *api)
 {
     return (size_t)(api - object_apis);
+}
+
+const char *object_selector(const struct object_api *api)
+{
+    return api->selector == NULL ? OBJECT_SELECTOR : api->selector;
 }
 
 char *object_collection(struct arena *arena, const struct object_api *api, const char *name_space)
@@ -113,6 +119,7 @@ json_t *object_variables(const struct config *config, const struct object_addres
 {
     const struct config_registry *registry = &config->registry;
     const struct config_ui *ui = &config->ui;
+    size_t path_length = strlen(ui->path);
     const char *gateway_name = ui->gateway + strcspn(ui->gateway, "/");
     _cleanup_free_ char *host = public_host(registry);
     // Left out while the nodes know the registry by `host`, too, which is what a reader takes from
@@ -136,7 +143,9 @@ json_t *object_variables(const struct config *config, const struct object_addres
         {"ui.replicas", json_integer(ui->replicas)},
         {"ui.title", json_string(ui->title)},
         {"ui.url", json_string(ui->url)},
-        {"ui.pathBase", json_stringn(ui->path, strlen(ui->path) - 1)},
+        {"ui.listen", json_string(address->ipv6 ? "[::]:8081" : "8081")},
+        {"ui.path", json_string(ui->path)},
+        {"ui.pathPrefix", json_stringn(ui->path, path_length > 1 ? path_length - 1 : 1)},
         {"ui.ingressClass", json_string(ui->ingress_class)},
         {"ui.gateway", json_string(ui->gateway)},
         {"ui.gatewayNamespace", json_stringn(ui->gateway, (size_t)(gateway_name - ui->gateway))},
@@ -298,26 +307,31 @@ static const struct object_need gateway = {
 const struct object_row object_rows[] = {
     {.file = "namespace.yaml", .wanted = wants_ui},
     {.file = "local-registry-hosting.yaml"},
+    {.file = "configmap-ui.yaml", .wanted = wants_ui},
     {.file = "deployment-ui.yaml",
+     .uses = {"configmap-ui.yaml"},
      .wanted = wants_ui,
      .ready = ready_of_rollout,
      .asks_pods = rollout_asks_pods},
     {.file = "service-ui.yaml", .wanted = wants_ui},
     {.file = "service-api.yaml", .wanted = wants_ui},
-    {.file = "endpoints-api.yaml", .wanted = wants_ui, .if_served = true, .needs_address = true},
+    {.file = "endpoints-api.yaml",
+     .uses = {"service-api.yaml"},
+     .wanted = wants_ui,
+     .if_served = true,
+     .needs_address = true},
     {.file = "endpointslice-api.yaml",
+     .uses = {"service-api.yaml"},
      .wanted = wants_ui,
      .if_served = true,
      .needs_address = true},
     {.file = "ingress-ui.yaml",
-     .wanted = wants_ingress,
-     .unserved = {REASON_ERROR, NO_INGRESS},
-     .need = &ingress_class},
-    {.file = "ingress-api.yaml",
+     .uses = {"service-ui.yaml", "service-api.yaml"},
      .wanted = wants_ingress,
      .unserved = {REASON_ERROR, NO_INGRESS},
      .need = &ingress_class},
     {.file = "httproute-ui.yaml",
+     .uses = {"service-ui.yaml", "service-api.yaml"},
      .wanted = wants_route,
      .unserved = {REASON_GATEWAY_MISSING, NO_GATEWAY},
      .need = &gateway,

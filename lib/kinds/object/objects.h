@@ -27,9 +27,7 @@ struct object_api {
     bool custom;        // made by a CRD: a cluster without it is not one that is still starting
     bool holds_objects; // a Namespace, which takes with it all that lives in it
     const char *unless; // the kind that replaces it: where that is served, of this nothing is asked
-    // A controller of Kubernetes makes one for each object of that kind that has a selector, with
-    // its name and its labels: those are not the program's. NULL: there is no such controller.
-    const char *made_for;
+    const char *selector; // see object_selector; NULL: OBJECT_SELECTOR
 };
 
 // In the order of creation; deletion goes backwards.
@@ -42,6 +40,8 @@ const struct object_api *object_api(const char *kind) __attribute__((returns_non
 // The index in object_apis.
 size_t object_api_index(const struct object_api *api);
 
+// The labels by which such objects are listed and watched: all of the program's own have them.
+const char *object_selector(const struct object_api *api);
 // The path of a collection, over all namespaces for NULL.
 char *object_collection(struct arena *arena, const struct object_api *api, const char *name_space);
 
@@ -53,19 +53,24 @@ struct object {
     const char *cluster;
     const char *name_space; // NULL for a cluster-scoped kind
     const char *name;
-    const char *resource;        // kube/CLUSTER/KIND/NAMESPACE/NAME, or without a namespace
-    const char *path;            // of the API
-    const char *collection;      // likewise, of its kind in its namespace
-    const struct object *home;   // its Namespace, NULL for a cluster-scoped kind
-    const struct object *origin; // that api->made_for may have made it for, NULL for none
-    // What is there. json as received: the items of a list have neither apiVersion nor kind.
+    const char *resource;      // kube/CLUSTER/KIND/NAMESPACE/NAME, or without a namespace
+    const char *path;          // of the API
+    const char *collection;    // likewise, of its kind in its namespace
+    const struct object *home; // its Namespace, NULL for a cluster-scoped kind
+    // What is there. json as received: the items of a list have neither apiVersion nor kind. Of
+    // Endpoints that a list of EndpointSlices tells of it is their mirror.
     const json_t *json; // NULL: nothing
     const char *uid;    // NULL when the answer has none
     // By the managed-by label, or by an entry of the field manager, so that an edit which takes the
-    // label off is drift. A Namespace: by the label alone. What a controller of Kubernetes made of
-    // an owned object is not owned, though it has its labels.
+    // label off is drift. A Namespace: by the label alone. Controllers give what they make of an
+    // owned object its labels, so that it is owned too.
     bool owned;
-    bool deleting; // has a deletionTimestamp
+    bool made_by_script; // HostK8s' or kind's: nothing that a user wrote is in it
+    bool deleting;       // has a deletionTimestamp
+    // That it gets requests of: an EndpointSlice or Endpoints that the program did not make.
+    const struct object *service;
+    // HostK8s alone makes one of this name.
+    bool left_over;
     // What should be there.
     const struct object_row *row; // NULL: nothing
     json_t *manifest;
@@ -99,8 +104,12 @@ struct object_need {
     const char *help;     // what to do then, for people
 };
 
+#define OBJECT_USES_MAX 2
+
 struct object_row {
-    const char *file;                           // in manifests/
+    const char *file; // in manifests/
+    // Files of other rows, whose objects it is for: it waits while one of them is somebody else's.
+    const char *uses[OBJECT_USES_MAX];
     bool (*wanted)(const struct config_ui *ui); // NULL: always
     bool if_served;                             // and where its kind is served and not replaced
     bool needs_address;                         // of the registry on the clusters' network
@@ -124,5 +133,6 @@ struct object_address {
     bool ipv6;        // its family, or the one that is waited for
 };
 
-// What stands for ${…} in the manifests; the caller owns the reference.
+// What stands for ${…} in the manifests, but for ${digest.FILE}, the digest of what an earlier row
+// made of FILE; the caller owns the reference.
 json_t *object_variables(const struct config *config, const struct object_address *address);

@@ -1,8 +1,8 @@
 // The requests of an observation: which APIs are served, unless that is known; a list by label of
-// each managed kind; a GET of each desired object that no list had (absent, or not ours), and of
-// what it needs; a dry run of each owned one that is not known to be right, and its pods where they
-// tell why it is not ready. Each of these is a phase: it adds its requests to a queue when all
-// answers to the one before are there.
+// each managed kind; a GET of each desired object that no list had (absent, or not ours), of what
+// it needs, and of what is left over; a dry run of each owned one that is not known to be right,
+// and its pods where they tell why it is not ready. Each of these is a phase: it adds its requests
+// to a queue when all answers to the one before are there.
 #include "lib/kinds/object/observe.h"
 
 #include "lib/base/alloc.h"
@@ -116,7 +116,8 @@ static void ask_unlisted(struct observation *o)
     object_desired_set(o->current, o->input->config, o->input->engine);
     for (size_t i = 0; i < o->current->count; i++) {
         const struct object *object = o->current->objects[i];
-        if (object->row != NULL && object->waits == NULL) {
+        if ((object->row != NULL && object->waits == NULL) ||
+            (object->left_over && !o->memory->no_left_over)) {
             ask_object(o, object);
         }
         if (object->row != NULL && object->need != NULL) {
@@ -127,10 +128,15 @@ static void ask_unlisted(struct observation *o)
 
 static void ask_of_owned(struct observation *o)
 {
+    o->memory->no_left_over = true;
     for (size_t i = 0; i < o->current->count && o->input->desired; i++) {
         struct object *object = o->current->objects[i];
         const struct object_row *row = object->row;
-        if (row == NULL || !object->owned || object->deleting || object->waits != NULL) {
+        if (object->made_by_script || (object->left_over && object->refusal != NULL)) {
+            o->memory->no_left_over = false;
+        }
+        if (row == NULL || !object->owned || object->made_by_script || object->deleting ||
+            object->waits != NULL) {
             continue;
         }
         if (!object_memory_agrees(o->memory, object->resource, object->digest, object->json)) {
@@ -256,6 +262,7 @@ static int send_request(struct request *request, struct error *err)
     case GET_GROUPS:
         return kube_get_groups(kube, on_answer, request, err);
     case LIST:
+        return kube_list(kube, path, object_selector(request->api), on_answer, request, err);
     case LIST_PODS:
         return kube_list(kube, path, OBJECT_SELECTOR, on_answer, request, err);
     case GET:

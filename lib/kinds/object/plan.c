@@ -21,7 +21,11 @@ static void set_error(const struct planner *p, const struct object *object,
 {
     char message[MESSAGE_MAX];
     enum reason reason = object_explain(p->input, NULL, error, message, sizeof(message));
-    object_set_condition(p->plan, object, reason, "%s", message);
+    // What may be told otherwise when it is asked again is not known.
+    bool known =
+        !reason_is_unknown(reason) && (reason != REASON_ERROR || error->kind == ERROR_PERMANENT);
+    plan_set_condition(p->plan, object->resource, object->cluster,
+                       known ? READY_FALSE : READY_UNKNOWN, reason, "%s", message);
 }
 
 static struct action *add_apply(const struct planner *p, const struct object *object,
@@ -62,14 +66,26 @@ static struct action *add_delete(const struct planner *p, const struct object *o
 
 // ---- a desired object ----
 
+// Deletes it and makes it anew. What a script made is another object altogether, whose fields are
+// not worth telling.
+static void plan_recreate(const struct planner *p, const struct object *object)
+{
+    struct action *recreate = add_delete(p, object, "recreate");
+    if (object->made_by_script) {
+        plan_add_field(p->plan, recreate, "made by", "HostK8s' or kind's script",
+                       OBJECT_MANAGED_BY);
+    } else {
+        object_diff(p->plan, recreate, object->json, object->manifest, true);
+    }
+    (void)add_apply(p, object, "create", true);
+}
+
 static void plan_owned(const struct planner *p, const struct object *object)
 {
     const struct object_need *need = object->row->need;
     struct plan *plan = p->plan;
     if (object->immutable) {
-        struct action *recreate = add_delete(p, object, "recreate");
-        object_diff(plan, recreate, object->json, object->manifest, true);
-        (void)add_apply(p, object, "create", true);
+        plan_recreate(p, object);
     } else if (object->merged != NULL && object_differs(object->json, object->merged)) {
         struct action *apply = add_apply(p, object, "apply", false);
         object_diff(plan, apply, object->json, object->merged, false);
@@ -91,10 +107,31 @@ static void plan_owned(const struct planner *p, const struct object *object)
     }
 }
 
+static bool is_foreign(const struct object *object)
+{
+    return object->json != NULL && !object->owned && !object->made_by_script &&
+           !object->api->holds_objects;
+}
+
+// Somebody else's object in the place of one that this one is for; NULL when there is none.
+static const struct object *foreign_used(const struct planner *p, const struct object *object)
+{
+    for (size_t i = 0; i < p->current->count; i++) {
+        const struct object *other = p->current->objects[i];
+        for (size_t use = 0; use < OBJECT_USES_MAX && other->row != NULL; use++) {
+            if (str_equal(other->row->file, object->row->uses[use]) && is_foreign(other)) {
+                return other;
+            }
+        }
+    }
+    return NULL;
+}
+
 static void plan_desired(const struct planner *p, const struct object *object)
 {
     const struct config *config = p->input->config;
     const struct object_api *api = object->api;
+    const struct object *foreign = foreign_used(p, object);
     struct plan *plan = p->plan;
     if (!object_is_served(p->current, api)) {
         const char *help = object->row->unserved.help;
@@ -116,9 +153,17 @@ static void plan_desired(const struct planner *p, const struct object *object)
         object_set_condition(plan, object, REASON_CONVERGING,
                              "waits until namespace %s is deleted, to make it again",
                              object->name_space);
+    } else if (foreign != NULL) {
+        object_set_condition(plan, object, REASON_NAME_CONFLICT,
+                             "waits for %s %s, which is not managed by " OBJECT_MANAGED_BY,
+                             foreign->api->kind, foreign->name);
     } else if (object->json == NULL) {
         (void)add_apply(p, object, "create", false);
         object_set_condition(plan, object, REASON_CONVERGING, "is missing; is being made");
+    } else if (object->made_by_script) {
+        plan_recreate(p, object);
+        object_set_condition(plan, object, REASON_CONVERGING,
+                             "was made by HostK8s' or kind's script; is being made anew");
     } else if (object->owned) {
         plan_owned(p, object);
     } else if (api->holds_objects) {
@@ -149,29 +194,60 @@ static bool may_be_awaited(const struct planner *p, const struct object *object)
     return false;
 }
 
-// Nobody's to delete, whatever the labels say: what a controller makes for another object, and the
-// namespaces of Kubernetes itself.
+// Nobody's to delete, whatever the labels say: what controllers make for a Service that has a
+// selector, and the namespaces of Kubernetes itself.
 static bool is_of_kubernetes(const struct object *object)
 {
-    const json_t *origin = object->origin == NULL ? NULL : object->origin->json;
-    return json_object_size(json_get_object(origin, "spec", "selector", NULL)) > 0 ||
+    const json_t *service = object->service == NULL ? NULL : object->service->json;
+    return json_object_size(json_get_object(service, "spec", "selector", NULL)) > 0 ||
            (object->api->holds_objects &&
             (str_starts_with(object->name, "kube-") || str_equal(object->name, "default")));
 }
 
+// Whether it gets requests that are for the registry.
+static bool is_rival(const struct planner *p, const struct object *object)
+{
+    return p->input->desired && object->service != NULL && object->service->row != NULL &&
+           !is_foreign(object->service) &&
+           json_array_size(json_get_array(object->json, "endpoints", NULL)) > 0;
+}
+
+// Says where its requests go.
+static void set_rival(const struct planner *p, const struct object *object)
+{
+    const json_t *endpoint = json_array_get(json_object_get(object->json, "endpoints"), 0);
+    const json_t *port = json_array_get(json_object_get(object->json, "ports"), 0);
+    const char *address =
+        json_string_value(json_array_get(json_get_array(endpoint, "addresses", NULL), 0));
+    object_set_condition(p->plan, object, REASON_NAME_CONFLICT,
+                         "takes a part of the requests for Service %s to %s port %lld, and is not "
+                         "managed by " OBJECT_MANAGED_BY
+                         "; delete it with `kubectl --context kind-%s -n %s delete %s %s`",
+                         object->service->name, address == NULL ? "nowhere" : address,
+                         (long long)json_get_int(port, 0, "port", NULL), object->cluster,
+                         object->name_space, object->api->kind, object->name);
+}
+
 static void plan_undesired(const struct planner *p, const struct object *object)
 {
-    if (!object->owned || !object->api->managed || is_of_kubernetes(object) ||
-        may_be_awaited(p, object)) {
+    bool rival = is_rival(p, object);
+    bool taken_over = object->made_by_script && (rival || (object->left_over && p->input->desired));
+    if (object->json == NULL || !object->api->managed || is_of_kubernetes(object)) {
         return;
     }
-    if (!object->deleting) {
-        (void)add_delete(p, object, "delete");
+    if (!object->owned && !taken_over) {
+        if (rival) {
+            set_rival(p, object);
+        }
+    } else if (!may_be_awaited(p, object)) {
+        if (!object->deleting) {
+            (void)add_delete(p, object, "delete");
+        }
+        object_set_condition(p->plan, object, REASON_CONVERGING,
+                             object->api->holds_objects && !object->deleting
+                                 ? "is no longer wanted; is deleted unless others live in it"
+                                 : "is no longer wanted; is being deleted");
     }
-    object_set_condition(p->plan, object, REASON_CONVERGING,
-                         object->api->holds_objects && !object->deleting
-                             ? "is no longer wanted; is deleted unless others live in it"
-                             : "is no longer wanted; is being deleted");
 }
 
 void object_plan(const struct input *input, const void *current, struct plan *ret)
@@ -218,7 +294,21 @@ void object_resources(const struct input *input, const struct condition *conditi
 enum reason object_explain(const struct input *input, const struct action *action,
                            const struct error *error, char *message, size_t size)
 {
-    if (action == NULL && error->kind == ERROR_PERMANENT && error->code == ENOENT) {
+    bool missing = action == NULL && error->kind == ERROR_PERMANENT && error->code == ENOENT;
+    // A cluster's first user has no rights before kubeadm has given him some.
+    bool may_come = error->kind != ERROR_PERMANENT || explain_is_refusal(error);
+    if (action == NULL && may_come && !error_is_own(error) && input->engine != NULL &&
+        engine_cluster_is_new(input->engine, input->name)) {
+        return explain(message, size, REASON_CONVERGING,
+                       "cluster %s is being made; its API server does not answer yet", input->name);
+    }
+    if (missing && str_equal(input->name, ENGINE_DESKTOP)) {
+        return explain(message, size, REASON_CLUSTER_NOT_FOUND,
+                       "%s; turn on Kubernetes by kind, and Show system containers, in Docker "
+                       "Desktop's settings, or change clusters",
+                       error->text);
+    }
+    if (missing) {
         return explain(message, size, REASON_CLUSTER_NOT_FOUND,
                        "%s; create it with `kind create cluster --name %s` or change clusters",
                        error->text, input->name);

@@ -83,8 +83,11 @@ static void add_collections(struct residents *residents, const char *version, co
         json_array_foreach (json_object_get(resource, "verbs"), j, verb) {
             listed = listed || str_equal(json_string_value(verb), "list");
         }
+        // Where EndpointSlices are served they tell of Endpoints, a list of which is warned of.
+        bool mirrored = str_equal(plural, "endpoints") &&
+                        strv_contains(&residents->paths, "/apis/discovery.k8s.io/v1");
         // A name with a '/' is a part of another resource.
-        if (listed && plural != NULL && name_is_valid_object(plural) &&
+        if (listed && !mirrored && plural != NULL && name_is_valid_object(plural) &&
             json_get_bool(resource, false, "namespaced", NULL)) {
             _cleanup_free_ char *path =
                 str_printf("%s/namespaces/%s/%s", version, residents->name_space, plural);

@@ -81,7 +81,8 @@ int object_watch(_unused_ struct io *io, memory_t *memory, const struct input *i
         if (kept->listed[i]) {
             watches->open +=
                 kube_watch(kept->kube, object_collection(&arena, &object_apis[i], NULL),
-                           OBJECT_SELECTOR, NULL, on_event, on_end, watches, &error) >= 0;
+                           object_selector(&object_apis[i]), NULL, on_event, on_end, watches,
+                           &error) >= 0;
         }
     }
     if (watches->open == 0) {

@@ -237,7 +237,7 @@ static void test_answers(_unused_ void **state)
         {404, NULL, "{\"reason\":\"Other\",\"message\":\"NotFound\"}", "NotFound (HTTP 404 Other)",
          ERROR_CONFLICT, 0},
         {404, NULL, "NotFound", "NotFound (HTTP 404)", ERROR_CONFLICT, 0},
-        {400, NULL, "{\"message\":\"a\\nb\\u001b[0m\",\"reason\":7}", "a b?[0m (HTTP 400)",
+        {400, NULL, "{\"message\":\"a\\nb\\u001b[0m \\n\",\"reason\":7}", "a b?[0m (HTTP 400)",
          ERROR_PERMANENT, 0},
         {429, "Retry-After: 7\r\n", "slow", "slow (HTTP 429)", ERROR_TRANSIENT, 7000},
         {503, "Retry-After: later\r\n", "now", "now (HTTP 503)", ERROR_TRANSIENT, 0},

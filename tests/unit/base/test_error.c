@@ -13,7 +13,7 @@ static void test_set(void **state)
 {
     (void)state;
     struct error err = {.status = 500, .retry_ms = 7};
-    assert_int_equal(error_set(&err, ERROR_CONFLICT, ENOENT, "%s\n%d", "no such", 1), -ENOENT);
+    assert_int_equal(error_set(&err, ERROR_CONFLICT, ENOENT, "%s\n%d \r\n", "no such", 1), -ENOENT);
     assert_int_equal(err.kind, ERROR_CONFLICT);
     assert_int_equal(err.code, ENOENT);
     assert_int_equal(err.status, 0);

@@ -72,45 +72,79 @@ static void remote_needs_permission_alone(void **state)
     assert_string_equal(loopback->registry.listen_address, "127.8.0.1");
 }
 
-static void docker_host_one(const char *variable, const char *text, const char *expected)
+static void docker_host_one(const char *variable, const char *text, const char *host,
+                            const char *found)
 {
     _cleanup_map_ struct strmap variables = with_home();
     strmap_set(&variables, "DOCKER_HOST", variable);
-    if (str_starts_with(expected, "x.yaml")) {
-        _cleanup_free_ char *problems = problems_with(text, &variables);
-        assert_string_equal(problems, expected);
-    } else {
-        _cleanup_config_ struct config *config = parse_with(text, &variables);
-        assert_string_equal(config->docker.host, expected);
-    }
+    _cleanup_config_ struct config *config = parse_with(text, &variables);
+    assert_string_equal(config->docker.host, host);
+    assert_true(str_equal(config->docker.search.host, found));
 }
 
-static void docker_host_stands_between_default_and_key(void **state)
+static void docker_host_problem(const char *variable, const char *text, const char *expected)
+{
+    _cleanup_map_ struct strmap variables = with_home();
+    strmap_set(&variables, "DOCKER_HOST", variable);
+    _cleanup_free_ char *problems = problems_with(text, &variables);
+    assert_string_equal(problems, expected);
+}
+
+static void docker_host_of_the_environment_stands_behind_the_key(void **state)
 {
     (void)state;
-    docker_host_one("", "", "unix:///var/run/docker.sock");
-    docker_host_one("unix:///run/u", "", "unix:///run/u");
-    docker_host_one("unix:///run/u", "docker: {host: }", "unix:///run/u");
-    docker_host_one("tcp://h:1", "docker: {host: 'unix:///k'}", "unix:///k");
-    docker_host_one("ssh://user:s3cret@h", "docker: {host: 'unix:///k'}", "unix:///k");
-    docker_host_one("ssh://user:s3cret@h", "",
-                    "x.yaml:1:1: docker.host: the environment variable DOCKER_HOST must be "
-                    "unix://PATH or tcp://HOST:PORT, other schemes are not supported\n");
-    docker_host_one("tcp://h", "docker:\n  tls: {ca: x}\n",
-                    "x.yaml:2:3: docker.host: the environment variable DOCKER_HOST must have "
-                    "a port, as in HOST:PORT\n");
+    docker_host_one("", "", "", NULL);
+    docker_host_one("unix:///run/u", "", "", "unix:///run/u");
+    docker_host_one("unix:///run/u", "docker: {host: }", "", "unix:///run/u");
+    docker_host_one("unix:///run/u", "docker: {host: ''}", "", "unix:///run/u");
+    docker_host_one("tcp://h:1", "docker: {host: 'unix:///k'}", "unix:///k", NULL);
+    docker_host_one("tcp://h:1", "docker: {tls: {ca: x}}", "", "tcp://h:1");
+    docker_host_one("ssh://user:s3cret@h", "docker: {host: 'unix:///k'}", "unix:///k", NULL);
+    docker_host_problem("ssh://user:s3cret@h", "",
+                        "x.yaml:1:1: docker.host: the environment variable DOCKER_HOST must be "
+                        "unix://PATH or tcp://HOST:PORT, other schemes are not supported\n");
+    docker_host_problem("tcp://h", "docker:\n  tls: {ca: x}\n",
+                        "x.yaml:2:3: docker.host: the environment variable DOCKER_HOST must have "
+                        "a port, as in HOST:PORT\n");
+}
+
+static void engine_is_looked_for_as_the_environment_says(void **state)
+{
+    (void)state;
+    _cleanup_map_ struct strmap variables = with_home();
+    strmap_set(&variables, "XDG_RUNTIME_DIR", "/run/user/7");
+    strmap_set(&variables, "DOCKER_CONTEXT", "colima");
+    _cleanup_config_ struct config *config = parse_with("", &variables);
+    const struct config_docker_search *search = &config->docker.search;
+    assert_string_equal(search->context, "colima");
+    assert_string_equal(search->config_dir, "/home/u/.docker");
+    assert_int_equal(search->sockets.count, 3);
+    assert_string_equal(search->sockets.items[0], "/var/run/docker.sock");
+    assert_string_equal(search->sockets.items[1], "/run/user/7/docker.sock");
+    assert_string_equal(search->sockets.items[2], "/run/user/7/podman/podman.sock");
+    // A registry over the place of a socket would hide it.
+    _cleanup_free_ char *problems =
+        problems_with("registry: {storage: /run/user/7/podman}", &variables);
+    assert_string_equal(problems, "x.yaml:1:21: registry.storage: must not be the engine's socket, "
+                                  "/run/user/7/podman/podman.sock, or a directory that holds it\n");
+
+    strmap_set(&variables, "XDG_RUNTIME_DIR", "relative");
+    strmap_set(&variables, "DOCKER_CONFIG", "/etc/d");
+    _cleanup_config_ struct config *other = parse_with("", &variables);
+    assert_string_equal(other->docker.search.config_dir, "/etc/d");
+    assert_int_equal(other->docker.search.sockets.count, 1);
 }
 
 // Valid, but no YAML could hold it, so that `check --print` would print what `check` refuses.
 static void docker_host_is_utf8(void **state)
 {
     (void)state;
-    docker_host_one("unix:///a\xff"
-                    "b",
-                    "",
-                    "x.yaml:1:1: docker.host: the environment variable DOCKER_HOST is not valid "
-                    "UTF-8\n");
-    docker_host_one("unix:///caf\xc3\xa9", "", "unix:///caf\xc3\xa9");
+    docker_host_problem("unix:///a\xff"
+                        "b",
+                        "",
+                        "x.yaml:1:1: docker.host: the environment variable DOCKER_HOST is not "
+                        "valid UTF-8\n");
+    docker_host_one("unix:///caf\xc3\xa9", "", "", "unix:///caf\xc3\xa9");
 }
 
 // Whatever image names begin with has one spelling, and one directory on the nodes.
@@ -276,7 +310,8 @@ int main(void)
         cmocka_unit_test(nothing_means_the_defaults),
         cmocka_unit_test(values_are_read_and_completed),
         cmocka_unit_test(remote_needs_permission_alone),
-        cmocka_unit_test(docker_host_stands_between_default_and_key),
+        cmocka_unit_test(docker_host_of_the_environment_stands_behind_the_key),
+        cmocka_unit_test(engine_is_looked_for_as_the_environment_says),
         cmocka_unit_test(docker_host_is_utf8),
         cmocka_unit_test(aliases_have_one_spelling),
         cmocka_unit_test(urls_have_one_spelling),

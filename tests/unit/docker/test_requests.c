@@ -25,7 +25,7 @@ static void test_new(_unused_ void **state)
         struct fake_transport *fake = fake_transport_new();
         struct docker *docker = NULL;
         const struct docker_options options = {
-            table[i].host, table[i].tls, "the CA", "the certificate", "the key", 500, NULL};
+            table[i].host, table[i].tls, "the CA", "the certificate", "the key", 500, NULL, NULL};
         assert_int_equal(docker_new(fake_transport_http(fake), &options, &docker, NULL), 0);
         const struct fake_endpoint *endpoint = fake_transport_endpoint(fake, 0);
         bool https = str_starts_with(table[i].base, "https");

@@ -130,7 +130,7 @@ static void test_failures(_unused_ void **state)
             .connected = table[i].connected,
             .timeout_ms = table[i].connected ? 30000 : 2500,
             .target = "/run/s",
-            .detail = "curl's words",
+            .detail = "curl's words ", // as those of OpenSSL's connections end
         };
         struct error err = {0};
         assert_int_equal(curl_failure_explain(&failure, &err), -table[i].code);

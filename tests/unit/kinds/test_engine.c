@@ -49,6 +49,36 @@ static void test_clusters(void **state)
     assert_false(engine_has_cluster(&empty, "a"));
 }
 
+static void test_new_and_moving(void **state)
+{
+    (void)state;
+    static const struct {
+        struct engine_node node;
+        int64_t now_s;
+        bool moving;
+        bool new;
+    } cases[] = {
+        {{.created_s = 100, .running = true}, 399, false, true},
+        {{.created_s = 100, .running = true}, 400, false, false},
+        {{.created_s = 100}, 102, true, false},
+        {{.created_s = 100}, 103, false, false},
+        {{.created_s = 100, .stopped_s = 5000}, 5002, true, false},
+        {{.created_s = 100, .stopped_s = 5000}, 5003, false, false},
+        // Clocks may differ; and nothing is known.
+        {{.created_s = 100, .stopped_s = 5000}, 4999, true, false},
+        {{.running = true}, 7, false, false},
+        {{0}, 2, false, false},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        struct engine_node node = cases[i].node;
+        node.cluster = "a";
+        const struct engine one = {.nodes = &node, .node_count = 1, .now_s = cases[i].now_s};
+        assert_int_equal(engine_node_is_moving(&one, &node), cases[i].moving);
+        assert_int_equal(engine_cluster_is_new(&one, "a"), cases[i].new);
+        assert_false(engine_cluster_is_new(&one, "b"));
+    }
+}
+
 static void test_published_host(void **state)
 {
     (void)state;
@@ -65,11 +95,9 @@ static void test_published_host(void **state)
         {"tcp://far.example:2376", "0.0.0.0", "far.example"},
         {"tcp://[fd00::2]:2376", "127.0.0.1", "[fd00::2]"},
     };
-    _cleanup_(config_freep) struct config *config = sample_config();
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         char host[ENGINE_HOST_SIZE];
-        sample_set(&config->docker.host, cases[i].docker_host);
-        engine_published_host(config, cases[i].address, host, sizeof(host));
+        engine_published_host(cases[i].docker_host, cases[i].address, host, sizeof(host));
         assert_string_equal(host, cases[i].host);
     }
 }
@@ -92,9 +120,8 @@ static void test_references(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nodes),
-        cmocka_unit_test(test_clusters),
-        cmocka_unit_test(test_published_host),
+        cmocka_unit_test(test_nodes),          cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_new_and_moving), cmocka_unit_test(test_published_host),
         cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

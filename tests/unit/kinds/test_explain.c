@@ -1,7 +1,6 @@
 // From errors to reasons and sentences: what is spoken to through the engine.
 #include "lib/kinds/explain.h"
 #include "lib/kinds/kind.h"
-#include "tests/support/sample_config.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -16,10 +15,9 @@ static const struct {
     enum reason reason;
     const char *message;
 } cases[] = {
-    {{ERROR_TRANSIENT, EACCES, 0, 0, "permission denied"},
+    {{ERROR_TRANSIENT, EACCES, 0, 0, "no permission; join it"},
      REASON_PERMISSION_DENIED,
-     "no permission to use unix:///var/run/docker.sock; add yourself to the group docker and log "
-     "in again"},
+     "no permission; join it"},
     {{ERROR_PERMANENT, EREMOTEIO, 403, 0, "denied by the proxy"},
      REASON_PERMISSION_DENIED,
      "denied by the proxy; let docker.host's engine allow the request"},
@@ -38,15 +36,12 @@ static const struct {
 static void errors_of_the_engine_have_reasons(void **unused)
 {
     (void)unused;
-    struct config *config = sample_config();
-    const struct input input = {.config = config};
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         char message[ERROR_TEXT_MAX];
-        assert_int_equal(explain_engine_error(&input, &cases[i].error, message, sizeof(message)),
+        assert_int_equal(explain_engine_error(&cases[i].error, message, sizeof(message)),
                          cases[i].reason);
         assert_string_equal(message, cases[i].message);
     }
-    config_free(config);
 }
 
 int main(void)

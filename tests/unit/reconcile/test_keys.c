@@ -176,8 +176,8 @@ static void test_engine_lost_and_back(void **state)
     (void)error_set(&s->things[0].observe_error, ERROR_TRANSIENT, ECONNREFUSED, "gone");
     scripted_event(s, "engine");
     scripted_advance(s, 10);
-    assert_told(s, "engine ApiUnreachable: gone\nnode/a ApiUnreachable: gone\n"
-                   "node/b ApiUnreachable: gone\n");
+    assert_told(s, "node/a ApiUnreachable: gone\nnode/b ApiUnreachable: gone\n"
+                   "engine ApiUnreachable: gone\n");
     // The cluster is not behind the engine: it goes on being observed by the polls.
     unsigned node = observed(s, "node/a");
     unsigned cluster = observed(s, "cluster/hostk8s");

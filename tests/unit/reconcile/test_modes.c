@@ -122,6 +122,63 @@ static void test_once_does_not_end_in_what_does_not_hold(void **state)
     assert_int_equal(s->things[0].acted, 1);
 }
 
+// A machine with a page that is not there, which is for that reason, or converges.
+static struct scripted *with_page(enum reconcile_mode mode, enum reason reason, bool stays)
+{
+    struct scripted *s = scripted_new(mode, DEFAULTS);
+    scripted_add(s, "node/a", "hostk8s");
+    struct thing *page = scripted_add(s, "page/x", NULL);
+    *page = (struct thing){
+        .key = "page/x", .exists = true, .value = 1, .reason = reason, .stays = stays};
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    return s;
+}
+
+static void test_once_waits_for_what_follows(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s =
+        with_page(RECONCILE_ONCE, REASON_UNAVAILABLE, false);
+    scripted_advance(s, 60000);
+    assert_false(reconciler_is_settled(s->reconciler));
+    assert_false(scripted_thing(s, "page/x")->unsettled);
+    scripted_thing(s, "page/x")->reason = REASON_CONVERGED;
+    scripted_advance(s, 500);
+    assert_true(reconciler_is_settled(s->reconciler));
+}
+
+static void test_once_does_not_wait_for_what_stays(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s =
+        with_page(RECONCILE_ONCE, REASON_UNAVAILABLE, true);
+    assert_true(reconciler_is_settled(s->reconciler));
+    assert_line(s, "2/3 ready: page/x Unavailable");
+    assert_true(observed(s, "page/x") > 1); // again after the others had changed
+}
+
+static void test_once_does_not_wait_behind_what_is_blocked(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s =
+        with_page(RECONCILE_ONCE, REASON_UNAVAILABLE, false);
+    assert_false(reconciler_is_settled(s->reconciler));
+    scripted_thing(s, "node/a")->reason = REASON_CONFIG_PATH_DISABLED;
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    assert_true(reconciler_is_settled(s->reconciler));
+}
+
+static void test_what_follows_is_observed_after_the_others(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s =
+        with_page(RECONCILE_OBSERVE, REASON_UNAVAILABLE, 0);
+    assert_true(reconciler_is_settled(s->reconciler));
+    assert_true(scripted_thing(s, "page/x")->unsettled); // since writes are pending
+}
+
 static void test_teardown(void **state)
 {
     (void)state;
@@ -183,6 +240,10 @@ int main(void)
         cmocka_unit_test(test_once_waits_for_what_could_not_be_observed),
         cmocka_unit_test(test_once_ends_with_what_is_blocked),
         cmocka_unit_test(test_once_does_not_end_in_what_does_not_hold),
+        cmocka_unit_test(test_once_waits_for_what_follows),
+        cmocka_unit_test(test_once_does_not_wait_for_what_stays),
+        cmocka_unit_test(test_once_does_not_wait_behind_what_is_blocked),
+        cmocka_unit_test(test_what_follows_is_observed_after_the_others),
         cmocka_unit_test(test_teardown),
         cmocka_unit_test(test_teardown_goes_on_without_what_cannot_be_reached),
         cmocka_unit_test(test_teardown_waits_as_long_as_the_peer_says),

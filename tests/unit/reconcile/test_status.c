@@ -12,22 +12,21 @@
 #define _cleanup_status_ _cleanup_(status_done)
 #define TEXT_MAX 4096
 
-static bool set_one(struct status *status, const char *resource, enum ready ready,
-                    enum reason reason, const char *message, int64_t now_s,
-                    struct status_before *ret_before)
+static enum status_change set_one(struct status *status, const char *resource, enum ready ready,
+                                  enum reason reason, const char *message, int64_t now_s)
 {
     // Of the test's own memory: the status may keep none of it.
     _cleanup_free_ char *own_resource = str_dup(resource);
     _cleanup_free_ char *own_message = str_dup(message);
     const struct condition condition = {
         .resource = own_resource, .ready = ready, .reason = reason, .message = own_message};
-    return status_set(status, &condition, now_s, ret_before);
+    return status_set(status, &condition, now_s, 0);
 }
 
 static void set_ready(struct status *status, const char *resource)
 {
-    struct status_before before;
-    assert_true(set_one(status, resource, READY_TRUE, REASON_CONVERGED, "", 1000, &before));
+    assert_int_equal(set_one(status, resource, READY_TRUE, REASON_CONVERGED, "", 1000),
+                     STATUS_MOVED);
 }
 
 static void test_order(void **state)
@@ -64,32 +63,24 @@ static void test_change_and_since(void **state)
         enum ready ready;
         enum reason reason;
         const char *message;
-        bool changed;
+        enum status_change change;
         int64_t since_s; // set at 100, 200, …
     } steps[] = {
-        {READY_FALSE, REASON_ERROR, "one", true, 100},
-        {READY_FALSE, REASON_ERROR, "one", false, 100},
-        {READY_FALSE, REASON_ERROR, "two", true, 100}, // another wording of the same
-        {READY_UNKNOWN, REASON_ERROR, "two", true, 400},
-        {READY_UNKNOWN, REASON_FORBIDDEN, "two", true, 500},
-        {READY_TRUE, REASON_CONVERGED, "", true, 600},
+        {READY_FALSE, REASON_ERROR, "one", STATUS_MOVED, 100},
+        {READY_FALSE, REASON_ERROR, "one", STATUS_SAME, 100},
+        {READY_FALSE, REASON_ERROR, "two", STATUS_REWORDED, 100},
+        {READY_UNKNOWN, REASON_ERROR, "two", STATUS_MOVED, 400},
+        {READY_UNKNOWN, REASON_FORBIDDEN, "two", STATUS_MOVED, 500},
+        {READY_TRUE, REASON_CONVERGED, "", STATUS_MOVED, 600},
     };
     _cleanup_status_ struct status status = {0};
     for (size_t i = 0; i < ELEMENTS(steps); i++) {
-        struct status_before before = {0};
         assert_int_equal(set_one(&status, "node/a", steps[i].ready, steps[i].reason,
-                                 steps[i].message, 100 * (int64_t)(i + 1), &before),
-                         steps[i].changed);
+                                 steps[i].message, 100 * (int64_t)(i + 1)),
+                         steps[i].change);
         assert_int_equal(status.entries[0].since_s, steps[i].since_s);
         assert_string_equal(status.entries[0].condition.message, steps[i].message);
         assert_int_equal(status.ready, steps[i].ready == READY_TRUE);
-        if (steps[i].changed) {
-            assert_int_equal(before.known, i > 0);
-        }
-        if (steps[i].changed && i > 0) {
-            assert_int_equal(before.ready, steps[i - 1].ready);
-            assert_int_equal(before.reason, steps[i - 1].reason);
-        }
     }
 }
 
@@ -104,15 +95,14 @@ static void test_line(void **state)
 {
     (void)state;
     _cleanup_status_ struct status status = {0};
-    struct status_before before;
     line_is(&status, "0/0 ready");
     set_ready(&status, "container/r");
     set_ready(&status, "node/b");
     line_is(&status, "2/2 ready");
-    (void)set_one(&status, "node/b", READY_FALSE, REASON_NODE_NOT_RUNNING, "x", 1, &before);
-    (void)set_one(&status, "node/c", READY_UNKNOWN, REASON_ERROR, "x", 1, &before);
+    (void)set_one(&status, "node/b", READY_FALSE, REASON_NODE_NOT_RUNNING, "x", 1);
+    (void)set_one(&status, "node/c", READY_UNKNOWN, REASON_ERROR, "x", 1);
     line_is(&status, "1/3 ready: node/b NodeNotRunning");
-    (void)set_one(&status, "node/a\n\x01", READY_UNKNOWN, REASON_ERROR, "x", 1, &before);
+    (void)set_one(&status, "node/a\n\x01", READY_UNKNOWN, REASON_ERROR, "x", 1);
     line_is(&status, "1/4 ready: node/a ? Error");
     assert_true(status_remove(&status, "node/b"));
     assert_int_equal(status.ready, 1);
@@ -123,12 +113,12 @@ static void test_json(void **state)
     (void)state;
     _cleanup_status_ struct status status = {.passes = 12, .pass_ms = 34, .pass_cpu_us = 1500};
     _cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
-    struct status_before before;
     assert_int_equal(status_print_json(&status, 4711, "/a\xff", &text), 0);
     assert_string_equal(
         buf_str(&text),
-        "{\"version\": \"" PROGRAM_VERSION "\", \"pid\": 4711, \"config\": \"/a?\", \"ready\": 0, "
-        "\"total\": 0, \"summary\": \"0/0 ready\", \"pass\": {\"count\": 12, \"lastMs\": 34, "
+        "{\"version\": \"" PROGRAM_VERSION
+        "\", \"pid\": 4711, \"config\": \"/a?\", \"storage\": [], \"ready\": "
+        "0, \"total\": 0, \"summary\": \"0/0 ready\", \"pass\": {\"count\": 12, \"lastMs\": 34, "
         "\"lastCpuMs\": 1.5}, \"resources\": [\n]}\n");
 
     set_ready(&status, "container/r");
@@ -137,7 +127,7 @@ static void test_json(void **state)
                                    .ready = READY_FALSE,
                                    .reason = REASON_FORBIDDEN,
                                    .message = "no"};
-    (void)status_set(&status, &kube, 1700000000, &before);
+    (void)status_set(&status, &kube, 1700000000, 0);
     buf_truncate(&text, 0);
     assert_int_equal(status_print_json(&status, 1, "/c", &text), 0);
     const char *resources = strstr(buf_str(&text), "\"resources\"");
@@ -149,6 +139,28 @@ static void test_json(void **state)
         "{\"resource\": \"kube/a/Namespace/x\", \"ready\": \"False\", \"reason\": \"Forbidden\", "
         "\"since\": \"2023-11-14T22:13:20Z\", \"message\": \"no\", \"cluster\": \"a\"}\n"
         "]}\n");
+
+    struct engine_storage storage = {"container/r", "/srv/r", 1, 2};
+    const struct engine engine = {.storages = &storage,
+                                  .storage_count = 1,
+                                  .about = {.host = "unix:///s",
+                                            .origin = "unix:///s, named by docker.host",
+                                            .product = "Podman",
+                                            .version = "5.4",
+                                            .system = "fedora",
+                                            .rootless = true,
+                                            .selinux = true}};
+    status.engine = &engine;
+    buf_truncate(&text, 0);
+    assert_int_equal(status_print_json(&status, 1, "/c", &text), 0);
+    assert_non_null(strstr(
+        buf_str(&text),
+        "\"engine\": {\"host\": \"unix:///s\", \"declared\": false, \"summary\": \"unix:///s, "
+        "named by docker.host; "
+        "Podman 5.4 on fedora, rootless, SELinux\", \"product\": \"Podman\", \"version\": \"5.4\", "
+        "\"system\": \"fedora\", \"rootless\": true, \"userNamespaces\": false, \"selinux\": "
+        "true}, \"storage\": [{\"resource\": \"container/r\", \"path\": \"/srv/r\", \"freeBytes\": "
+        "1, \"totalBytes\": 2}], \"ready\""));
 
     struct buf small = BUF_INIT(64);
     assert_int_equal(status_print_json(&status, 1, "/c", &small), -EFBIG);

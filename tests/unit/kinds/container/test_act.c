@@ -7,7 +7,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -172,6 +175,29 @@ static void storage_is_made_off_the_loop(void **state)
     assert_int_equal(rig->error.code, ECANCELED);
 }
 
+// Where root in a container is another user of this machine.
+static void storage_is_made_for_who_writes_there(void **state)
+{
+    struct container_rig *rig = *state;
+    _cleanup_free_ char *path = str_printf("%s/a", rig->directory);
+    struct action action = action_of(CONTAINER_OP_STORAGE_MAKE, path);
+    action.argument = "231072";
+    assert_true(container_rig_act(rig, &action));
+    static const uint8_t expected[] = {2,    0, 0, 0,                          // version
+                                       1,    0, 7, 0, 0xff, 0xff, 0xff, 0xff,  // user
+                                       2,    0, 7, 0, 0xa0, 0x86, 3,    0,     // that user
+                                       4,    0, 5, 0, 0xff, 0xff, 0xff, 0xff,  // group
+                                       0x10, 0, 7, 0, 0xff, 0xff, 0xff, 0xff,  // mask
+                                       0x20, 0, 5, 0, 0xff, 0xff, 0xff, 0xff}; // others
+    uint8_t acl[sizeof(expected) + 1];
+    ssize_t length = getxattr(path, "system.posix_acl_access", acl, sizeof(acl));
+    if (length >= 0 || errno != EOPNOTSUPP) {
+        assert_int_equal(length, sizeof(expected));
+        assert_memory_equal(acl, expected, sizeof(expected));
+    }
+    assert_int_equal(rmdir(path), 0);
+}
+
 static void only_a_pull_is_cut_short(void **state)
 {
     struct container_rig *rig = *state;
@@ -250,9 +276,8 @@ static const struct {
     {CONTAINER_OP_IMAGE_PULL, ERROR_TRANSIENT, ECONNREFUSED, 0, "refused",
      REASON_ENGINE_UNREACHABLE, "; start the Docker Engine or change docker.host"},
     {CONTAINER_OP_IMAGE_PULL, ERROR_TRANSIENT, EMFILE, 0, "too many", REASON_ERROR, "too many"},
-    {CONTAINER_OP_IMAGE_PULL, ERROR_PERMANENT, EACCES, 0, "denied", REASON_PERMISSION_DENIED,
-     "no permission to use unix:///var/run/docker.sock; add yourself to the group docker and log "
-     "in again"},
+    {CONTAINER_OP_IMAGE_PULL, ERROR_PERMANENT, EACCES, 0, "denied; join", REASON_PERMISSION_DENIED,
+     "denied; join"},
     {CONTAINER_OP_IMAGE_PULL, ERROR_PERMANENT, EIO, 401, "denied", REASON_PERMISSION_DENIED, ALLOW},
     {CONTAINER_OP_UNPAUSE, ERROR_PERMANENT, EIO, 403, "denied", REASON_PERMISSION_DENIED, ALLOW},
 };
@@ -329,6 +354,7 @@ int main(void)
         TEST(nothing_is_asked_in_vain),
         TEST(refused_update_is_known_from_then_on),
         TEST(storage_is_made_off_the_loop),
+        TEST(storage_is_made_for_who_writes_there),
         TEST(only_a_pull_is_cut_short),
         TEST(pull_tells_of_its_progress),
         TEST(errors_show_short_ids),

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -224,6 +223,8 @@ static void times_have_a_zone(void **unused)
 }
 
 #define BIND(source) "{'Type': 'bind', 'Source': '" source "', 'Destination': '/var/lib/registry'}"
+#define CONFIG(source)                                                                             \
+    "{'Type': 'bind', 'Source': '" source "', 'Destination': '/etc/docker/registry/config.yml'}"
 
 static void mounts_are_told_apart(void **state)
 {
@@ -245,6 +246,11 @@ static void mounts_are_told_apart(void **state)
         {"", "{'Type': 'volume', 'Source': '/x', 'Destination': '/var/lib/registry'}", NULL, true,
          NULL},
         {"", BIND("/a") ", {'Type': 'bind', 'Source': '/b', 'Destination': '/auth'}, {}", "/a",
+         false, "/auth"},
+        {"", BIND("/d/registry") ", " CONFIG("/d/registry-config.yml"), "/d/registry", false, NULL},
+        {"", BIND("/d/registry") ", " CONFIG("/d/my-config.yml"), "/d/registry", false,
+         "/etc/docker/registry/config.yml"},
+        {"", BIND("/a") ", {'Source': '/b/registry-config.yml', 'Destination': '/auth'}", "/a",
          false, "/auth"},
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
@@ -341,18 +347,47 @@ static void api_is_where_it_is_published(void **state)
         ITEM("c-lb", "c", BALANCER, PORT("example.org/", "5") PORT("user@127.0.0.1", "5")),
         ITEM("c-x", "c", "unheard-of", PORT("::1", "5")),
         ITEM("e-cp", "e", PLANE, PORT("", "65535")),
+        // kind's own since 0.32 is Envoy, whose image exposes a port of its own.
+        ITEM("f-lb", "f", BALANCER,
+             ", {'PrivatePort': 10000, 'Type': 'tcp'}" PORT("127.0.0.1", "33333")),
     };
     const struct engine *engine = list_items(*state, items, ELEMENTS(items))->engine;
     assert_int_equal(engine->node_count, 7);
     assert_string_equal(engine->nodes[0].name, "a-cp");
     assert_false(engine->nodes[0].running);
     assert_int_equal(engine->nodes[0].role, NODE_CONTROL_PLANE);
-    assert_int_equal(engine->api_count, 3);
+    assert_int_equal(engine->api_count, 4);
     assert_string_equal(engine_api(engine, "a")->host_address, "0.0.0.0");
     assert_int_equal(engine_api(engine, "a")->host_port, 4);
     assert_string_equal(engine_api(engine, "b")->host_address, "::1");
     assert_int_equal(engine_api(engine, "b")->host_port, 5);
     assert_int_equal(engine_api(engine, "e")->host_port, 65535);
+    assert_int_equal(engine_api(engine, "f")->host_port, 33333);
+}
+
+static void what_is_being_removed_is_no_node(void **state)
+{
+    static const struct {
+        const char *status;
+        bool is_node;
+    } cases[] = {
+        {"created", true}, {"running", true},   {"paused", true}, {"restarting", true},
+        {"exited", true},  {"removing", false}, {"dead", false},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_free_ char *text =
+            str_printf("[{'Id': '1', 'Names': ['/a'], 'State': '%s', 'Created': 1700000000, "
+                       "'Labels': {'" KIND_LABEL_CLUSTER "': 'a', '" KIND_LABEL_ROLE
+                       "': 'control-plane'}, 'Ports': ["
+                       "{}" PORT("127.0.0.1", "5") "]}]",
+                       cases[i].status);
+        const struct engine *engine = list(*state, text)->engine;
+        assert_int_equal(engine->node_count, cases[i].is_node);
+        assert_int_equal(engine->api_count, cases[i].is_node);
+        if (cases[i].is_node) {
+            assert_int_equal(engine->nodes[0].created_s, 1700000000);
+        }
+    }
 }
 
 // Neither kind nor an engine gives such names, ids and addresses: nothing of these may become a
@@ -490,6 +525,7 @@ int main(void)
         TEST(oversized_answers_are_refused),
         TEST(nodes_of_a_cluster_are_decoded),
         TEST(api_is_where_it_is_published),
+        TEST(what_is_being_removed_is_no_node),
         TEST(what_is_no_name_is_left_out),
         TEST(registry_is_found_by_name_and_label),
         TEST(running_registry_shows_image_and_network),

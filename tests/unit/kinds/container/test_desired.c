@@ -47,17 +47,45 @@ static void body_is_what_the_engine_is_asked_for(void **state)
     _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(
         text,
-        "{\"Env\":[\"REGISTRY_LOG_LEVEL=debug\",\"REGISTRY_STORAGE_DELETE_ENABLED=true\"],"
+        "{\"Env\":[\"OTEL_TRACES_EXPORTER=none\",\"REGISTRY_LOG_LEVEL=debug\",\"REGISTRY_STORAGE_"
+        "DELETE_ENABLED=true\"],"
         "\"ExposedPorts\":{\"5000/tcp\":{}},"
         "\"HostConfig\":{\"Binds\":[\"/home/user/.local/share/hostk8s/registry:/var/lib/"
         "registry\"],\"NetworkMode\":\"bridge\","
         "\"PortBindings\":{\"5000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"5002\"}]},"
         "\"RestartPolicy\":{\"Name\":\"on-failure\"}},\"Image\":\"registry:2\","
-        "\"Labels\":{\"io.hostk8s.registryd.environment\":\"REGISTRY_LOG_LEVEL,"
+        "\"Labels\":{\"io.hostk8s.registryd.environment\":\"OTEL_TRACES_EXPORTER,REGISTRY_LOG_"
+        "LEVEL,"
         "REGISTRY_STORAGE_DELETE_ENABLED\",\"io.hostk8s.registryd.owner\":\"hostk8s-registry\"}}");
     assert_ptr_equal(container_specs_find(&specs, "network/kind/hostk8s-registry"),
                      &specs.items[0]);
     assert_null(container_specs_find(&specs, "container/other"));
+    container_specs_done(&specs);
+}
+
+static void storage_is_labelled_where_the_engine_has_selinux(void **state)
+{
+    struct container_specs specs;
+    container_specs_make(*state, &specs);
+    struct container_spec *spec = &specs.items[0];
+    _cleanup_free_ char *before = str_dup(spec->digest);
+    container_spec_relabel(spec);
+    assert_string_not_equal(spec->digest, before);
+    json_auto_t *body = container_spec_body(spec);
+    const json_t *binds = json_object_get(json_object_get(body, "HostConfig"), "Binds");
+    assert_string_equal(json_string_value(json_array_get(binds, 0)),
+                        "/home/user/.local/share/hostk8s/registry:/var/lib/registry:z");
+    container_specs_done(&specs);
+}
+
+// The program says nothing where the user does.
+static void traces_may_be_wanted(void **state)
+{
+    struct config *config = *state;
+    struct container_specs specs;
+    strmap_set(&config->registry.environment, "OTEL_TRACES_EXPORTER", "otlp");
+    container_specs_make(config, &specs);
+    assert_string_equal(strmap_get(&specs.items[0].environment, "OTEL_TRACES_EXPORTER"), "otlp");
     container_specs_done(&specs);
 }
 
@@ -166,6 +194,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(body_is_what_the_engine_is_asked_for, begin, end),
+        cmocka_unit_test_setup_teardown(storage_is_labelled_where_the_engine_has_selinux, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(traces_may_be_wanted, begin, end),
         cmocka_unit_test(digest_follows_the_normal_form),
         cmocka_unit_test_setup_teardown(body_needs_utf8, begin, end),
         cmocka_unit_test_setup_teardown(what_is_published_nowhere_is_asked_for_so, begin, end),

@@ -51,6 +51,9 @@ static void directories_are_told_apart(void **unused)
         if (cases[i].why != NULL) {
             assert_string_equal(job->storage.why + strlen(directory), cases[i].why);
         }
+        assert_int_equal(job->storage.total_bytes > 0, cases[i].state == STORAGE_USABLE);
+        assert_true(job->storage.free_bytes <= job->storage.total_bytes);
+        assert_false(job->storage.others);
     }
     static const char *const made[] = {"there", "link", "dangling", "second", "loop", "file"};
     for (size_t i = 0; i < ELEMENTS(made); i++) {

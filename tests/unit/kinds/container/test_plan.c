@@ -10,8 +10,10 @@
 
 #define LABEL "io.hostk8s.registryd."
 #define LABELS(labels) "'Labels': {" labels "}"
-#define ENV(variables) "'Env': ['REGISTRY_STORAGE_DELETE_ENABLED=true', " variables "]"
-#define PORTS(bindings) "'HostConfig': {'PortBindings': {'5000/tcp': [" bindings "]}}"
+#define ENV(variables)                                                                             \
+    "'Env': ['OTEL_TRACES_EXPORTER=none', 'REGISTRY_STORAGE_DELETE_ENABLED=true', " variables "]"
+#define BINDINGS(bindings) "'PortBindings': {'5000/tcp': [" bindings "]}"
+#define PORTS(bindings) "'HostConfig': {" BINDINGS(bindings) "}"
 #define BINDING(address) "{'HostIp': '" address "', 'HostPort': '5002'}"
 #define MOUNTS(binds, mounts) "'HostConfig': {'Binds': [" binds "]}, 'Mounts': [" mounts "]"
 #define ROOT "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY"
@@ -20,6 +22,7 @@
     "container: StorageNotWritable: /srv/a cannot be used (Permission denied); make the "          \
     "directory "                                                                                   \
     "writable or change registry.storage\n"
+#define NO_PUSH "container: StorageNotWritable: it answers, but cannot store a push: mkdir /r: No; "
 #define BROKEN                                                                                     \
     "container: StorageNotWritable: /srv/a does not answer; mend that or change "                  \
     "registry.storage\n"
@@ -59,6 +62,46 @@ static const struct container_case made_here[] = {
     {NULL, {"main"}, ""},
     {"unasked", {"main"}, ""},
     {"storage-forbidden", {"main"}, ""},
+
+    // It answers, and that is not all: UPLOAD_TAKEN is 1, …
+    {"upload=1", {"main"}, ""},
+    {"upload=0", {"main"}, ""},
+    {"upload=2",
+     {"main"},
+     "container: StorageNotWritable: it answers, but takes no push (HTTP 405): it is read-only, or "
+     "a pull-through cache; see registry.environment\n"},
+    {"upload=3", {"main"}, NO_PUSH "make the directory writable or change registry.storage\n"},
+    {"upload=3 rootless",
+     {"main"},
+     NO_PUSH "make the directory writable or change registry.storage\n"},
+    {"upload=3 rootless others selinux",
+     {"main"},
+     NO_PUSH "the engine runs as a user who does not own it: `sudo chown -R $USER /srv/a`, or "
+             "change registry.storage\n"},
+    {"upload=3 rootless selinux",
+     {"main"},
+     NO_PUSH "SELinux keeps containers out of what is not labelled for them: `sudo chcon -R -t "
+             "container_file_t /srv/a`, or change registry.storage\n"},
+    {"upload=3 userns=231072 others",
+     {"main"},
+     NO_PUSH "by user namespaces a container's root is user 231072 of that machine: `setfacl -R -m "
+             "u:231072:rwX /srv/a`, or change registry.storage\n"},
+    {"upload=3 userns=0",
+     {"main"},
+     NO_PUSH "by user namespaces a container's root is another user of that machine: `chmod -R "
+             "a+rwX /srv/a`, or change registry.storage\n"},
+    {"upload=4 low selinux",
+     {"main"},
+     "container: StorageFull: it answers, but cannot store a push: mkdir /r: No; free space on the "
+     "file system of /srv/a (`hostk8s-registryd gc` removes images that nothing refers to)\n"},
+    {"upload=1 low",
+     {"main"},
+     "container: Converged: only 900 MiB (10 %) are left on the file system of /srv/a\n"},
+    {"upload=3 silent",
+     {"main"},
+     "container: Unavailable: runs but does not answer " SILENT
+     "; see `docker logs hostk8s-registry`\n"},
+    {"upload=3 low", {"main exited"}, "container-start id-1 (start)\n" PENDING("start") WAITS},
     {"silent",
      {"main running 19"},
      "container: Converging: is started and does not answer " SILENT " yet\n"},
@@ -245,13 +288,28 @@ static const struct container_case made_by_others[] = {
                     "that and declare what it is for in registry.environment, or rename it, or "
                     "change registry.name\n" WAITS},
 
+    // What HostK8s' script makes, once it was declared where it keeps its images.
+    {NULL,
+     {FOREIGN
+      "running {'HostConfig': {'Binds': ['/srv/a:/var/lib/registry', '/srv/"
+      "registry-config.yml:/etc/docker/registry/config.yml'], 'NetworkMode': 'default', " BINDINGS(
+          BINDING(
+              "127.0.0.1")) "}, 'Mounts': [{'Type': 'bind', 'Source': '/srv/a', "
+                            "'Destination': '/var/lib/registry'}, {'Type': 'bind', 'Source': '/srv/"
+                            "registry-config.yml', 'Destination': "
+                            "'/etc/docker/registry/config.yml'}]}"},
+     RENAME "environment.OTEL_TRACES_EXPORTER: absent -> (hidden), "
+            "environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
+            "container-create hostk8s-registry replaces=id-1 (create+?)\n" TRIED(STOP)},
+
     // What is a registry with this storage is taken over.
     {NULL, {BY_HAND("", "")}, ""},
     {NULL, {BY_HAND(", 'Image': 'index.docker.io/registry:2'", "")}, ""},
     {NULL,
      {FOREIGN "running {'Config': {'Image': 'ghcr.io:443/mirror/registry@sha256:1'}}"},
      RENAME "listen: absent -> 127.0.0.1:5002, image: ghcr.io:443/mirror/registry@sha256:1 -> "
-            "registry:2, environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
+            "registry:2, environment.OTEL_TRACES_EXPORTER: absent -> (hidden), "
+            "environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
             "container-create hostk8s-registry replaces=id-1 (create+?)\n" TRIED(STOP)},
     {NULL,
      {BY_HAND("", ", 'HostConfig': {'NetworkMode': 'pasta'}")},

@@ -20,6 +20,12 @@ static const struct action actions[] = {
                            .target = "n1",
                            .files = files,
                            .file_count = 2},
+    [NODE_CONFIG_REPAIR] = {.op = NODE_CONFIG_REPAIR,
+                            .resource = "node/x",
+                            .target = "n1",
+                            .files = files,
+                            .file_count = 2},
+    [NODE_CONFIG_RESTORE] = {.op = NODE_CONFIG_RESTORE, .resource = "node/x", .target = "n1"},
 };
 
 static const struct fake_request *first_request(const struct node_rig *rig)
@@ -82,7 +88,65 @@ static void test_remove(void **state)
     fake_transport_run(rig->fake);
     assert_int_equal(rig->err.kind, ERROR_PERMANENT);
     assert_int_equal(rig->err.code, EIO);
-    assert_string_equal(rig->err.text, "node/x: find ended with 1: find: ***: read-only  ");
+    assert_string_equal(rig->err.text, "node/x: find ended with 1: find: ***: read-only");
+}
+
+#define SCRIPT "{\"Cmd\":[\"sh\",\"-c\",\"cd /etc/containerd || exit\\n"
+
+// Both files, then a command, which says why it failed.
+static void test_repair(void **state)
+{
+    struct node_rig *rig = *state;
+    rig->memory = node_current_new();
+    assert_int_equal(node_rig_act(rig, &actions[NODE_CONFIG_REPAIR]), 0);
+    assert_null(rig->memory);
+    fake_transport_reply(rig->fake, 200, NULL);
+    node_rig_answer_exec(rig, "Job failed.\r\nthe former file is back\r\n", 1);
+    fake_transport_run(rig->fake);
+    assert_int_equal(rig->calls, 1);
+    assert_string_equal(rig->err.text, "node/x: the edit of /etc/containerd/config.toml ended with "
+                                       "1: Job failed. the former file is back");
+
+    const struct fake_request *put = first_request(rig);
+    assert_int_equal(put->method, HTTP_PUT);
+    struct docker_file *written = NULL;
+    size_t count = 0;
+    assert_int_equal(docker_tar_read(put->body, put->body_length, NULL, &written, &count, NULL), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(written[0].path, "a:1");
+    assert_string_equal(written[1].content, "two\n");
+    docker_files_free(written, count);
+    const struct fake_request *exec = fake_transport_request(rig->fake, docker_test.first + 1);
+    assert_string_equal(exec->path, "/v1.41/containers/n1/exec");
+    assert_true(str_starts_with(exec->body, SCRIPT "refuse()"));
+}
+
+// Nothing is run over files that were not written.
+static void test_repair_ends_between(void **state)
+{
+    struct node_rig *rig = *state;
+    assert_int_equal(node_rig_act(rig, &actions[NODE_CONFIG_REPAIR]), 0);
+    fake_transport_reply(rig->fake, 500, "{\"message\":\"full\"}");
+    fake_transport_run(rig->fake);
+    assert_int_equal(rig->err.status, 500);
+    assert_int_equal(fake_transport_count(rig->fake), docker_test.first + 1);
+
+    assert_int_equal(node_rig_act(rig, &actions[NODE_CONFIG_REPAIR]), 0);
+    fake_transport_reply(rig->fake, 200, NULL);
+    fake_transport_refuse(rig->fake, 1, ECONNREFUSED);
+    fake_transport_run(rig->fake);
+    assert_int_equal(rig->calls, 1);
+    assert_int_equal(rig->err.code, ECONNREFUSED);
+}
+
+static void test_restore(void **state)
+{
+    struct node_rig *rig = *state;
+    assert_int_equal(node_rig_act(rig, &actions[NODE_CONFIG_RESTORE]), 0);
+    node_rig_answer_exec(rig, "", 0);
+    fake_transport_run(rig->fake);
+    assert_int_equal(rig->err.kind, ERROR_NONE);
+    assert_true(str_starts_with(first_request(rig)->body, SCRIPT "cmp -s "));
 }
 
 static void test_failures(void **state)
@@ -116,9 +180,9 @@ static void test_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NODE_TEST(test_write),
-        NODE_TEST(test_remove),
-        NODE_TEST(test_failures),
+        NODE_TEST(test_write),   NODE_TEST(test_remove),
+        NODE_TEST(test_repair),  NODE_TEST(test_repair_ends_between),
+        NODE_TEST(test_restore), NODE_TEST(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,7 @@ static const struct {
     {V2 "imports = []\n" CRI SET, false},
     {V2 CRI SET "[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors]\n", false},
     {V2 CRI SET "mirrors = {}\n", false},
+    {V2 CRI SET "[plugins.\"io.containerd.grpc.v1.cri\".registry.configs.x.tls]\n", false},
     {V2 "a = \"\"\"\n" CRI SET "\"\"\"\n", false},
     {V2 "a = '''\n" CRI SET "'''\n", false},
     {V2 CRI SET "\"\\u006dirror\" = 1\n", false},
@@ -105,7 +106,7 @@ static void test_plain_file(void **state)
 static const char *const results[] = {
     [CONFIG_PATH_UNKNOWN] = "unknown", [CONFIG_PATH_ENABLED] = "enabled",
     [CONFIG_PATH_UNSET] = "unset",     [CONFIG_PATH_OTHER] = "other",
-    [CONFIG_PATH_MIRRORS] = "mirrors",
+    [CONFIG_PATH_MIRRORS] = "mirrors", [CONFIG_PATH_REFUSED] = "refused",
 };
 
 // The files that containerd read.
@@ -187,8 +188,8 @@ static void test_dumps(void **state)
             dumps++;
         }
     }
-    assert_int_equal(files.count, 18);
-    assert_int_equal(dumps, 43);
+    assert_int_equal(files.count, 20);
+    assert_int_equal(dumps, 49);
 }
 
 static const struct {
@@ -204,6 +205,18 @@ static const struct {
     {IMAGES "[plugins]\nconfig_path = '/x'\ncontainerd x v2.1.0\n", CONFIG_PATH_UNSET},
     {"[x.registry.mirrors.y]\n" IMAGES SET "containerd x v2.1.0\n", CONFIG_PATH_ENABLED},
     {IMAGES SET IMAGES "config_path = '/x'\ncontainerd x v2.1.0\n", CONFIG_PATH_ENABLED},
+    // What excludes config_path; since 2.0 `tls` does not.
+    {"[plugins.'io.containerd.grpc.v1.cri'.registry.configs.x.tls]\n[y]\ncontainerd x 1.7.0\n",
+     CONFIG_PATH_UNSET},
+    {IMAGES SET
+     "[plugins.'io.containerd.cri.v1.images'.registry.configs.x.tls]\ncontainerd x 1.7.9",
+     CONFIG_PATH_REFUSED},
+    {IMAGES SET
+     "[plugins.'io.containerd.cri.v1.images'.registry.configs.x.tls]\ncontainerd x v2.0.0",
+     CONFIG_PATH_ENABLED},
+    {IMAGES SET "[plugins.'io.containerd.cri.v1.images'.registry.configs.x]\n[a.tls]\n"
+                "containerd x 1.7.9",
+     CONFIG_PATH_ENABLED},
     // Nothing, cut off, or something else.
     {"", CONFIG_PATH_UNKNOWN},
     {V3 IMAGES SET, CONFIG_PATH_UNKNOWN},

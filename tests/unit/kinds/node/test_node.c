@@ -81,30 +81,67 @@ static void test_resources(void **state)
     plan_done(&plan);
 }
 
+#define MOVING "the node is just starting, or going; it is looked at again"
 #define START "the node is not running; start it with `docker start hostk8s-worker`"
+#define DESKTOP "the node is not running; start Kubernetes in Docker Desktop's settings"
 
 static const struct {
     enum error_kind kind;
     int code;
     int status;
+    struct engine_node node; // at second 100
     enum reason reason;
     const char *message;
 } failures[] = {
-    {ERROR_CONFLICT, EHOSTDOWN, 0, REASON_NODE_NOT_RUNNING, START},
-    {ERROR_CONFLICT, EIO, 404, REASON_NODE_NOT_RUNNING, START},
-    {ERROR_PERMANENT, EIO, 403, REASON_PERMISSION_DENIED,
+    // It is not running, since when; another answer than the engine's list has led to expect.
+    {ERROR_CONFLICT,
+     EHOSTDOWN,
+     0,
+     {.name = TEST_NODE, .cluster = "a", .stopped_s = 90},
+     REASON_NODE_NOT_RUNNING,
+     START},
+    {ERROR_CONFLICT,
+     EHOSTDOWN,
+     0,
+     {.name = TEST_NODE, .cluster = "a"},
+     REASON_NODE_NOT_RUNNING,
+     START},
+    {ERROR_CONFLICT,
+     EHOSTDOWN,
+     0,
+     {.name = TEST_NODE, .cluster = "a", .stopped_s = 99},
+     REASON_CONVERGING,
+     MOVING},
+    {ERROR_CONFLICT,
+     EHOSTDOWN,
+     0,
+     {.name = TEST_NODE, .cluster = "a", .created_s = 100},
+     REASON_CONVERGING,
+     MOVING},
+    {ERROR_CONFLICT, EIO, 404, NODE(), REASON_CONVERGING, MOVING},
+    {ERROR_CONFLICT, EHOSTDOWN, 0, {.name = "another"}, REASON_CONVERGING, MOVING},
+    {ERROR_CONFLICT,
+     EHOSTDOWN,
+     0,
+     {.name = TEST_NODE, .cluster = "desktop"},
+     REASON_NODE_NOT_RUNNING,
+     DESKTOP},
+    {ERROR_PERMANENT, EIO, 403, NODE(), REASON_PERMISSION_DENIED,
      "why; let docker.host's engine allow the request"},
-    {ERROR_TRANSIENT, ECONNREFUSED, 0, REASON_ENGINE_UNREACHABLE,
+    {ERROR_TRANSIENT, ECONNREFUSED, 0, NODE(), REASON_ENGINE_UNREACHABLE,
      "why; start the Docker Engine or change docker.host"},
-    {ERROR_TRANSIENT, EIO, 500, REASON_ERROR, "why"},
+    {ERROR_TRANSIENT, EIO, 500, NODE(), REASON_ERROR, "why"},
+    {ERROR_PERMANENT, EIO, 0, NODE(), REASON_ERROR, "why"},
 };
 
 static void test_explain(void **state)
 {
     struct node_rig *rig = *state;
+    rig->engine->now_s = 100;
     for (size_t i = 0; i < ELEMENTS(failures); i++) {
         struct error error = {0};
         char message[ERROR_TEXT_MAX];
+        *rig->node = failures[i].node;
         (void)error_set(&error, failures[i].kind, failures[i].code, "why");
         error.status = failures[i].status;
         assert_int_equal(node_kind.explain(&rig->input, NULL, &error, message, sizeof(message)),
@@ -113,13 +150,28 @@ static void test_explain(void **state)
     }
 }
 
+// What the edit of config.toml itself says, and what the engine says of it.
+static void test_explain_repair(void **state)
+{
+    struct node_rig *rig = *state;
+    const struct action repair = {.op = NODE_CONFIG_REPAIR};
+    struct error error = {0};
+    char message[ERROR_TEXT_MAX];
+    (void)error_set(&error, ERROR_PERMANENT, EIO, "why");
+    assert_int_equal(node_kind.explain(&rig->input, &repair, &error, message, sizeof(message)),
+                     REASON_CONFIG_PATH_DISABLED);
+    assert_string_equal(message, "why");
+    error.status = 400;
+    assert_int_equal(node_kind.explain(&rig->input, &repair, &error, message, sizeof(message)),
+                     REASON_ERROR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NODE_TEST(test_keys),
-        NODE_TEST(test_due),
-        NODE_TEST(test_resources),
-        NODE_TEST(test_explain),
+        NODE_TEST(test_keys),           NODE_TEST(test_due),
+        NODE_TEST(test_resources),      NODE_TEST(test_explain),
+        NODE_TEST(test_explain_repair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@
 #define CURE                                                                                       \
     "; create the cluster with containerdConfigPatches that set config_path = "                    \
     "\"/etc/containerd/certs.d\" below [plugins.\"io.containerd.grpc.v1.cri\".registry] and no "   \
-    "mirrors, or with a newer node image\n"
+    "mirrors, or with a newer node image, or set nodes.configPath to repair\n"
 #define DISABLED                                                                                   \
     "node/hostk8s-worker False ConfigPathDisabled: the node's containerd reads no hosts.toml"
 #define OWN "# managed by hostk8s-registryd"
@@ -103,6 +103,9 @@ static const struct {
     {"all", .config_path = CONFIG_PATH_OTHER, .expected = DISABLED CURE},
     {"all", .config_path = CONFIG_PATH_MIRRORS,
      .expected = DISABLED " beside the mirrors that are set" CURE},
+    {"all", .config_path = CONFIG_PATH_REFUSED,
+     .expected = DISABLED ", and loads no CRI plugin with both config_path and what excludes it: "
+                          "mirrors, or before containerd 2 the tls of configs" CURE},
     {"all", .config_path = CONFIG_PATH_UNSET,
      .entries = {{"localhost:5000/hosts.toml", SCRIPT "\n", NULL}},
      .expected = WRITE HOSTS("localhost:5000", SCRIPT, OWN) PENDING("write")},
@@ -169,11 +172,172 @@ static void test_action_carries_files(void **state)
     node_current_unref(current);
 }
 
+// ---- config.toml ----
+
+#define CONFIG "/etc/containerd/config.toml"
+#define FORMER CONFIG ".hostk8s-registryd"
+#define SETTING "config_path = \"/etc/containerd/certs.d\""
+#define MIRROR "[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"a\"]\nendpoint = []\n"
+#define V2 "version = 2\n"
+#define V2_EDITED                                                                                  \
+    V2 "\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  " SETTING                            \
+       " # set by hostk8s-registryd\n"
+#define REPAIR(is) "config-repair n1 (repair!) " CONFIG ": " is " -> " SETTING PENDING("repair")
+#define RESTORE                                                                                    \
+    "config-restore n1 (restore!) " CONFIG ": " SETTING " -> as it was" PENDING("restore")
+#define AS_BEFORE                                                                                  \
+    "; " CONFIG " was edited and is as before again: containerd did not come back with the edit, " \
+    "or somebody took it back; remove " FORMER " to have it edited once more\n"
+
+static const struct {
+    struct node_current current;
+    bool teardown;
+    const char *expected;
+} repairs[] = {
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = V2, .set_up = true},
+     .expected = REPAIR("no config_path")},
+    {{.config_path = CONFIG_PATH_OTHER,
+      .config_toml = V2 "[plugins.'io.containerd.grpc.v1.cri'.registry]\nconfig_path='/a'\n",
+      .set_up = true},
+     .expected = REPAIR("config_path of other directories")},
+    {{.config_path = CONFIG_PATH_MIRRORS, .config_toml = V2 MIRROR, .set_up = true},
+     .expected = REPAIR("mirrors")},
+    {{.config_path = CONFIG_PATH_REFUSED, .config_toml = V2_EDITED MIRROR, .set_up = true},
+     .expected = REPAIR("config_path and what excludes it")},
+    // What is well, or is not known to be otherwise, is left alone; also what was edited before.
+    {{.config_path = CONFIG_PATH_ENABLED, .set_up = true}, .expected = READY},
+    {{.config_path = CONFIG_PATH_UNKNOWN, .config_toml = V2, .set_up = true}, .expected = READY},
+    {{.config_path = CONFIG_PATH_ENABLED, .config_toml = V2_EDITED, .former = V2},
+     .expected = READY},
+    // An edit that was begun, one that is no more, and one of another file.
+    {{.config_path = CONFIG_PATH_UNSET,
+      .config_toml = V2,
+      .former = V2,
+      .staged = true,
+      .set_up = true},
+     .expected = REPAIR("no config_path")},
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = V2, .former = V2, .set_up = true},
+     .expected = DISABLED AS_BEFORE},
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = V2, .former = V2 "a = 1", .set_up = true},
+     .expected = REPAIR("no config_path")},
+    // What cannot be edited, or not yet.
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = "", .set_up = true},
+     .expected = DISABLED "; edit " CONFIG " by hand, of whose version nothing is known\n"},
+    {{.config_path = CONFIG_PATH_MIRRORS, .config_toml = V2_EDITED, .former = V2, .set_up = true},
+     .expected = DISABLED " beside the mirrors that are set; " CONFIG
+                          " itself needs no edit: mend what it imports, or what it says of "
+                          "registries in another spelling\n"},
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = V2},
+     .expected = "node/hostk8s-worker False Converging: " CONFIG
+                 " is edited once kubeadm has set the node up\n"},
+    // The way back.
+    {{.config_path = CONFIG_PATH_ENABLED, .config_toml = V2_EDITED, .former = V2}, true, RESTORE},
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = V2, .former = V2}, true, RESTORE},
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = V2}, true, READY},
+    {{.config_path = CONFIG_PATH_UNSET, .config_toml = "mine", .former = V2},
+     true,
+     "node/hostk8s-worker False ForeignFile: " CONFIG " was changed after this program edited it; "
+     "see to it by hand, then remove " FORMER "\n"},
+};
+
+// With every hosts.toml as it should be.
+static void assert_plan(struct node_rig *rig, struct node_current *current, const char *right,
+                        const char *expected)
+{
+    struct plan plan = {0};
+    for (size_t i = 0; i < rig->config->nodes.aliases.count && rig->input.desired; i++) {
+        _cleanup_free_ char *path =
+            str_printf("%s/hosts.toml", rig->config->nodes.aliases.items[i]);
+        add(current, path, RIGHT, NULL, right);
+    }
+    node_plan(&rig->input, current, &plan);
+    assert_node_plan(&plan, expected);
+    plan_done(&plan);
+    arena_done(&current->arena);
+}
+
+static void test_repairs(void **state)
+{
+    struct node_rig *rig = *state;
+    struct arena arena = {0};
+    const char *right = hosts_toml_desired(rig->config, &arena);
+    rig->config->nodes.config_path = CURE_REPAIR;
+    for (size_t i = 0; i < ELEMENTS(repairs); i++) {
+        struct node_current current = repairs[i].current;
+        rig->input.desired = !repairs[i].teardown;
+        assert_plan(rig, &current, right, repairs[i].expected);
+    }
+    arena_done(&arena);
+}
+
+static void test_repair_carries_both_files(void **state)
+{
+    struct node_rig *rig = *state;
+    const struct node_current current = {
+        .config_path = CONFIG_PATH_UNSET, .config_toml = V2, .set_up = true};
+    struct plan plan = {0};
+    rig->config->nodes.config_path = CURE_REPAIR;
+    node_plan(&rig->input, &current, &plan);
+    assert_int_equal(plan.action_count, 2); // hosts.toml files beside
+    const struct action *action = plan.actions[1];
+    assert_int_equal(action->op, NODE_CONFIG_REPAIR);
+    assert_true(action->disruptive);
+    assert_int_equal(action->file_count, 2);
+    assert_string_equal(action->files[0].name, "config.toml.hostk8s-registryd");
+    assert_string_equal(action->files[0].content, V2);
+    assert_string_equal(action->files[1].name, "config.toml.hostk8s-registryd.new");
+    assert_string_equal(action->files[1].content, V2_EDITED);
+    plan_done(&plan);
+}
+
+// ---- proxies ----
+
+#define IN_THE_WAY(variable)                                                                       \
+    "node/hostk8s-worker False ProxyInTheWay: the node's " variable                                \
+    " sends pulls from the registry to a proxy, since its NO_PROXY has no entry "                  \
+    "hostk8s-registry; create the cluster anew with `NO_PROXY=$NO_PROXY,hostk8s-registry kind "    \
+    "create cluster ...`, or with that entry in noProxy of ~/.docker/config.json: a node keeps "   \
+    "the variables it was made with\n"
+
+static const struct {
+    struct node_current current;
+    bool teardown;
+    bool plain; // without skip_verify
+    const char *expected;
+} proxies[] = {
+    {{.proxy = {"HTTP_PROXY", NULL, NULL}}, .expected = IN_THE_WAY("HTTP_PROXY")},
+    {{.proxy = {"HTTP_PROXY", NULL, NULL}}, .plain = true, .expected = IN_THE_WAY("HTTP_PROXY")},
+    {{.proxy = {NULL, "https_proxy", "10.0.0.0/8"}}, .expected = IN_THE_WAY("https_proxy")},
+    {{.proxy = {NULL, "https_proxy", NULL}}, .plain = true, .expected = READY},
+    {{.proxy = {"HTTP_PROXY", "HTTPS_PROXY", "a,hostk8s-registry"}}, .expected = READY},
+    {{.proxy = {"HTTP_PROXY", "HTTPS_PROXY", "hostk8s-registry:5000"}}, .expected = READY},
+    {{.proxy = {NULL, NULL, "a"}}, .expected = READY},
+    {{.proxy = {"HTTP_PROXY", NULL, NULL}}, .teardown = true, .expected = READY},
+    // The first thing that is to be done is told.
+    {{.proxy = {"HTTP_PROXY", NULL, NULL}, .config_path = CONFIG_PATH_UNSET},
+     .expected = DISABLED CURE},
+};
+
+static void test_proxies(void **state)
+{
+    struct node_rig *rig = *state;
+    struct arena arena = {0};
+    for (size_t i = 0; i < ELEMENTS(proxies); i++) {
+        struct node_current current = proxies[i].current;
+        rig->config->nodes.skip_verify = !proxies[i].plain;
+        rig->input.desired = !proxies[i].teardown;
+        const char *right = hosts_toml_desired(rig->config, &arena);
+        assert_plan(rig, &current, right, proxies[i].expected);
+    }
+    arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NODE_TEST(test_cases),
-        NODE_TEST(test_action_carries_files),
+        NODE_TEST(test_cases),   NODE_TEST(test_action_carries_files),
+        NODE_TEST(test_repairs), NODE_TEST(test_repair_carries_both_files),
+        NODE_TEST(test_proxies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

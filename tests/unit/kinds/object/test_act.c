@@ -80,18 +80,20 @@ static void test_not_connected(void **state)
 
 // ---- a namespace ----
 
-#define GROUPS                                                                                     \
-    "{\"groups\": [{\"versions\": [{\"groupVersion\": \"events.k8s.io/v1\"}]},"                    \
+#define GROUPS(discovery)                                                                          \
+    "{\"groups\": [{\"versions\": [{\"groupVersion\": \"" discovery                                \
+    ".k8s.io/v1\"}]},{\"versions\": [{\"groupVersion\": \"events.k8s.io/v1\"}]},"                  \
     "{\"versions\": [{\"groupVersion\": \"metrics.k8s.io/v1beta1\"}]},"                            \
     "{\"versions\": [{\"groupVersion\": \"a.example/v1\"}, {\"groupVersion\": "                    \
     "\"a.example/v2\"}]}]}"
 // Of these only the last three are looked at: the others are a part, cannot be listed, are of the
-// whole cluster, or pass.
+// whole cluster, pass, or are seen as EndpointSlices.
 #define CORE                                                                                       \
     "{\"resources\": [{\"name\": \"pods/log\", \"namespaced\": true, \"verbs\": [\"list\"]},"      \
     "{\"name\": \"bindings\", \"namespaced\": true, \"verbs\": [\"create\"]},"                     \
     "{\"name\": \"nodes\", \"namespaced\": false, \"verbs\": [\"list\"]},"                         \
     "{\"name\": \"events\", \"namespaced\": true, \"verbs\": [\"list\"]},"                         \
+    "{\"name\": \"endpoints\", \"namespaced\": true, \"verbs\": [\"list\"]},"                      \
     "{\"name\": \"secrets\", \"namespaced\": true, \"verbs\": [\"list\", \"get\"]},"               \
     "{\"name\": \"configmaps\", \"namespaced\": true, \"verbs\": [\"list\"]},"                     \
     "{\"name\": \"serviceaccounts\", \"namespaced\": true, \"verbs\": [\"list\"]}]}"
@@ -123,7 +125,11 @@ static void delete_with(struct object_rig *rig, const char *request, int status,
         const char *body;
     } rules[] = {
         {"GET /api/v1", CORE},
-        {"GET /apis", GROUPS},
+        {"GET /apis", GROUPS("discovery")},
+        {"GET /apis/discovery.k8s.io/v1", OTHER("endpointslices")},
+        {"GET /apis/other.k8s.io/v1", OTHER("others")},
+        {"/endpoints", ITEMS("")},
+        {"/others", ITEMS("")},
         {"GET /apis/a.example/v2", OTHER("gadgets")},
         {"GET /apis/a.example/v1", OTHER("widgets")},
         {"/gadgets", ITEMS("")},
@@ -150,19 +156,31 @@ static void test_nobody_lives_there(void **state)
     assert_int_equal(rig->err.kind, ERROR_NONE);
     object_rig_assert_requests(rig, "GET /apis\n"
                                     "GET /api/v1\n"
+                                    "GET /apis/discovery.k8s.io/v1\n"
                                     "GET /apis/a.example/v1\n"
                                     "GET /apis/a.example/v2\n"
-                                    "GET " HOME "/secrets\n"
-                                    "GET " HOME "/configmaps\n"
-                                    "GET " HOME "/serviceaccounts\n"
-                                    "GET /apis/a.example/v1/namespaces/hostk8s/widgets\n"
-                                    "GET /apis/a.example/v2/namespaces/hostk8s/gadgets\n"
+                                    "LIST secrets configmaps serviceaccounts endpointslices "
+                                    "widgets gadgets\n"
                                     "DELETE " HOME "\n");
     assert_non_null(strstr(fake_transport_last(rig->fake)->body, "\"uid\":\"uid-1\""));
     assert_null(rig->notice);
-    assert_string_equal(fake_transport_request(rig->fake, 4)->path,
+    assert_string_equal(fake_transport_request(rig->fake, 5)->path,
                         HOME "/secrets?labelSelector=app.kubernetes.io%2Fmanaged-by%21%3Dhostk8s-"
                              "registryd&limit=10");
+}
+
+static void test_endpoints_without_slices(void **state)
+{
+    struct object_rig *rig = *state;
+    delete_with(rig, "GET /apis", 200, GROUPS("other"));
+    object_rig_assert_requests(rig, "GET /apis\n"
+                                    "GET /api/v1\n"
+                                    "GET /apis/other.k8s.io/v1\n"
+                                    "GET /apis/a.example/v1\n"
+                                    "GET /apis/a.example/v2\n"
+                                    "LIST endpoints secrets configmaps serviceaccounts others "
+                                    "widgets gadgets\n"
+                                    "DELETE " HOME "\n");
 }
 
 static const struct {
@@ -317,6 +335,7 @@ int main(void)
         OBJECT_TEST(test_delete),
         OBJECT_TEST(test_not_connected),
         OBJECT_TEST(test_nobody_lives_there),
+        OBJECT_TEST(test_endpoints_without_slices),
         OBJECT_TEST(test_others_live_there),
         OBJECT_TEST(test_release_fails),
         OBJECT_TEST(test_doubt),

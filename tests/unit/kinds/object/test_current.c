@@ -7,101 +7,78 @@
 #include <errno.h>
 #include <string.h>
 
-// Every kind as the API server answers with it; what its controllers made has our labels.
-static void test_recorded(void **state)
-{
-    static const struct {
-        const char *resource;
-        bool owned;
-        const char *path;
-    } objects[] = {
-        {"Namespace/hostk8s", true, "/api/v1/namespaces/hostk8s"},
-        {"ConfigMap/kube-public/local-registry-hosting", true,
-         "/api/v1/namespaces/kube-public/configmaps/local-registry-hosting"},
-        {"Deployment/hostk8s/registry-ui", true,
-         "/apis/apps/v1/namespaces/hostk8s/deployments/registry-ui"},
-        {"Service/hostk8s/registry-ui", true, "/api/v1/namespaces/hostk8s/services/registry-ui"},
-        {"Service/hostk8s/registry-api", true, "/api/v1/namespaces/hostk8s/services/registry-api"},
-        {"EndpointSlice/hostk8s/registry-api", true,
-         "/apis/discovery.k8s.io/v1/namespaces/hostk8s/endpointslices/registry-api"},
-        {"EndpointSlice/hostk8s/registry-ui-d862d", false,
-         "/apis/discovery.k8s.io/v1/namespaces/hostk8s/endpointslices/registry-ui-d862d"},
-        {"Ingress/hostk8s/registry-ui", true,
-         "/apis/networking.k8s.io/v1/namespaces/hostk8s/ingresses/registry-ui"},
-        {"Ingress/hostk8s/registry-api", true,
-         "/apis/networking.k8s.io/v1/namespaces/hostk8s/ingresses/registry-api"},
-        {"IngressClass/nginx", false, "/apis/networking.k8s.io/v1/ingressclasses/nginx"},
-    };
-    struct object_rig *rig = *state;
-    object_rig_add_recorded(rig);
-    size_t count = rig->current->count;
-    object_rig_add_recorded(rig); // the first answer counts
-    assert_int_equal(rig->current->count, count);
-    for (size_t i = 0; i < ELEMENTS(objects); i++) {
-        const struct object *object = object_rig_object(rig, objects[i].resource);
-        assert_int_equal(object->owned, objects[i].owned);
-        assert_string_equal(object->path, objects[i].path);
-        assert_false(object->deleting);
-        assert_non_null(object->json);
-        assert_non_null(object->uid);
-        assert_int_equal(object->home != NULL, object->api->namespaced);
-    }
-    // And the namespace kube-public, which was not in a list.
-    assert_int_equal(count, ELEMENTS(objects) + 1);
-    assert_null(object_rig_object(rig, "Namespace/kube-public")->json);
-    struct arena arena = {0};
-    assert_string_equal(object_collection(&arena, object_api("EndpointSlice"), NULL),
-                        "/apis/discovery.k8s.io/v1/endpointslices");
-    arena_done(&arena);
-}
-
-#define LABEL "\"labels\":{\"app.kubernetes.io/managed-by\":\"hostk8s-registryd\""
-#define MANAGER                                                                                    \
-    "\"managedFields\":[null,{\"manager\":\"hostk8s-registryd\"},{\"manager\":\"kubectl\"}]"
-#define MAKER "\"endpointslice.kubernetes.io/managed-by\":"
+#define LABEL "'labels':{'app.kubernetes.io/managed-by':'hostk8s-registryd'"
+#define MANAGER "'managedFields':[null,{'manager':'hostk8s-registryd'},{'manager':'kubectl'}]"
+#define MAKER "'endpointslice.kubernetes.io/managed-by':"
+#define SERVICE "'kubernetes.io/service-name':"
+#define MIRROR                                                                                     \
+    "'labels':{" MAKER "'endpointslicemirroring-controller.k8s.io'," SERVICE                       \
+    "'s'},'ownerReferences':[{'kind':'Endpoints','uid':'7'}]"
+#define HOSTING(text, more)                                                                        \
+    "'name':'local-registry-hosting'},'data':{'localRegistryHosting.v1':'" text "'" more           \
+    "},'x':{'y':1"
+#define HELP "help: \\\"https://kind.sigs.k8s.io/docs/user/local-registry/\\\"\\n"
 
 static const struct {
     const char *kind;
-    const char *metadata;
-    bool owned;
-} owners[] = {
-    {"Service", LABEL "}", true},
-    {"Service", "\"labels\":{\"app.kubernetes.io/managed-by\":\"Helm\"}", false},
-    {"Service", "\"labels\":null,\"managedFields\":null", false},
-    {"Service", "\"labels\":null," MANAGER, true},
-    {"Service", "\"managedFields\":[{\"manager\":\"kubectl\"}]", false},
-    {"Namespace", LABEL "}", true},
-    {"Namespace", MANAGER, false},
-    {"EndpointSlice", LABEL "}", true},
-    {"EndpointSlice", LABEL "," MAKER "\"hostk8s-registryd\"}", true},
-    {"EndpointSlice", LABEL "," MAKER "\"x.k8s.io\"}", false},
-    {"EndpointSlice", "\"labels\":{" MAKER "\"x.k8s.io\"}," MANAGER, true},
+    const char *metadata; // beside name and namespace
+    const char *expected; // what it is taken for
+} objects[] = {
+    {"Service", LABEL "}", "Service/b/a owned"},
+    {"Service", "'labels':{'app.kubernetes.io/managed-by':'Helm'}", "Service/b/a"},
+    {"Service", "'labels':null,'managedFields':null", "Service/b/a"},
+    {"Service", "'labels':null," MANAGER, "Service/b/a owned"},
+    {"Service", "'managedFields':[{'manager':'kubectl'}]", "Service/b/a"},
+    {"Service", "'labels':{" SERVICE "'s'}", "Service/b/a"},
+    {"Service", "'labels':{'hostk8s.addon':'registry'}", "Service/b/a script"},
+    {"Service", "'labels':{'hostk8s.addon':'other'}", "Service/b/a"},
+    {"Service", "'deletionTimestamp':'2026'", "Service/b/a deleting"},
+    {"Namespace", LABEL "}", "Namespace/a owned"},
+    {"Namespace", MANAGER, "Namespace/a"},
+    {"Namespace", "'labels':{'hostk8s.addon':'registry'}", "Namespace/a"},
+    {"Endpoints", "'labels':null", "Endpoints/b/a of a"},
+    {"EndpointSlice", "'labels':{" SERVICE "'s'}", "EndpointSlice/b/a of s"},
+    {"EndpointSlice", LABEL "," MAKER "'hostk8s-registryd'," SERVICE "'s'}",
+     "EndpointSlice/b/a owned"},
+    {"EndpointSlice", LABEL "," MAKER "'x.k8s.io'," SERVICE "'s'}", "EndpointSlice/b/a owned of s"},
+    {"EndpointSlice", MIRROR, "Endpoints/b/s of s"},
+    {"EndpointSlice", MIRROR ",'ownerReferences':null", "EndpointSlice/b/a of s"},
+    {"EndpointSlice", MIRROR ",'ownerReferences':[{'kind':'Service','uid':'7'}]",
+     "EndpointSlice/b/a of s"},
+    {"ConfigMap", HOSTING("host: \\\"localhost:5001\\\"\\n" HELP, ""),
+     "ConfigMap/b/local-registry-hosting script"},
+    {"ConfigMap", HOSTING("host: \\\"localhost:5001\\\"\\n" HELP, ",'mine':''"),
+     "ConfigMap/b/local-registry-hosting"},
+    {"ConfigMap", HOSTING("host: \\\"registry:5001\\\"\\n" HELP, ""),
+     "ConfigMap/b/local-registry-hosting"},
+    {"ConfigMap", HOSTING(HELP, ""), "ConfigMap/b/local-registry-hosting"},
 };
 
-static void test_owned(void **state)
+static void test_objects(void **state)
 {
-    struct object_rig *rig = *state;
-    for (size_t i = 0; i < ELEMENTS(owners); i++) {
-        object_rig_reset(rig);
-        object_rig_add(rig, owners[i].kind,
-                       "{\"metadata\":{\"name\":\"a\",\"namespace\":\"b\",%s}}",
-                       owners[i].metadata);
-        _cleanup_free_ char *resource = str_printf(
-            "%s/%s", owners[i].kind, str_equal(owners[i].kind, "Namespace") ? "a" : "b/a");
-        assert_int_equal(object_rig_object(rig, resource)->owned, owners[i].owned);
+    (void)state;
+    for (size_t i = 0; i < ELEMENTS(objects); i++) {
+        _cleanup_(object_current_freep) struct object_current *current = object_current_new("dev");
+        _cleanup_free_ char *text =
+            str_printf("{'items':[{'metadata':{'name':'a','namespace':'b','uid':'1',%s}}]}",
+                       objects[i].metadata);
+        json_auto_t *list = object_json(text);
+        assert_int_equal(object_current_add(current, object_api(objects[i].kind), list, NULL), 0);
+        const struct object *object = current->objects[0];
+        _cleanup_free_ char *said =
+            str_printf("%s%s%s%s%s%s", object->resource + strlen("kube/dev/"),
+                       object->owned ? " owned" : "", object->made_by_script ? " script" : "",
+                       object->deleting ? " deleting" : "", object->service == NULL ? "" : " of ",
+                       object->service == NULL ? "" : object->service->name);
+        assert_string_equal(said, objects[i].expected);
+        assert_string_equal(object->uid, str_equal(objects[i].metadata, MIRROR) ? "7" : "1");
+        // The first answer counts, and an object that was asked for by its name is that.
+        size_t count = current->count;
+        json_t *item = json_array_get(json_object_get(list, "items"), 0);
+        assert_int_equal(object_current_add(current, object_api(objects[i].kind), item, NULL), 0);
+        assert_int_equal(current->count,
+                         str_equal(objects[i].metadata, MIRROR) ? count + 1 : count);
     }
-}
-
-static void test_deleting(void **state)
-{
-    struct object_rig *rig = *state;
-    object_rig_add(rig, "Namespace",
-                   "{\"metadata\":{\"name\":\"a\",\"deletionTimestamp\":\"2026\"}}");
-    const struct object *object = object_rig_object(rig, "Namespace/a");
-    assert_true(object->deleting);
-    assert_null(object->uid);
-    assert_ptr_equal(object_current_get(rig->current, object_api("Service"), "a", "s")->home,
-                     object);
 }
 
 static void malformed_one(const char *kind, const char *list, bool fine)
@@ -231,8 +208,7 @@ static void test_pod_reasons(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OBJECT_TEST(test_recorded),         OBJECT_TEST(test_owned),
-        OBJECT_TEST(test_deleting),         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_objects),     cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_too_many),    cmocka_unit_test(test_recorded_pods),
         cmocka_unit_test(test_pod_reasons),
     };

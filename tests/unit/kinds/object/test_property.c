@@ -23,12 +23,13 @@ static uint64_t seed_at_work;
 static struct config *random_config(struct random *random)
 {
     static const char *const spaces[] = {"hostk8s", "tools"};
-    static const char *const paths[] = {"/registry/", "/a/b/"};
+    static const char *const paths[] = {"/registry/", "/"};
     struct config *config = sample_config();
     config->ui.enabled = random_chance(random, 80);
     config->ui.replicas = random_below(random, 3);
     sample_set(&config->ui.name_space, RANDOM_PICK(random, spaces));
     sample_set(&config->ui.path, RANDOM_PICK(random, paths));
+    sample_set(&config->ui.gateway, random_chance(random, 30) ? "a/b" : "");
     if (random_chance(random, 50)) {
         strmap_set(&config->ui.environment, "THEME", random_chance(random, 50) ? "x" : "");
     }
@@ -118,6 +119,7 @@ static void check_conditions(const struct plan *plan, const struct input *input)
         const struct condition *condition = &plan->conditions[i];
         bool waits = str_starts_with(condition->message, "waits for network/kind/");
         if (condition->ready != READY_TRUE && condition->reason != REASON_NAME_CONFLICT &&
+            condition->reason != REASON_GATEWAY_MISSING &&
             !(waits && input->engine->registry_ipv4 == NULL)) {
             fail_msg("%s: %s: %s", condition->resource, reason_name(condition->reason),
                      condition->message);

@@ -1,0 +1,176 @@
+#include "lib/kinds/route/plan.h"
+
+#include "lib/base/str.h"
+#include "lib/config/address.h"
+#include "lib/kinds/route/current.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FOREIGN "something else has that address: change ui.url, or free its port"
+
+// What is asked of ui.url.
+struct question {
+    const char *path;
+    const char *expected; // "the UI's page"
+    const char *server;   // that has it, "the UI"
+};
+
+// What is wrong with an answer, and what to do about it.
+struct fault {
+    const char *text; // NULL: nothing
+    bool stays;       // until somebody does it
+};
+
+struct planner {
+    struct arena *arena;
+    const struct input *input;
+    const char *url;
+};
+
+// ---- no answer ----
+
+static const char *stopped_node(const struct input *input)
+{
+    const struct engine *engine = input->engine;
+    for (size_t i = 0; engine != NULL && i < engine->node_count; i++) {
+        const struct engine_node *node = &engine->nodes[i];
+        if (!node->running && config_has_cluster(input->config, node->cluster)) {
+            return node->name;
+        }
+    }
+    return NULL;
+}
+
+static struct fault nothing_listens(const struct planner *p)
+{
+    const char *node = stopped_node(p->input);
+    if (node != NULL) {
+        return (struct fault){arena_printf(p->arena,
+                                           "nothing listens at %s while %s does not run; start it: "
+                                           "`docker start %s`",
+                                           p->url, node, node),
+                              false};
+    }
+    struct address address = {.port = 0};
+    (void)address_parse(strstr(p->url, "://") + 3, ADDRESS_NEEDS_NOTHING, &address, NULL);
+    const char *host = str_equal(address.host, "localhost") ? "127.0.0.1" : address.host;
+    bool local = address_is_loopback(host);
+    unsigned port = str_starts_with(p->url, "https:") ? 443 : 80;
+    return (struct fault){
+        arena_printf(p->arena,
+                     "nothing listens at %s; a kind cluster publishes its ingress there when it is "
+                     "made with `extraPortMappings: [{containerPort: %u, hostPort: %u%s%s}]` at "
+                     "a node; else set ui.url to where the ingress is, or ui.check: false where "
+                     "the browser is on another machine",
+                     p->url, port, address.port == 0 ? port : address.port,
+                     local ? ", listenAddress: " : "", local ? host : ""),
+        true};
+}
+
+static struct fault unanswered(const struct planner *p, const struct question *question,
+                               const struct error *err)
+{
+    static const struct {
+        int code; // 0: any other
+        bool stays;
+        const char *advice;
+    } rows[] = {
+        {EKEYREJECTED, true,
+         "give the ingress a certificate that this machine trusts, or set ui.url to http://"},
+        {EPROTO, true, FOREIGN},
+        {EFBIG, true, FOREIGN},
+        {0, false, "see that the ingress controller runs, and that ui.url leads to it"},
+    };
+    size_t row = 0;
+    while (rows[row].code != 0 && rows[row].code != err->code) {
+        row++;
+    }
+    return (struct fault){arena_printf(p->arena, "GET %s%s: %s; %s", p->url, question->path,
+                                       err->text, rows[row].advice),
+                          rows[row].stays};
+}
+
+// ---- another answer ----
+
+static const char *what_came(const struct planner *p, const struct route_answer *answer)
+{
+    const char *server = answer->server == NULL
+                             ? ""
+                             : arena_printf(p->arena, " of the server \"%s\"", answer->server);
+    if (answer->location != NULL && answer->status / 100 == 3) {
+        return arena_printf(p->arena, "a redirect to %s%s (HTTP %d)", answer->location, server,
+                            answer->status);
+    }
+    if (answer->status == 401 && answer->has_api) {
+        return arena_printf(p->arena, "another registry%s, with users (HTTP 401)", server);
+    }
+    if (answer->title != NULL && answer->status == 200) {
+        return arena_printf(p->arena, "another page, \"%s\"%s", answer->title, server);
+    }
+    return arena_printf(p->arena, "HTTP %d%s", answer->status, server);
+}
+
+static struct fault wrong_answer(const struct planner *p, const struct question *question,
+                                 const struct route_answer *answer)
+{
+    const char *advice = FOREIGN;
+    if (answer->status == 404) {
+        advice = arena_printf(p->arena,
+                              "no controller there serves %s: see that ui.ingressClass or "
+                              "ui.gateway is the one behind %s",
+                              question->server, p->url);
+    } else if (answer->status >= 500) {
+        advice = arena_printf(p->arena, "see the pods behind %s", question->server);
+    } else if (answer->status / 100 == 3) {
+        advice = "set ui.url to where the page is, or ui.check: false";
+    }
+    return (struct fault){
+        .text = arena_printf(p->arena, "GET %s%s: %s instead of %s; %s", p->url, question->path,
+                             what_came(p, answer), question->expected, advice),
+        .stays = answer->stays,
+    };
+}
+
+static struct fault fault_of(const struct planner *p, const struct question *question,
+                             const struct route_answer *answer, bool expected)
+{
+    const struct error *error = &answer->error;
+    return error->code == ECONNREFUSED ? nothing_listens(p)
+           : error->kind != ERROR_NONE ? unanswered(p, question, error)
+           : !expected                 ? wrong_answer(p, question, answer)
+                                       : (struct fault){NULL, false};
+}
+
+// One that has users answers with 401.
+static bool is_registry(const struct config *config, const struct route_answer *answer)
+{
+    bool has_users = false;
+    strmap_foreach (&config->registry.environment, entry) {
+        has_users = has_users || str_starts_with(entry->key, "REGISTRY_AUTH");
+    }
+    return answer->has_api && (answer->status == 200 || (answer->status == 401 && has_users));
+}
+
+void route_plan(const struct input *input, const void *current, struct plan *ret)
+{
+    const struct route_current *route = current;
+    const struct config *config = input->config;
+    const struct planner p = {&ret->arena, input, config->ui.url};
+    const struct question page = {config->ui.path, "the UI's page", "the UI"};
+    const struct question api = {"/v2/", "the registry", "the registry"};
+    const char *resource = arena_printf(&ret->arena, ROUTE_PREFIX "%s", input->name);
+    struct fault fault = fault_of(&p, &page, &route->page, route->page.is_page);
+    if (fault.text == NULL) {
+        fault = fault_of(&p, &api, &route->api, is_registry(config, &route->api));
+    }
+    if (fault.text == NULL) {
+        plan_set_converged(ret, resource, NULL);
+    } else if (input->unsettled && !fault.stays) {
+        plan_set_condition(ret, resource, NULL, READY_FALSE, REASON_CONVERGING,
+                           "waits for other resources, which are being changed");
+    } else {
+        plan_set_condition(ret, resource, NULL, READY_FALSE, REASON_UNAVAILABLE, "%s", fault.text);
+        ret->conditions[0].stays = fault.stays;
+    }
+}
