@@ -1,4 +1,6 @@
-// check: reads the configuration and says what is wrong with it, or with --print what it means.
+// check: reads the configuration and says what is wrong with it, or with --print what it means;
+// with
+// --schema it says what any may be.
 // That is a configuration again, so the values of both environments are in it, which no other
 // command shows: it is for who may read the file, and asks for it.
 #include "daemon/commands.h"
@@ -11,6 +13,9 @@ int command_check(const struct options *options)
 {
     _cleanup_free_ char *file = NULL;
     _cleanup_(config_freep) struct config *config = NULL;
+    if ((options->given & OPTION_SCHEMA) != 0) {
+        return terminal_end(config_print_schema(stdout)) < 0 ? EXIT_FAILED : EXIT_OK;
+    }
     if (!load(options, &file, &config)) {
         return EXIT_CONFIGURATION;
     }

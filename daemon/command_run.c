@@ -69,6 +69,11 @@ static void on_progress(void *ctx, const char *line)
 {
     struct daemon *daemon = ctx;
     uint64_t now_ms = uv_now(&daemon->session.loop);
+    if (line[0] == '\0') {
+        free(TAKE_PTR(daemon->publisher.progress));
+        daemon->publish = true;
+        return;
+    }
     if (now_ms < daemon->progress_again_ms) {
         return;
     }
@@ -77,6 +82,8 @@ static void on_progress(void *ctx, const char *line)
         .level = LOG_LEVEL_INFO, .event = LOG_EVENT_PROGRESS, .action = "pull", .message = line});
     notify("", line);
     daemon->line[0] = '\0';
+    str_replace(&daemon->publisher.progress, line);
+    publisher_write(&daemon->publisher);
 }
 
 static void on_notice(_unused_ void *ctx, const char *line)

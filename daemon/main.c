@@ -13,10 +13,12 @@
 
 static const struct command commands[] = {
     {"run", "stay and keep everything converged (the default)", OPTION_NONE, command_run},
-    {"check", "check the configuration, print every error", OPTION_PRINT, command_check},
+    {"check", "check the configuration, print every error", OPTION_PRINT | OPTION_SCHEMA,
+     command_check},
     {"plan", "print what would change, change nothing", OPTION_JSON, command_plan},
     {"apply", "converge once and say what was done", OPTION_TIMEOUT, command_apply},
-    {"status", "print what the running daemon sees", OPTION_JSON, command_status},
+    {"status", "print what the running daemon sees", OPTION_JSON | OPTION_WATCH | OPTION_NAMES,
+     command_status},
     {"teardown", "remove what is owned, never the storage directory", OPTION_YES | OPTION_TIMEOUT,
      command_teardown},
     {NULL, NULL, OPTION_NONE, NULL},

@@ -27,7 +27,10 @@ static const struct {
     {"version", 'V', NULL, "the version"},
     {"print", NO_LETTER | OPTION_PRINT, NULL,
      "check: print the effective configuration, with all environment values"},
+    {"schema", NO_LETTER | OPTION_SCHEMA, NULL,
+     "check: print the JSON Schema of the configuration, for editors"},
     {"json", NO_LETTER | OPTION_JSON, NULL, "plan, status: print JSON"},
+    {"watch", NO_LETTER | OPTION_WATCH, NULL, "status: stay, and print it whenever it changes"},
     {"timeout", NO_LETTER | OPTION_TIMEOUT, "TIME",
      "apply, teardown: give up after TIME, such as 90s (default 120s)"},
     {"yes", NO_LETTER | OPTION_YES, NULL, "teardown: do not ask"},
@@ -125,9 +128,11 @@ static int set_option(struct options *options, int found, char **argv,
     }
 }
 
-// Sets the command, the first one without a name, and refuses options that it has no use for.
-static int set_command(struct options *options, const struct command *command, const char *name)
+// Sets the command and what stands behind it; the first one without words. Refuses what it has no
+// use for.
+static int set_command(struct options *options, const struct command *command, char **words)
 {
+    const char *name = words[0];
     while (command->name != NULL && name != NULL && !str_equal(command->name, name)) {
         command++;
     }
@@ -135,6 +140,10 @@ static int set_command(struct options *options, const struct command *command, c
         return usage("unknown command `%s'", name);
     }
     options->command = command;
+    options->names = words + (name != NULL);
+    if (options->names[0] != NULL && (command->takes & OPTION_NAMES) == 0) {
+        return usage("unexpected argument `%s'", options->names[0]);
+    }
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
         if (rows[i].letter >= NO_LETTER &&
             ((unsigned)rows[i].letter & options->given & ~command->takes) != 0) {
@@ -158,8 +167,5 @@ int options_parse(int argc, char **argv, const struct command *commands, struct 
         found = getopt_long(argc, argv, LETTERS, names, NULL);
         status = found == -1 ? status : set_option(ret, found, argv, commands);
     }
-    if (status == OPTIONS_GOOD && argc - optind > 1) {
-        status = usage("unexpected argument `%s'", argv[optind + 1]);
-    }
-    return status == OPTIONS_GOOD ? set_command(ret, commands, argv[optind]) : status;
+    return status == OPTIONS_GOOD ? set_command(ret, commands, argv + optind) : status;
 }

@@ -1,4 +1,4 @@
-// The command line: `hostk8s-registryd [-c FILE] [-l LEVEL] [COMMAND [OPTION...]]`.
+// The command line: `hostk8s-registryd [-c FILE] [-l LEVEL] [COMMAND [OPTION...] [NAME...]]`.
 #pragma once
 
 #include "lib/base/log.h"
@@ -15,6 +15,9 @@ enum option_set {
     OPTION_JSON = 1 << 1,
     OPTION_YES = 1 << 2,
     OPTION_TIMEOUT = 1 << 3,
+    OPTION_SCHEMA = 1 << 4,
+    OPTION_WATCH = 1 << 5,
+    OPTION_NAMES = 1 << 6, // words that are no options
 };
 
 struct command {
@@ -30,6 +33,7 @@ struct options {
     const char *config_file; // NULL: the default one
     enum log_level level;    // 0: that of the configuration
     unsigned given;          // of enum option_set
+    char **names;            // what stands behind the command, NULL after the last
     uint64_t timeout_ms;     // not 0
 };
 

@@ -60,7 +60,8 @@ static char *status_text(struct publisher *publisher)
 {
     struct buf text = BUF_INIT(STATUS_BYTES_MAX);
     const struct status *status = reconciler_status(publisher->session->reconciler);
-    (void)status_print_json(status, (int)getpid(), publisher->config_file, &text);
+    (void)status_print_json(status, (int)getpid(), publisher->config_file, publisher->progress,
+                            &text);
     uint64_t rest_ms = status->count / ENTRIES_PER_MS;
     publisher->again_ms =
         uv_now(publisher->timer.loop) + (rest_ms > INTERVAL_MS ? rest_ms : INTERVAL_MS);
@@ -179,4 +180,5 @@ void publisher_close(struct publisher *publisher)
         claims_free(publisher->claims);
     }
     free(publisher->status_file);
+    free(publisher->progress);
 }

@@ -15,6 +15,7 @@ struct publisher {
     struct claims *claims; // while busy, or abandoned, it is a thread's
     publisher_claimed_fn claimed;
     void *ctx;
+    char *progress; // of what takes its time; NULL: none
     char *status_file;
     uv_timer_t timer;    // runs until the status is due to be written
     uint64_t again_ms;   // it is not due before, in the loop's ms

@@ -22,6 +22,7 @@ static void on_prepare(uv_prepare_t *handle)
     struct session *session = handle->data;
     struct reconciler *reconciler = session->reconciler;
     uint64_t now_ms = uv_now(&session->loop);
+    session->io.now_ms = now_ms;
     if (reconciler_next_due(reconciler) <= now_ms) {
         reconciler_step(reconciler, now_ms, time(NULL));
     }

@@ -8,11 +8,40 @@
 #include <sys/ioctl.h>
 
 #define COLUMNS_DEFAULT 80
+#define ROWS_DEFAULT 24
 #define REAL_PRECISION 6
+
+bool terminal_is_there(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
 
 static bool is_live(void)
 {
-    return str_empty(getenv("NO_COLOR")) && isatty(STDOUT_FILENO) == 1;
+    return str_empty(getenv("NO_COLOR")) && terminal_is_there();
+}
+
+static struct winsize terminal_size(void)
+{
+    struct winsize size = {0};
+    bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && size.ws_row > 1;
+    return known ? size : (struct winsize){.ws_col = COLUMNS_DEFAULT, .ws_row = ROWS_DEFAULT};
+}
+
+int terminal_columns(void)
+{
+    return terminal_size().ws_col;
+}
+
+void terminal_redraw(const char *text)
+{
+    (void)printf("\033[H\033[2J");
+    for (int rows = terminal_size().ws_row - 1; rows > 0 && *text != '\0'; rows--) {
+        size_t length = strcspn(text, "\n") + 1;
+        (void)printf("%.*s", (int)length, text);
+        text += length;
+    }
+    (void)fflush(stdout);
 }
 
 const char *terminal_style(enum style style)
@@ -27,14 +56,10 @@ const char *terminal_style(enum style style)
 
 void terminal_progress(const char *text)
 {
-    struct winsize size = {0};
-    if (!is_live()) {
-        return;
+    if (is_live()) {
+        (void)printf("\r\033[K%.*s", terminal_columns() - 1, text);
+        (void)fflush(stdout);
     }
-    int columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1
-                                                                                  : COLUMNS_DEFAULT;
-    (void)printf("\r\033[K%.*s", columns, text);
-    (void)fflush(stdout);
 }
 
 void terminal_json(const json_t *value)

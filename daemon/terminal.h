@@ -6,6 +6,7 @@
 #include "lib/base/cleanup.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 enum style {
     STYLE_RESET,
@@ -15,6 +16,16 @@ enum style {
 
 // The escape sequence for stdout, "" where there is to be none.
 const char *terminal_style(enum style style);
+
+// Whether stdout is a terminal.
+bool terminal_is_there(void);
+
+// Of the terminal; 80 where there is none.
+int terminal_columns(void);
+
+// Shows text in place of everything that the terminal shows, as many lines of it as there is room
+// for.
+void terminal_redraw(const char *text);
 
 // Shows text on the terminal's current line in place of what was there; "" clears it.
 void terminal_progress(const char *text);

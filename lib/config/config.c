@@ -5,6 +5,7 @@
 #include "lib/base/str.h"
 #include "lib/config/config_check.h"
 #include "lib/config/config_schema.h"
+#include "lib/doc/schema_json.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -100,6 +101,11 @@ int config_load(const char *file, bool must_exist, const struct config_environme
 int config_print(const struct config *config, FILE *out)
 {
     return schema_print(config_schema, config, out);
+}
+
+int config_print_schema(FILE *out)
+{
+    return schema_print_json(config_schema, out);
 }
 
 bool config_has_cluster(const struct config *config, const char *cluster)

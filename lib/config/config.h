@@ -30,6 +30,9 @@ int config_parse(const char *text, size_t length, const char *file,
 // Returns 0 or -errno of the stream.
 int config_print(const struct config *config, FILE *out);
 
+// Prints the JSON Schema of the file. Returns as config_print.
+int config_print_schema(FILE *out);
+
 // The environment of this process.
 extern const struct config_environment config_process_environment;
 

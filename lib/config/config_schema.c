@@ -29,6 +29,15 @@
 #define DIGEST "[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
 #define DNS_LABEL "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
+// What the functions below ask of a text, as far as one pattern can tell.
+#define OCTET "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+#define IP "((" OCTET "\\.){3}" OCTET "|\\[[0-9A-Fa-f:.]+\\])"
+#define DNS_NAME DOMAIN_LABEL "(\\." DOMAIN_LABEL ")*"
+#define DOMAIN_LABEL "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#define HOST "(" IP "|(?![^:/]*\\.[0-9]+([:/]|$))" DNS_NAME ")"
+#define PORT                                                                                       \
+    ":0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+
 // A pattern, and what it stands for.
 #define IMAGE                                                                                      \
     .max = IMAGE_MAX,                                                                              \
@@ -38,7 +47,7 @@
     .max = VARIABLES_MAX, .pattern = "^[A-Za-z_][A-Za-z0-9_]*$",                                   \
     .expected = "letters, digits and underscores, and not begin with a digit"
 #define STORAGE                                                                                    \
-    .min = 1, .pattern = "^/[^:]+$",                                                               \
+    .min = 1, .pattern = "^/[^:]+$", .written = "^[^:]*[^:/][^:]*$",                               \
     .expected = "a directory other than /, without a colon in its path"
 #define NETWORK                                                                                    \
     .max = NAME_MAX_BYTES, .pattern = "^[a-zA-Z0-9][a-zA-Z0-9_.-]*$",                              \
@@ -57,7 +66,7 @@
     .expected = "NAMESPACE/NAME of a Gateway, or empty"
 // It stands as it is in an Ingress and in the configuration of the UI's nginx.
 #define UI_PATH                                                                                    \
-    .max = UI_PATH_MAX, .pattern = "^((/[A-Za-z0-9_-]+)+/?|/)$",                                   \
+    .max = UI_PATH_MAX, .pattern = "^((/[A-Za-z0-9_-]+)+/?|/)$", .written = "^(?!/v2(/|$))",       \
     .expected = "/ or a path below it: names of letters, digits, _ and - between single slashes"
 
 // ---- values that have one spelling ----
@@ -188,6 +197,7 @@ static void done_listen(void *target)
 }
 
 static const struct schema_type listen_type = {
+    .written = "^" IP PORT "$",
     .parse = parse_listen,
     .print = print_listen,
     .done = done_listen,
@@ -226,7 +236,8 @@ static const struct schema_name level_names[] = {
     }
 
 static const struct schema_field registry_fields[] = {
-    KEY("name", schema_string, registry.name, "hostk8s-registry", .spell = spell_name),
+    KEY("name", schema_string, registry.name, "hostk8s-registry", .spell = spell_name,
+        .written = "^(?=.{2,253}$)(?!.*\\.[0-9]+$)" DNS_NAME "$"),
     KEY("image", schema_string, registry.image, "registry:2", IMAGE),
     KEY("listen", listen_type, registry, "127.0.0.1:5002"),
     KEY("allowRemote", schema_bool, registry.allow_remote, "false"),
@@ -239,7 +250,7 @@ static const struct schema_field registry_fields[] = {
 
 static const struct schema_field nodes_fields[] = {
     KEY("aliases", schema_list, nodes.aliases, "localhost:5000", .min = 1, .max = ALIASES_MAX,
-        .spell = config_spell_alias),
+        .spell = config_spell_alias, .written = "^" HOST PORT "$"),
     KEY("skipVerify", schema_bool, nodes.skip_verify, "true"),
     KEY("configPath", schema_enum, nodes.config_path, "report", .names = cure_names),
     {0},
@@ -251,7 +262,8 @@ static const struct schema_field ui_fields[] = {
     KEY("image", schema_string, ui.image, "joxit/docker-registry-ui:2.6.0", IMAGE),
     KEY("replicas", schema_integer, ui.replicas, "1", .min = 1, .max = REPLICAS_MAX),
     KEY("title", schema_string, ui.title, "HostK8s Registry", .max = TITLE_MAX),
-    KEY("url", schema_string, ui.url, "http://localhost:8080", .spell = spell_url),
+    KEY("url", schema_string, ui.url, "http://localhost:8080", .spell = spell_url,
+        .written = "^https?://" HOST "(" PORT ")?/?$"),
     KEY("path", schema_string, ui.path, "/registry/", UI_PATH, .spell = spell_ui_path),
     KEY("ingressClass", schema_string, ui.ingress_class, "nginx", KUBE_NAME),
     KEY("check", schema_bool, ui.check, "true"),
@@ -268,7 +280,8 @@ static const struct schema_field tls_fields[] = {
 };
 
 static const struct schema_field docker_fields[] = {
-    KEY("host", schema_string, docker.host, "", .spell = config_spell_docker_host),
+    KEY("host", schema_string, docker.host, "", .spell = config_spell_docker_host,
+        .written = "^(unix:///.{0,106}|tcp://" HOST PORT ")?$"),
     TABLE("tls", tls_fields),
     {0},
 };

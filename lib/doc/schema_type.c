@@ -124,19 +124,18 @@ const struct schema_type schema_integer = {
 
 // ---- duration ----
 
-static const struct {
-    const char *name;
-    uint64_t ms;
-} units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+const struct schema_unit schema_units[] = {
+    {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
+};
 
 // By the largest unit that leaves no rest.
 static char *duration_text(uint64_t ms)
 {
-    size_t unit = 0;
-    while (unit < ELEMENTS(units) - 1 && (ms == 0 || ms % units[unit].ms != 0)) {
+    const struct schema_unit *unit = schema_units;
+    while (unit->ms > 1 && (ms == 0 || ms % unit->ms != 0)) {
         unit++;
     }
-    return str_printf("%" PRIu64 "%s", ms / units[unit].ms, units[unit].name);
+    return str_printf("%" PRIu64 "%s", ms / unit->ms, unit->name);
 }
 
 static int parse_duration(const struct schema_field *field, const char *text, void *target,
@@ -144,8 +143,8 @@ static int parse_duration(const struct schema_field *field, const char *text, vo
 {
     size_t digits = strspn(text, DIGITS);
     uint64_t unit_ms = 0;
-    for (size_t i = 0; i < ELEMENTS(units); i++) {
-        unit_ms = str_equal(text + digits, units[i].name) ? units[i].ms : unit_ms;
+    for (const struct schema_unit *unit = schema_units; unit->name != NULL; unit++) {
+        unit_ms = str_equal(text + digits, unit->name) ? unit->ms : unit_ms;
     }
     if (digits > 0 && text[digits] == '\0') {
         return error_invalid(err, "lacks its unit: one of ms, s, m, h");
@@ -248,7 +247,11 @@ static void print_path(_unused_ const struct schema_field *field, const void *ta
     schema_print_text(text, out);
 }
 
+#define VARIABLE "[A-Za-z_][A-Za-z0-9_]*"
+
 const struct schema_type schema_path = {
+    .written = "^(?!~[^/])([^$\\u0000-\\u001f\\u007f]|\\$(\\$|" VARIABLE "|\\{" VARIABLE "\\}))*$",
+    .text = true,
     .spell = path_expand,
     .parse = parse_path,
     .print = print_path,

@@ -19,6 +19,7 @@ typedef int (*schema_spell_fn)(const char *text, const struct path_source *sourc
 
 struct schema_type {
     enum yaml_kind kind;   // of its node in a document
+    const char *written;   // as the field's
     const char *quoted;    // why a single value in quotes will not do; NULL: it will
     bool text;             // without quotes it must not be what YAML reads as a number or a boolean
     schema_spell_fn spell; // of every field that has none of its own; NULL: as it is written
@@ -30,6 +31,12 @@ struct schema_type {
     void (*print)(const struct schema_field *field, const void *target, int indent, FILE *out);
     void (*done)(void *target); // frees what target owns; NULL: nothing
 };
+
+// Of durations, the largest first; the last one has no name.
+extern const struct schema_unit {
+    const char *name;
+    uint64_t ms;
+} schema_units[];
 
 // A text on the line that its key began, for print.
 void schema_print_text(const char *text, FILE *out);
@@ -64,6 +71,8 @@ struct schema_field {
     // it stands for: "must be ...".
     const char *pattern;
     const char *expected;
+    // An ECMA 262 expression for editors, where the text as it is written tells more than pattern.
+    const char *written;
     const struct schema_name *names;
     const struct schema_field *fields;
 };

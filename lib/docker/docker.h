@@ -95,8 +95,9 @@ int docker_network_disconnect(struct docker *docker, const char *network, const 
 
 int docker_image_inspect(struct docker *docker, const char *image, docker_done_fn done, void *ctx,
                          struct error *err);
-// One line of progress for people, borrowed until return: "registry:2: 3 of 5 layers, 12.3 MB".
-typedef void (*docker_progress_fn)(void *ctx, const char *line);
+// One line of progress for people, borrowed until return: "registry:2: 3 of 5 layers, 12.3 MB",
+// and the bytes so far.
+typedef void (*docker_progress_fn)(void *ctx, const char *line, uint64_t bytes);
 // Pulls NAME[:TAG][@DIGEST] (no tag: latest). Bounded by DOCKER_PULL_TIMEOUT_MS; an error in the
 // stream (the engine answers 200 and reports it there) is an error with ERROR_PERMANENT.
 int docker_image_pull(struct docker *docker, const char *image, docker_progress_fn progress,

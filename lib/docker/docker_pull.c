@@ -108,7 +108,7 @@ static int on_line(void *ctx, const json_t *line)
                    pull->layer_count, (double)bytes / 1e6);
     if (strcmp(text, pull->shown) != 0) {
         memcpy(pull->shown, text, sizeof(text));
-        pull->progress(pull->ctx, text);
+        pull->progress(pull->ctx, text, bytes);
     }
     return 0;
 }

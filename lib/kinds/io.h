@@ -11,7 +11,7 @@ struct io {
     struct worker *worker;
     struct secrets *secrets; // what no text from outside may repeat
     struct docker *docker;   // the engine's client, made and dropped by the container kind; NULL
-    // One line about a change that takes its time, for people; may be NULL.
+    // One line about a change that takes its time, for people, "" when it has ended; may be NULL.
     void (*progress)(void *ctx, const char *line);
     // One line about something that was done otherwise than its action says; may be NULL.
     void (*notice)(void *ctx, const char *line);

@@ -45,8 +45,8 @@ const struct condition *status_get(const struct status *status, const char *reso
 void status_line(const struct status *status, char *line, size_t size);
 
 // Appends the JSON document of status.json, a line for each resource. pid and config_file are of
-// the daemon. Returns 0, or -EFBIG.
+// the daemon; progress is what struct io tells last, or NULL. Returns 0, or -EFBIG.
 int status_print_json(const struct status *status, int pid, const char *config_file,
-                      struct buf *text);
+                      const char *progress, struct buf *text);
 
 void status_done(struct status *status);

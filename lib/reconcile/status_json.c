@@ -53,27 +53,27 @@ static json_t *storages_json(const struct engine *engine)
 }
 
 static int append_summary(const struct status *status, int pid, const char *config_file,
-                          struct buf *text)
+                          const char *progress, struct buf *text)
 {
     char summary[SUMMARY_MAX];
     status_line(status, summary, sizeof(summary));
     _cleanup_free_ char *file = str_dup(config_file);
     str_make_printable(file); // a path may be any bytes, a JSON string may not
     json_auto_t *document = json_pack(
-        "{s:s, s:i, s:s, s:o*, s:o, s:I, s:I, s:s, s:{s:I, s:I, s:f}}", "version", PROGRAM_VERSION,
-        "pid", pid, "config", file, "engine", engine_json(status->engine), "storage",
-        storages_json(status->engine), "ready", (json_int_t)status->ready, "total",
-        (json_int_t)status->count, "summary", summary, "pass", "count", (json_int_t)status->passes,
-        "lastMs", (json_int_t)status->pass_ms, "lastCpuMs",
+        "{s:s, s:i, s:s, s:o*, s:o, s:I, s:I, s:s, s:s*, s:{s:I, s:I, s:f}}", "version",
+        PROGRAM_VERSION, "pid", pid, "config", file, "engine", engine_json(status->engine),
+        "storage", storages_json(status->engine), "ready", (json_int_t)status->ready, "total",
+        (json_int_t)status->count, "summary", summary, "progress", progress, "pass", "count",
+        (json_int_t)status->passes, "lastMs", (json_int_t)status->pass_ms, "lastCpuMs",
         (double)status->pass_cpu_us / US_PER_MS);
     return json_print(text, document, JSON_EMBED | JSON_REAL_PRECISION(REAL_PRECISION));
 }
 
 int status_print_json(const struct status *status, int pid, const char *config_file,
-                      struct buf *text)
+                      const char *progress, struct buf *text)
 {
     (void)buf_append_str(text, "{");
-    int r = append_summary(status, pid, config_file, text);
+    int r = append_summary(status, pid, config_file, progress, text);
     if (r == 0) {
         r = buf_append_str(text, ", \"resources\": [");
     }

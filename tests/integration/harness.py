@@ -2,17 +2,21 @@
 
 import contextlib
 import copy
+import fcntl
 import functools
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -23,12 +27,12 @@ sys.path.insert(0, str(ROOT / "tests"))
 from fakes import ingress  # noqa: E402
 from fakes.certificates import Certificates, certificates  # noqa: E402
 from fakes.files import timestamp  # noqa: E402
-from fakes.message import Response, reply  # noqa: E402
+from fakes.message import Response, Stream, reply  # noqa: E402
 from fakes.ports import free_port  # noqa: E402
 from fakes.server import EngineServer, IngressServer, KubeServer  # noqa: E402
 
 # For the tests:
-__all__ = ["Certificates", "IngressServer", "Response", "certificates", "free_port", "ingress", "reply", "timestamp"]
+__all__ = ["Certificates", "IngressServer", "Response", "Stream", "certificates", "free_port", "ingress", "reply", "timestamp"]
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
 REGISTRY = "hostk8s-registry"
 CONTAINER = f"container/{REGISTRY}"
@@ -218,6 +222,46 @@ class Process:
         self._until(converged, f"{total}/{total} ready", seconds)
 
 
+class Terminal:
+    """A program on a terminal of 80 columns and 24 rows; what it shows is collected as it comes."""
+
+    def __init__(self, test, command, environment):
+        self.shown = ""
+        self.changed = threading.Condition()
+        self.fd, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        test.addCleanup(self.close)
+
+    def _read(self):
+        with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+            while data := os.read(self.fd, 65536):
+                with self.changed:
+                    self.shown += data.decode(errors="replace")
+                    self.changed.notify_all()
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def wait(self, match, since=0, seconds=SECONDS):
+        """Waits until it shows what matches; returns the match."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: re.search(match, self.shown[since:]), seconds):
+                raise AssertionError(f"no {match!r} within {seconds} s, but {self.shown!r}")
+            return re.search(match, self.shown[since:])
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(SECONDS)
+        self.reader.join(SECONDS)
+        os.close(self.fd)
+
+
 class MachineTest(unittest.TestCase):
     """Gives a test the machine; what the program asked for and nobody knows fails the test."""
 
@@ -291,6 +335,15 @@ class MachineTest(unittest.TestCase):
         if status is not None:
             self.assertEqual(result.returncode, status, text)
         return result
+
+    def table(self, status):
+        """What `status` prints, each message in one line."""
+        return re.sub(r"\n +", " ", self.run_program("status", status=status).stdout)
+
+    def terminal(self, *arguments):
+        """Starts the program on a terminal."""
+        command = [BINARY, "-c", str(self.config_file), *arguments]
+        return Terminal(self, command, self.environment | {"NO_COLOR": ""})
 
     def apply(self, status=0, **options):
         return self.run_program("apply", status=status, **options)

@@ -5,11 +5,25 @@ import re
 import signal
 import time
 
-from harness import CONTAINER, CONTROL_PLANE, DEPLOYMENT, HOSTS, NETWORK, REGISTRY, RESOURCES, WORKER, MachineTest
+from harness import (
+    CONTAINER,
+    CONTROL_PLANE,
+    DEPLOYMENT,
+    HOSTS,
+    NETWORK,
+    REGISTRY,
+    RESOURCES,
+    WORKER,
+    MachineTest,
+    Response,
+    Stream,
+    wait_until,
+)
 
 USAGE_STATUS = 64
 CONFIGURATION_STATUS = 78
 COMMANDS = ["run", "check", "plan", "apply", "status", "teardown"]
+RED, GREEN, RESET = (rf"\x1b\[{number}m" for number in (31, 32, 0))
 ODD = "a\x1b[31mb\nc\x9b\xff"
 
 
@@ -300,7 +314,7 @@ class Status(MachineTest):
     def test_all_ready(self):
         daemon = self.converged_daemon()
         lines = self.run_program("status", status=0).stdout.splitlines()
-        self.assertRegex(lines[0], r"^RESOURCE +READY +REASON +SINCE +MESSAGE$")
+        self.assertRegex(lines[0], r"^RESOURCE +READY +REASON +SINCE$")
         self.assertEqual(len(lines), 1 + RESOURCES)
         self.assertRegex(lines[1], rf"^{CONTAINER} +True +Converged +\d+s")
         document = json.loads(self.run_program("status", "--json", status=0).stdout)
@@ -314,7 +328,8 @@ class Status(MachineTest):
         daemon = self.daemon()
         daemon.wait_reason(WORKER, "NodeNotRunning")
         table = self.run_program("status", status=1).stdout
-        self.assertRegex(table, rf"(?m)^{WORKER} +False +NodeNotRunning +\d+s +\S")
+        self.assertRegex(table, rf"(?m)^{WORKER} +False +NodeNotRunning +\d+s\n    \S")
+        self.assertLessEqual(max(map(len, table.splitlines())), 80)
         document = json.loads(self.run_program("status", "--json", status=1).stdout)
         entry = next(entry for entry in document["resources"] if entry["resource"] == WORKER)
         self.assertEqual((entry["ready"], entry["reason"], entry["cluster"]), ("False", "NodeNotRunning", "hostk8s"))
@@ -328,7 +343,44 @@ class Status(MachineTest):
         daemon.signal(signal.SIGSTOP)  # nothing else is published
         self.status_file.write_text(json.dumps(document))
         for line in self.run_program("status", status=0).stdout.splitlines()[1:]:
-            self.assertRegex(line, r" Converged +0s ")
+            self.assertRegex(line, r" Converged +0s$")
+
+    def test_of_some_resources(self):
+        daemon = self.converged_daemon()
+        self.engine.stop_container(self.worker)
+        daemon.wait_reason(WORKER, "NodeNotRunning")
+        table = self.run_program("status", CONTROL_PLANE, CONTAINER, status=0).stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in table[1:]], [CONTROL_PLANE, CONTAINER])
+        document = json.loads(self.run_program("status", "--json", WORKER, status=1).stdout)
+        self.assertEqual([entry["resource"] for entry in document["resources"]], [WORKER])
+        missing = self.run_program("status", CONTAINER, "node/none", status=1)
+        self.assertEqual((missing.stdout, missing.stderr), ("", "hostk8s-registryd: there is no resource node/none\n"))
+
+    def test_progress_of_a_pull(self):
+        stream = Stream()
+        stream.send({"status": "Downloading", "id": "a", "progressDetail": {"current": 1_500_000, "total": 3_000_000}})
+        self.engine.fault("POST .*/images/create", "answer", response=Response(200, chunks=stream))
+        daemon = self.daemon()
+        wait_until(lambda: daemon.status().get("progress"), "progress")
+        table = self.run_program("status", status=1).stdout
+        self.assertRegex(table, r"(?m)^registry:2: 0 of 1 layers, 1\.5 MB(, [0-9.]+ MB/s)?$")
+        stream.put(None)
+        daemon.wait_converged()
+        self.assertNotIn("progress", daemon.status())
+
+    def test_watch(self):
+        """On a terminal alone; what it shows is what there is."""
+        for words in (["--watch"], ["--watch", "--json"]):
+            self.run_program("status", *words, status=USAGE_STATUS)
+        terminal = self.terminal("status", "--watch")
+        terminal.wait(r"no daemon runs with")
+        daemon = self.converged_daemon()
+        terminal.wait(rf"{WORKER} +{GREEN}True{RESET} +Converged")
+        self.engine.stop_container(self.worker)
+        terminal.wait(rf"{WORKER} +{RED}False{RESET} +NodeNotRunning .*\r\n    \S")
+        shown = len(terminal.shown)
+        self.assertEqual(daemon.stop(), 0)
+        terminal.wait(r"no daemon runs with", since=shown)
 
 
 class Output(MachineTest):

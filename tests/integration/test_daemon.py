@@ -25,7 +25,7 @@ class Notify(MachineTest):
 
     def test_pull_progress(self):
         self.daemon()
-        self.notify.wait(r"^STATUS=registry:2: \d+ of \d+ layers, [0-9.]+ MB$")
+        self.notify.wait(r"^STATUS=registry:2: \d+ of \d+ layers, [0-9.]+ MB(, [0-9.]+ MB/s)?$")
 
     def test_not_ready_when_the_configuration_is_wrong(self):
         self.config_file.write_text("registry: 1\n")

@@ -86,7 +86,7 @@ class Find(MachineTest):
         daemon.wait_converged()
         engine = daemon.status()["engine"]
         self.assertEqual((engine["host"], engine["product"], engine["declared"]), (docker, "Docker", False))
-        first = self.run_program("status", status=0).stdout.splitlines()[0]
+        first = self.table(status=0).splitlines()[0]
         self.assertEqual(first, f"engine: {engine['summary']}")
         self.assertIn(f"{docker}, the first socket that is there; looked at ", first)
 

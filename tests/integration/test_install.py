@@ -1,5 +1,6 @@
 """A plain `cmake`, `cmake --install`: with the libraries that the program needs alone, for any prefix."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -13,9 +14,15 @@ from harness import BINARY, ROOT
 FILES = {
     "bin/hostk8s-registryd",
     "lib/systemd/user/hostk8s-registryd.service",
+    "share/bash-completion/completions/hostk8s-registryd",
     "share/doc/hostk8s-registryd/LICENSE",
     "share/doc/hostk8s-registryd/README.md",
     "share/doc/hostk8s-registryd/registryd.yaml",
+    "share/fish/vendor_completions.d/hostk8s-registryd.fish",
+    "share/hostk8s-registryd/registryd.schema.json",
+    "share/man/man1/hostk8s-registryd.1.gz",
+    "share/man/man5/registryd.yaml.5.gz",
+    "share/zsh/site-functions/_hostk8s-registryd",
 }
 # As pkg-config says it where the library is not installed.
 WITHOUT_CMOCKA = """#!/bin/sh
@@ -51,7 +58,8 @@ class Install(unittest.TestCase):
         pkg_config.chmod(0o755)
         cls.said = run("cmake", "-S", ROOT, "-B", cls.build, "-G", "Ninja", f"-DPKG_CONFIG_EXECUTABLE={pkg_config}")
         # Installed is what is tested; what builds it is tests/run's own.
-        shutil.copy(BINARY, cls.build / "hostk8s-registryd")
+        for name in ("hostk8s-registryd", "registryd.schema.json"):
+            shutil.copy(pathlib.Path(BINARY).with_name(name), cls.build)
 
     def install(self, *options, **environment):
         """Installs; returns the unit's lines."""
@@ -64,6 +72,11 @@ class Install(unittest.TestCase):
         self.assertTrue(os.access(root / "bin/hostk8s-registryd", os.X_OK))
         example = root / "share/doc/hostk8s-registryd/registryd.yaml"
         run(root / "bin/hostk8s-registryd", "-c", example, "check", HOME=str(destination))
+        schema = prefix / "share/hostk8s-registryd/registryd.schema.json"
+        self.assertIn(f"# yaml-language-server: $schema={schema}\n", example.read_text())
+        json.loads((root / schema.relative_to(prefix)).read_text())
+        page = gzip.decompress((root / "share/man/man1/hostk8s-registryd.1.gz").read_bytes()).decode()
+        self.assertIn(f"\n.It Pa {schema}\n", page)
         return (root / "lib/systemd/user/hostk8s-registryd.service").read_text().splitlines()
 
     def test_the_unit_names_what_is_installed(self):

@@ -78,7 +78,7 @@ class Secret(SecretsTest):
                 daemon = self.daemon("-l", "debug")
                 daemon.wait_reason(resource, reason, message)
                 self.watch(daemon)
-                self.assertRegex(self.run_program("status", status=1).stdout, message)
+                self.assertRegex(self.table(status=1), message)
                 self.assertRegex(self.run_program("status", "--json", status=1).stdout, message)
             self.fresh()
         self.texts.append("")  # of the last machine, which says nothing

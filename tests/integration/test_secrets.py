@@ -149,7 +149,7 @@ class Repeated(SecretsTest):
         """The resource has that message, with the secret hidden, wherever it is shown."""
         daemon.wait_reason(resource, reason, message)
         self.watch(daemon)
-        self.assertRegex(self.run_program("status", status=1).stdout, message)
+        self.assertRegex(self.table(status=1), message)
         self.assertRegex(self.run_program("status", "--json", status=1).stdout, message)
 
     def test_by_an_apply(self):

@@ -163,7 +163,7 @@ bool sim_is_done(const struct sim *sim)
 char *sim_status_json(struct sim *sim)
 {
     struct buf text = BUF_INIT(STATUS_BYTES_MAX);
-    (void)status_print_json(reconciler_status(sim->reconciler), 1, CONFIG_FILE, &text);
+    (void)status_print_json(reconciler_status(sim->reconciler), 1, CONFIG_FILE, NULL, &text);
     return buf_take(&text);
 }
 

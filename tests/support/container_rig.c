@@ -17,7 +17,8 @@
 static void on_progress(void *ctx, const char *line)
 {
     struct container_rig *rig = ctx;
-    (void)snprintf(rig->progress, sizeof(rig->progress), "%s", line);
+    size_t length = strlen(rig->progress);
+    (void)snprintf(rig->progress + length, sizeof(rig->progress) - length, "%s\n", line);
 }
 
 int container_rig_begin(void **state)

@@ -23,6 +23,7 @@ struct act {
     const struct action *action;
     act_done_fn done;
     void *ctx;
+    uint64_t began_ms; // as io->now_ms
 };
 
 // Cuts the ids in the engine's sentences to the length in which people see them.
@@ -51,6 +52,13 @@ static void act_end(struct act *act, const struct error *err)
     free(act);
 }
 
+static void show_progress(const struct io *io, const char *line)
+{
+    if (io->progress != NULL) {
+        io->progress(io->told_ctx, line);
+    }
+}
+
 static void on_done(void *ctx, json_t *answer, const struct error *err)
 {
     struct act *act = ctx;
@@ -63,15 +71,20 @@ static void on_done(void *ctx, json_t *answer, const struct error *err)
     if (act->action->op == CONTAINER_OP_UPDATE && err != NULL && err->status == 404) {
         str_replace(&act->memory->kept_policy, target);
     }
+    if (act->action->op == CONTAINER_OP_IMAGE_PULL) {
+        show_progress(act->io, "");
+    }
     act_end(act, err);
 }
 
-static void on_progress(void *ctx, const char *line)
+static void on_progress(void *ctx, const char *line, uint64_t bytes)
 {
-    const struct io *io = ((struct act *)ctx)->io;
-    if (io->progress != NULL) {
-        io->progress(io->told_ctx, line);
-    }
+    const struct act *act = ctx;
+    uint64_t ms = act->io->now_ms - act->began_ms;
+    _cleanup_free_ char *text =
+        ms == 0 ? str_dup(line)
+                : str_printf("%s, %.1f MB/s", line, (double)bytes / 1e3 / (double)ms);
+    show_progress(act->io, text);
 }
 
 // ---- the storage directory, whose file system may hang ----
@@ -188,7 +201,7 @@ int container_act(struct io *io, memory_t *memory, const struct action *action,
                   const struct input *input, act_done_fn done, void *ctx, struct error *err)
 {
     struct act *act = xcalloc(1, sizeof(*act));
-    *act = (struct act){io, memory_take(memory), action, done, ctx};
+    *act = (struct act){io, memory_take(memory), action, done, ctx, io->now_ms};
     int r = submit(act, input, err);
     if (r < 0) {
         memory_unref(act->memory);

@@ -13,7 +13,7 @@ struct pull {
     bool cancels;           // on the first line
 };
 
-static void on_progress(void *ctx, const char *line)
+static void on_progress(void *ctx, const char *line, _unused_ uint64_t bytes)
 {
     struct pull *pull = ctx;
     assert_int_equal(buf_printf(&pull->lines, "%s\n", line), 0);

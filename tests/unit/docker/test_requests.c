@@ -335,7 +335,7 @@ static void test_events(_unused_ void **state)
     outcome_is(&outcome, "");
 }
 
-static void on_progress(_unused_ void *ctx, _unused_ const char *line)
+static void on_progress(_unused_ void *ctx, _unused_ const char *line, _unused_ uint64_t bytes)
 {
 }
 

@@ -113,7 +113,7 @@ static void test_json(void **state)
     (void)state;
     _cleanup_status_ struct status status = {.passes = 12, .pass_ms = 34, .pass_cpu_us = 1500};
     _cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
-    assert_int_equal(status_print_json(&status, 4711, "/a\xff", &text), 0);
+    assert_int_equal(status_print_json(&status, 4711, "/a\xff", NULL, &text), 0);
     assert_string_equal(
         buf_str(&text),
         "{\"version\": \"" PROGRAM_VERSION
@@ -129,7 +129,8 @@ static void test_json(void **state)
                                    .message = "no"};
     (void)status_set(&status, &kube, 1700000000, 0);
     buf_truncate(&text, 0);
-    assert_int_equal(status_print_json(&status, 1, "/c", &text), 0);
+    assert_int_equal(status_print_json(&status, 1, "/c", "registry:2: 1.5 MB", &text), 0);
+    assert_non_null(strstr(buf_str(&text), ", \"progress\": \"registry:2: 1.5 MB\", "));
     const char *resources = strstr(buf_str(&text), "\"resources\"");
     assert_string_equal(
         resources,
@@ -152,7 +153,7 @@ static void test_json(void **state)
                                             .selinux = true}};
     status.engine = &engine;
     buf_truncate(&text, 0);
-    assert_int_equal(status_print_json(&status, 1, "/c", &text), 0);
+    assert_int_equal(status_print_json(&status, 1, "/c", NULL, &text), 0);
     assert_non_null(strstr(
         buf_str(&text),
         "\"engine\": {\"host\": \"unix:///s\", \"declared\": false, \"summary\": \"unix:///s, "
@@ -163,7 +164,7 @@ static void test_json(void **state)
         "1, \"totalBytes\": 2}], \"ready\""));
 
     struct buf small = BUF_INIT(64);
-    assert_int_equal(status_print_json(&status, 1, "/c", &small), -EFBIG);
+    assert_int_equal(status_print_json(&status, 1, "/c", "registry:2: 1.5 MB", &small), -EFBIG);
     buf_done(&small);
 }
 
