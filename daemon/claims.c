@@ -138,9 +138,9 @@ static int lock_file(const char *path, const char *config_file, const char *what
 static bool is_held(const struct lock *lock)
 {
     struct stat ours;
-    struct stat there;
-    return lock->fd >= 0 && fstat(lock->fd, &ours) == 0 && lstat(lock->path, &there) == 0 &&
-           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+    struct stat found;
+    return lock->fd >= 0 && fstat(lock->fd, &ours) == 0 && lstat(lock->path, &found) == 0 &&
+           ours.st_dev == found.st_dev && ours.st_ino == found.st_ino;
 }
 
 static void locks_done(struct locks *locks)
@@ -178,19 +178,30 @@ static char *find_engine(const struct config *config)
     return engine;
 }
 
+// A registry or a cache: what is claimed is told in the registry's words, which both follow from.
+static void add_container(struct locks *locks, const char *directory, const char *engine,
+                          const char *container, const char *storage)
+{
+    _cleanup_free_ char *resolved = resolve(storage);
+    _cleanup_free_ char *name = str_printf("registry.name %s", container);
+    _cleanup_free_ char *kept = str_printf("registry.storage %s", storage);
+    _cleanup_free_ char *own_name = str_printf("%s %s", engine, name);
+    _cleanup_free_ char *own_storage = str_printf("%s registry.storage %s", engine, resolved);
+    add_lock(locks, directory, name, own_name);
+    add_lock(locks, directory, kept, own_storage);
+}
+
 // All that the configuration names; nothing is locked yet.
 static struct locks locks_of(const struct claims *claims, const struct config *config)
 {
     _cleanup_free_ char *engine = find_engine(config);
-    _cleanup_free_ char *storage = resolve(config->registry.storage);
-    _cleanup_free_ char *name = str_printf("registry.name %s", config->registry.name);
-    _cleanup_free_ char *kept = str_printf("registry.storage %s", config->registry.storage);
-    _cleanup_free_ char *own_name = str_printf("%s %s", engine, name);
-    _cleanup_free_ char *own_storage = str_printf("%s registry.storage %s", engine, storage);
+    const char *directory = claims->directory;
     struct locks locks = {0};
-    add_lock(&locks, claims->directory, NULL, claims->config_file);
-    add_lock(&locks, claims->directory, name, own_name);
-    add_lock(&locks, claims->directory, kept, own_storage);
+    add_lock(&locks, directory, NULL, claims->config_file);
+    add_container(&locks, directory, engine, config->registry.name, config->registry.storage);
+    for (const struct config_cache *cache = config->caches; cache->upstream != NULL; cache++) {
+        add_container(&locks, directory, engine, cache->container, cache->storage);
+    }
     return locks;
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/report.h"
 #include "daemon/session.h"
 #include "daemon/terminal.h"
+#include "lib/base/str.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -50,7 +51,7 @@ struct preview {
 static void on_pending(void *ctx, const struct action *action)
 {
     struct preview *preview = ctx;
-    if (action->step) {
+    if (action->part) {
         return;
     }
     preview->changes++;
@@ -100,7 +101,7 @@ static int print_preview(struct config *config, enum reconcile_mode mode, bool j
         .blocked_json = json ? json_array() : NULL,
     };
     const struct engine *engine = reconciler_status(reconciler)->engine;
-    bool found = engine != NULL && !engine->about.declared;
+    bool found = engine != NULL && !engine->about.given;
     if (found && !json) {
         (void)printf("engine: %s\n", engine->about.origin);
     }
@@ -142,14 +143,15 @@ int command_plan(const struct options *options)
 static void on_acted(void *ctx, const struct action *action, const struct error *err)
 {
     struct once *once = ctx;
-    if (action->step && err == NULL) {
+    bool failed = err->kind != ERROR_NONE;
+    if (action->part && !failed) {
         return;
     }
     _cleanup_free_ char *line = report_action(action, err);
     terminal_progress("");
     (void)printf("%s\n", line);
     (void)fflush(stdout);
-    once->changes += err == NULL;
+    once->changes += !failed;
 }
 
 static void on_status(void *ctx)
@@ -161,12 +163,6 @@ static void on_status(void *ctx)
 static void on_progress(_unused_ void *ctx, const char *line)
 {
     terminal_progress(line);
-}
-
-static void on_notice(_unused_ void *ctx, const char *line)
-{
-    terminal_progress("");
-    (void)printf("%s\n", line);
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -220,7 +216,6 @@ static int converge(struct config *config, enum reconcile_mode mode, uint64_t ti
         .mode = mode,
         .events = {.acted = on_acted, .status = on_status, .ctx = &once},
         .progress = on_progress,
-        .notice = on_notice,
         .iterate = on_iteration,
     };
     if (session_open(&once.session, config, &options) < 0) {
@@ -261,14 +256,6 @@ int command_apply(const struct options *options)
     return converge(config, RECONCILE_ONCE, options->timeout_ms, "converged");
 }
 
-static bool is_confirmed(const char *storage)
-{
-    char answer[8] = "";
-    (void)printf("The storage directory %s stays. Remove the above? [y/N] ", storage);
-    (void)fflush(stdout);
-    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
 int command_teardown(const struct options *options)
 {
     _cleanup_free_ char *file = NULL;
@@ -294,7 +281,15 @@ int command_teardown(const struct options *options)
         if (preview.changes == 0 && preview.all_observed) {
             return EXIT_OK;
         }
-        if (!is_confirmed(config->registry.storage)) {
+        const char *storage = config->registry.storage;
+        _cleanup_free_ char *cached =
+            config->caches[0].upstream == NULL
+                ? NULL
+                : str_printf("What is cached in %s-cache stays. ", storage);
+        _cleanup_free_ char *question =
+            str_printf("%sThe storage directory %s stays. Remove the above?",
+                       cached == NULL ? "" : cached, storage);
+        if (!terminal_confirms(question)) {
             (void)fputs("nothing was removed\n", stderr);
             return EXIT_FAILED;
         }

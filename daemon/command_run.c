@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define STATUS_LINE_MAX (ERROR_TEXT_MAX + 64)
-#define PROGRESS_INTERVAL_MS 2000
+#define PROGRESS_INTERVAL_MS 5000
 #define HOLD_MS 5000 // what has not stood for so long is not told of
 
 static const int signal_numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
@@ -84,11 +84,6 @@ static void on_progress(void *ctx, const char *line)
     daemon->line[0] = '\0';
     str_replace(&daemon->publisher.progress, line);
     publisher_write(&daemon->publisher);
-}
-
-static void on_notice(_unused_ void *ctx, const char *line)
-{
-    log_text(LOG_LEVEL_NOTICE, LOG_EVENT_CHANGED, "%s", line);
 }
 
 static bool on_iteration(void *ctx)
@@ -322,7 +317,6 @@ int command_run(const struct options *options)
                    .status = on_status,
                    .ctx = &daemon},
         .progress = on_progress,
-        .notice = on_notice,
         .iterate = on_iteration,
     };
     int r = session_open(&daemon.session, config, &session_options);

@@ -170,7 +170,7 @@ int command_status(const struct options *options)
         return EXIT_CONFIGURATION;
     }
     if ((options->given & OPTION_WATCH) != 0) {
-        if (json || !terminal_is_there()) {
+        if (json || !terminal_is_open()) {
             terminal_complain("--watch is for a terminal, and prints no JSON");
             return EXIT_USAGE;
         }

@@ -7,7 +7,8 @@ struct options;
 // 64 and 78 are those of sysexits.h, which systemd knows by name.
 enum exit_status {
     EXIT_OK = 0,
-    EXIT_FAILED = 1,      // not done; plan: not all observed; status: not all ready
+    EXIT_FAILED =
+        1, // not done; plan: not all observed; status: not all ready; doctor: not all proved
     EXIT_CHANGES = 2,     // plan: changes are pending, or something is blocked
     EXIT_NOT_RUNNING = 3, // status: no daemon
     EXIT_USAGE = 64,
@@ -19,4 +20,7 @@ int command_check(const struct options *options);
 int command_plan(const struct options *options);
 int command_apply(const struct options *options);
 int command_status(const struct options *options);
+int command_doctor(const struct options *options);
+int command_usage(const struct options *options);
+int command_gc(const struct options *options);
 int command_teardown(const struct options *options);

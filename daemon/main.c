@@ -19,8 +19,13 @@ static const struct command commands[] = {
     {"apply", "converge once and say what was done", OPTION_TIMEOUT, command_apply},
     {"status", "print what the running daemon sees", OPTION_JSON | OPTION_WATCH | OPTION_NAMES,
      command_status},
+    {"usage", "print what the storage holds", OPTION_JSON, command_usage},
+    {"gc", "free what nothing refers to",
+     OPTION_YES | OPTION_DRY_RUN | OPTION_KEEP | OPTION_ALL | OPTION_NAMES, command_gc},
     {"teardown", "remove what is owned, never the storage directory", OPTION_YES | OPTION_TIMEOUT,
      command_teardown},
+    {"doctor", "use everything once, and say what does not work and why",
+     OPTION_JSON | OPTION_TIMEOUT, command_doctor},
     {NULL, NULL, OPTION_NONE, NULL},
 };
 

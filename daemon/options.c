@@ -12,8 +12,10 @@
 #define TIMEOUT_MS_DEFAULT (120u * 1000u)
 #define TIMEOUT_MS_MAX (24u * 3600u * 1000u)
 
+#define KEEP_MAX 1000000u
+
 #define LETTERS ":hVc:l:"
-#define NO_LETTER 256 // beyond all letters; with it, one of enum option_set
+#define NO_LETTER 0x10000 // beyond all letters; with it, one of enum option_set
 
 static const struct {
     const char *name;
@@ -29,11 +31,15 @@ static const struct {
      "check: print the effective configuration, with all environment values"},
     {"schema", NO_LETTER | OPTION_SCHEMA, NULL,
      "check: print the JSON Schema of the configuration, for editors"},
-    {"json", NO_LETTER | OPTION_JSON, NULL, "plan, status: print JSON"},
+    {"json", NO_LETTER | OPTION_JSON, NULL, "plan, status, doctor, usage: print JSON"},
     {"watch", NO_LETTER | OPTION_WATCH, NULL, "status: stay, and print it whenever it changes"},
     {"timeout", NO_LETTER | OPTION_TIMEOUT, "TIME",
-     "apply, teardown: give up after TIME, such as 90s (default 120s)"},
-    {"yes", NO_LETTER | OPTION_YES, NULL, "teardown: do not ask"},
+     "apply, teardown, doctor: give up after TIME, such as 90s (default 120s)"},
+    {"yes", NO_LETTER | OPTION_YES, NULL, "teardown, gc: do not ask"},
+    {"dry-run", NO_LETTER | OPTION_DRY_RUN, NULL, "gc: list what goes, remove nothing"},
+    {"keep", NO_LETTER | OPTION_KEEP, "N",
+     "gc: keep the N tags pushed last of each repository that is named"},
+    {"all", NO_LETTER | OPTION_ALL, NULL, "gc: with --keep, of every repository"},
 };
 
 static int print_help(const struct command *commands)
@@ -104,6 +110,13 @@ static int set_timeout(struct options *options, const char *text)
                : usage("--timeout: `%s' is no time such as 90s or 2m", text);
 }
 
+static int set_keep(struct options *options, const char *text)
+{
+    return str_to_u64(text, KEEP_MAX, &options->keep) == 0 && options->keep > 0
+               ? OPTIONS_GOOD
+               : usage("--keep: `%s' is no number of tags", text);
+}
+
 // Takes what getopt_long has found. Returns as options_parse.
 static int set_option(struct options *options, int found, char **argv,
                       const struct command *commands)
@@ -124,8 +137,24 @@ static int set_option(struct options *options, int found, char **argv,
         return refuse_option(argv);
     default:
         options->given |= (unsigned)found ^ NO_LETTER;
-        return found == (NO_LETTER | OPTION_TIMEOUT) ? set_timeout(options, optarg) : OPTIONS_GOOD;
+        return found == (NO_LETTER | OPTION_TIMEOUT) ? set_timeout(options, optarg)
+               : found == (NO_LETTER | OPTION_KEEP)  ? set_keep(options, optarg)
+                                                     : OPTIONS_GOOD;
     }
+}
+
+// Whether gc is told of which repositories it keeps so many tags, and only then.
+static int check_keep(const struct options *options)
+{
+    bool keeps = (options->given & OPTION_KEEP) != 0;
+    bool all = (options->given & OPTION_ALL) != 0;
+    bool named = options->names[0] != NULL;
+    if (keeps && all == named) {
+        return usage("--keep wants the names of repositories, or --all");
+    }
+    return (options->command->takes & OPTION_KEEP) != 0 && !keeps && (all || named)
+               ? usage("the names of repositories and --all go with --keep")
+               : OPTIONS_GOOD;
 }
 
 // Sets the command and what stands behind it; the first one without words. Refuses what it has no
@@ -150,7 +179,7 @@ static int set_command(struct options *options, const struct command *command, c
             return usage("%s takes no --%s", command->name, rows[i].name);
         }
     }
-    return OPTIONS_GOOD;
+    return check_keep(options);
 }
 
 int options_parse(int argc, char **argv, const struct command *commands, struct options *ret)

@@ -18,6 +18,9 @@ enum option_set {
     OPTION_SCHEMA = 1 << 4,
     OPTION_WATCH = 1 << 5,
     OPTION_NAMES = 1 << 6, // words that are no options
+    OPTION_DRY_RUN = 1 << 7,
+    OPTION_KEEP = 1 << 8,
+    OPTION_ALL = 1 << 9,
 };
 
 struct command {
@@ -35,6 +38,7 @@ struct options {
     unsigned given;          // of enum option_set
     char **names;            // what stands behind the command, NULL after the last
     uint64_t timeout_ms;     // not 0
+    uint64_t keep;           // tags; 0: all
 };
 
 // Reads argv. Returns OPTIONS_GOOD with *ret, or the exit status of a program that has nothing more

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define FIELDS_BYTES_MAX 1024 // of a line; what is beyond it is left out
+#define NAMES_MAX 3           // resources that a line names; of more it has the count
 
 static const char *or_none(const char *value)
 {
@@ -21,9 +22,11 @@ char *report_action(const struct action *action, const struct error *err)
         (void)buf_printf(&fields, "%s %s %s -> %s", i == 0 ? ":" : ",", field->path,
                          or_none(field->current), or_none(field->desired));
     }
-    char *line = str_printf("%s: %s%s%s%s%s", action->resource, err == NULL ? "" : "failed to ",
-                            action->verb, buf_str(&fields), err == NULL ? "" : ": ",
-                            err == NULL ? "" : err->text);
+    bool failed = err->kind != ERROR_NONE;
+    char *line = failed || str_empty(err->text)
+                     ? str_printf("%s: %s%s%s%s%s", action->resource, failed ? "failed to " : "",
+                                  action->verb, buf_str(&fields), failed ? ": " : "", err->text)
+                     : str_printf("%s: %s", action->resource, err->text);
     str_make_printable(line);
     return line;
 }
@@ -31,8 +34,9 @@ char *report_action(const struct action *action, const struct error *err)
 void report_log_action(_unused_ void *ctx, const struct action *action, const struct error *err)
 {
     _cleanup_free_ char *line = report_action(action, err);
-    enum log_level level = action->step ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE;
-    log_emit(&(struct log_record){.level = err == NULL ? level : LOG_LEVEL_WARNING,
+    // A failure is told by the condition that it causes.
+    bool told = err->kind == ERROR_NONE && !action->part;
+    log_emit(&(struct log_record){.level = told ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG,
                                   .event = LOG_EVENT_CHANGED,
                                   .resources = &action->resource,
                                   .resource_count = 1,
@@ -41,14 +45,19 @@ void report_log_action(_unused_ void *ctx, const struct action *action, const st
                                   .message = line});
 }
 
-// "node/a", or "8 resources of cluster hostk8s".
+// "node/a, node/b", or "8 resources of cluster hostk8s" where they are many.
 static char *print_resources(const struct news *news)
 {
-    if (news->count == 1) {
-        return str_dup(news->resources[0]);
+    if (news->count > NAMES_MAX) {
+        return str_printf("%zu resources%s%s", news->count,
+                          news->cluster == NULL ? "" : " of cluster ",
+                          news->cluster == NULL ? "" : news->cluster);
     }
-    return str_printf("%zu resources%s%s", news->count, news->cluster == NULL ? "" : " of cluster ",
-                      news->cluster == NULL ? "" : news->cluster);
+    _cleanup_buf_ struct buf names = BUF_INIT(FIELDS_BYTES_MAX);
+    for (size_t i = 0; i < news->count; i++) {
+        (void)buf_printf(&names, "%s%s", i == 0 ? "" : ", ", news->resources[i]);
+    }
+    return buf_take(&names);
 }
 
 void report_log_news(_unused_ void *ctx, const struct news *news)

@@ -9,12 +9,12 @@
 
 #include <jansson.h>
 
-// What was done, or with err what failed, in one line: "container/NAME: recreate: listen
-// 127.0.0.1:5002 -> 127.0.0.1:5003, …". The caller frees it.
+// What was done, or failed, as struct reconciler_events has it, in one line: "container/NAME:
+// recreate: listen 127.0.0.1:5002 -> 127.0.0.1:5003, …". The caller frees it.
 char *report_action(const struct action *action, const struct error *err);
 
-// The line in the log, at debug for a step that went well. As struct reconciler_events calls them:
-// ctx is not used.
+// The line in the log, at debug for a step, and for a failure, which shows in a condition. As
+// struct reconciler_events calls them: ctx is not used.
 void report_log_action(void *ctx, const struct action *action, const struct error *err);
 void report_log_news(void *ctx, const struct news *news);
 

@@ -24,7 +24,7 @@ static void on_prepare(uv_prepare_t *handle)
     uint64_t now_ms = uv_now(&session->loop);
     session->io.now_ms = now_ms;
     if (reconciler_next_due(reconciler) <= now_ms) {
-        reconciler_step(reconciler, now_ms, time(NULL));
+        reconciler_advance(reconciler, now_ms, time(NULL));
     }
     if (!session->stopping && session->options.iterate(session->options.events.ctx)) {
         session_stop(session);
@@ -101,8 +101,7 @@ int session_open(struct session *session, struct config *config,
     session->io = (struct io){.worker = uv_worker_new(&session->loop),
                               .secrets = secrets_new(),
                               .progress = options->progress,
-                              .notice = options->notice,
-                              .told_ctx = options->events.ctx};
+                              .progress_ctx = options->events.ctx};
     r = curl_transport_new(&session->loop, &session->io.transport, &error);
     if (r < 0) {
         log_text(LOG_LEVEL_ERROR, LOG_EVENT_NONE, "cannot start: %s", error.text);
@@ -110,7 +109,8 @@ int session_open(struct session *session, struct config *config,
         return r;
     }
     session->reconciler =
-        reconciler_new(&session->io, &kinds, config_ref(config), options->mode, &options->events);
+        reconciler_new(&session->io, options->table == NULL ? &kinds : options->table,
+                       config_ref(config), options->mode, &options->events);
     return 0;
 }
 

@@ -9,10 +9,10 @@
 
 struct session_options {
     enum reconcile_mode mode;
+    const struct kind_table *table; // NULL: all kinds
     struct reconciler_events events;
-    // As struct io has them, with events.ctx; may be NULL.
+    // As struct io has it, with events.ctx; may be NULL.
     void (*progress)(void *ctx, const char *line);
-    void (*notice)(void *ctx, const char *line);
     // Called in each iteration of the loop, with events.ctx; true ends session_run.
     bool (*iterate)(void *ctx);
 };
@@ -21,10 +21,10 @@ struct session {
     uv_loop_t loop;
     struct worker *worker; // of the command; the kinds have their own
     struct reconciler *reconciler;
+    struct io io;
     bool stopping;
     // Of session.c alone:
     struct session_options options;
-    struct io io;
     uv_prepare_t prepare;  // in each iteration of the loop, before it waits
     uv_timer_t due;        // wakes the loop when the next key is due
     uv_timer_t stop_limit; // bounds the wait for what is in flight

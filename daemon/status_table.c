@@ -78,18 +78,17 @@ static void print_message(const char *first, const char *text, int width, FILE *
 {
     int at = (int)strlen(first);
     (void)fputs(first, out);
-    for (size_t length = 0; text[length] != '\0' || length > 0; text += length) {
-        text += strspn(text, " ");
-        length = strcspn(text, " ");
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        size_t length = strcspn(text, " ");
         int word = columns_of(text, length);
-        if (length > 0 && at > 0 && at + 1 + word > width) {
+        if (at > 0 && at + 1 + word > width) {
             (void)putc('\n', out);
             at = 0;
         }
-        if (length > 0) {
-            (void)fprintf(out, "%*s%.*s", at == 0 ? MESSAGE_INDENT : 1, "", (int)length, text);
-            at += (at == 0 ? MESSAGE_INDENT : 1) + word;
-        }
+        int gap = at == 0 ? MESSAGE_INDENT : 1;
+        (void)fprintf(out, "%*s%.*s", gap, "", (int)length, text);
+        at += gap + word;
+        text += length;
     }
     (void)fputs(at > 0 ? "\n" : "", out);
 }

@@ -11,14 +11,14 @@
 #define ROWS_DEFAULT 24
 #define REAL_PRECISION 6
 
-bool terminal_is_there(void)
+bool terminal_is_open(void)
 {
     return isatty(STDOUT_FILENO) == 1;
 }
 
 static bool is_live(void)
 {
-    return str_empty(getenv("NO_COLOR")) && terminal_is_there();
+    return str_empty(getenv("NO_COLOR")) && terminal_is_open();
 }
 
 static struct winsize terminal_size(void)
@@ -66,6 +66,14 @@ void terminal_json(const json_t *value)
 {
     (void)json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(REAL_PRECISION));
     (void)putchar('\n');
+}
+
+bool terminal_confirms(const char *question)
+{
+    char answer[8] = "";
+    (void)printf("%s [y/N] ", question);
+    (void)fflush(stdout);
+    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 int terminal_end(int r)

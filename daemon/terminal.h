@@ -18,7 +18,7 @@ enum style {
 const char *terminal_style(enum style style);
 
 // Whether stdout is a terminal.
-bool terminal_is_there(void);
+bool terminal_is_open(void);
 
 // Of the terminal; 80 where there is none.
 int terminal_columns(void);
@@ -32,6 +32,9 @@ void terminal_progress(const char *text);
 
 // Prints value, indented. What stdout does not take shows in terminal_end.
 void terminal_json(const json_t *value);
+
+// Asks on stdout, and whether the answer begins with y.
+bool terminal_confirms(const char *question);
 
 // Ends the printing that went as r says. Returns 0 when stdout has taken everything, else -errno,
 // said on stderr.

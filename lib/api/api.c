@@ -19,6 +19,7 @@ struct api_call {
     struct api *api;
     struct http_call *http;     // NULL while its end is told
     char *what;                 // "NAME: WHAT"
+    char *about;                // the first argument, NULL: there is none
     struct api_request request; // its callbacks, ctx and what is static
     struct json_lines lines;
     struct error failure; // why the stream could not be read, or what it told
@@ -31,6 +32,7 @@ static void call_free(struct api_call *call)
     if (call != NULL) {
         json_lines_done(&call->lines);
         free(call->what);
+        free(call->about);
         free(call);
     }
 }
@@ -65,15 +67,26 @@ void api_free(struct api *api)
     release(api);
 }
 
-void api_cancel(struct api *api, enum api_effect from)
+// about NULL: whatever they are about.
+static void cancel(struct api *api, const char *about, enum api_effect from)
 {
     struct api_call *call;
     LIST_FOREACH(call, &api->calls, link)
     {
-        if (call->request.effect >= from) {
+        if (call->request.effect >= from && (about == NULL || str_equal(call->about, about))) {
             http_cancel(api->http, call->http);
         }
     }
+}
+
+void api_cancel(struct api *api, enum api_effect from)
+{
+    cancel(api, NULL, from);
+}
+
+void api_cancel_about(struct api *api, const char *about, enum api_effect from)
+{
+    cancel(api, about, from);
 }
 
 // ---- the answer
@@ -90,11 +103,28 @@ static json_t *parse(const struct buf *body)
     return json_parse(buf_str(body), body->length, &json, NULL) < 0 ? NULL : json;
 }
 
+// A registry's first error, with its detail, in which an errno of its storage may be:
+// https://github.com/opencontainers/distribution-spec/blob/v1.0.1/spec.md#error-codes
+// The caller frees it; NULL where there is none.
+static char *registry_message(const json_t *json)
+{
+    const json_t *first = json_array_get(json_get_array(json, "errors", NULL), 0);
+    const char *code = json_get_string(first, "code", NULL);
+    const char *message = json_get_string(first, "message", NULL);
+    _cleanup_free_ char *detail =
+        json_dumps(json_get(first, "detail", NULL), JSON_COMPACT | JSON_ENCODE_ANY);
+    return code == NULL ? NULL
+                        : str_printf("%s%s%s%s%s", code, message == NULL ? "" : ": ",
+                                     message == NULL ? "" : message, detail == NULL ? "" : " ",
+                                     detail == NULL ? "" : detail);
+}
+
 // The other side's own words, or the beginning of what a proxy said in its place. The caller frees
 // it.
 static char *answer_message(const struct api *api, const json_t *json, const struct buf *body)
 {
-    const char *message = json_get_string(json, "message", NULL);
+    _cleanup_free_ char *registry = registry_message(json);
+    const char *message = registry == NULL ? json_get_string(json, "message", NULL) : registry;
     if (!str_empty(message)) {
         char *hidden = secrets_hide(api->secrets, message);
         str_trim_end(hidden);
@@ -286,6 +316,7 @@ int api_send(struct api *api, const struct api_request *request, struct error *e
     _cleanup_(call_freep) struct api_call *call = xcalloc(1, sizeof(*call) + request->ctx_size);
     call->api = api;
     call->what = describe(api, request);
+    call->about = str_dup(request->args[0]);
     call->request = *request;
     call->lines = JSON_LINES_INIT(API_LINE_BYTES_MAX, on_line, call);
     if (request->ctx_size > 0) {

@@ -1,5 +1,5 @@
-// JSON over HTTP, as the Docker Engine and Kubernetes speak it: requests, their answers as JSON,
-// streams of JSON lines, and why there is no answer. Asynchronous, with the contract of
+// JSON over HTTP, as the Docker Engine, Kubernetes and registries speak it: requests, their answers
+// as JSON, streams of JSON lines, and why there is no answer. Asynchronous, with the contract of
 // lib/http/http.h: a call that was begun (0) runs its callback exactly once, later; one that was
 // not (-errno) never does.
 //
@@ -49,8 +49,9 @@ enum api_effect {
     API_WATCHES, // nothing: it follows events
 };
 // Ends the calls of this effect and of those below it early; each still runs its callback with code
-// ECANCELED.
+// ECANCELED. api_cancel_about: those whose first argument is about alone.
 void api_cancel(struct api *api, enum api_effect from);
+void api_cancel_about(struct api *api, const char *about, enum api_effect from);
 
 // An error that is none, since what was asked for is so already: a status and, unless NULL, a part
 // of the message or the reason that stand in the answer.

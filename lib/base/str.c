@@ -164,6 +164,18 @@ void str_excerpt(const char *s, char *out, size_t size)
     (void)snprintf(out + n, size - n, "%s", *s == '\0' ? "" : ellipsis);
 }
 
+char *str_bytes(uint64_t bytes)
+{
+    static const char units[] = "kMGTPE";
+    double value = (double)bytes;
+    size_t unit = 0;
+    // As it is rounded: 999.95 kB is 1.0 MB.
+    for (; value >= (unit == 0 ? 1000 : 999.95) && unit < strlen(units); unit++) {
+        value /= 1000;
+    }
+    return unit == 0 ? str_printf("%.0f B", value) : str_printf("%.1f %cB", value, units[unit - 1]);
+}
+
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
 {
     if (str_empty(s) || s[strspn(s, "0123456789")] != '\0') {

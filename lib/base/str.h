@@ -41,6 +41,9 @@ void str_trim_end(char *s);
 // within an UTF-8 character. size is at least 8.
 void str_excerpt(const char *s, char *out, size_t size);
 
+// "812 B", "1.2 GB", in powers of 1000; the caller frees it.
+char *str_bytes(uint64_t bytes);
+
 // Base-10 digits alone, no sign, no space. Returns 0, -EINVAL or -ERANGE.
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 

@@ -24,17 +24,17 @@ char *config_default_file(const struct config_environment *environment, struct e
     static const struct {
         const char *variable;
         const char *directory; // below it
-    } places[] = {{"XDG_CONFIG_HOME", ""}, {"HOME", "/.config"}};
-    for (size_t i = 0; i < ELEMENTS(places); i++) {
-        const char *base = environment->get(environment->ctx, places[i].variable);
+    } defaults[] = {{"XDG_CONFIG_HOME", ""}, {"HOME", "/.config"}};
+    for (size_t i = 0; i < ELEMENTS(defaults); i++) {
+        const char *base = environment->get(environment->ctx, defaults[i].variable);
         if (str_empty(base)) {
             continue;
         }
         if (base[0] != '/') { // another file in each working directory
-            (void)error_invalid(err, "%s is not an absolute path", places[i].variable);
+            (void)error_invalid(err, "%s is not an absolute path", defaults[i].variable);
             return NULL;
         }
-        return str_printf("%s%s/hostk8s/registryd.yaml", base, places[i].directory);
+        return str_printf("%s%s/hostk8s/registryd.yaml", base, defaults[i].directory);
     }
     (void)error_set(err, ERROR_PERMANENT, ENOENT, "neither XDG_CONFIG_HOME nor HOME is set");
     return NULL;
@@ -118,6 +118,15 @@ bool config_has_cluster(const struct config *config, const char *cluster)
     return false;
 }
 
+const struct config_cache *config_cache_of(const struct config *config, const char *upstream)
+{
+    const struct config_cache *cache = config->caches;
+    while (cache->upstream != NULL && !str_equal(cache->upstream, upstream)) {
+        cache++;
+    }
+    return cache->upstream == NULL ? NULL : cache;
+}
+
 void config_add_secrets(const struct config *config, struct secrets *secrets)
 {
     const struct strmap *const environments[] = {&config->registry.environment,
@@ -141,6 +150,10 @@ void config_free(struct config *config)
         return;
     }
     schema_done(config_schema, config);
+    for (size_t i = 0; i < CACHES_MAX; i++) {
+        free(config->caches[i].container);
+        free(config->caches[i].storage);
+    }
     free(config->docker.search.host);
     free(config->docker.search.context);
     free(config->docker.search.config_dir);

@@ -43,6 +43,9 @@ char *config_default_file(const struct config_environment *environment, struct e
 // Whether the cluster name matches one of config->clusters.
 bool config_has_cluster(const struct config *config, const char *cluster);
 
+// The cache of the upstream, NULL when none is declared.
+const struct config_cache *config_cache_of(const struct config *config, const char *upstream);
+
 // Adds what no message may show: the values of both environments.
 void config_add_secrets(const struct config *config, struct secrets *secrets);
 

@@ -257,7 +257,7 @@ static void check_environments(struct checker *checker)
         {"ui.environment", "NGINX_PROXY_PASS_URL", NULL,
          "is set by the program: the Ingress passes on the API at ui.url"},
         {"ui.environment", "NGINX_LISTEN_PORT", "^80$",
-         "must keep the port 80: the Service and the pods' startup probe ask there"},
+         "must keep the port 80: the server of ui.path passes requests on to it"},
     };
     for (size_t i = 0; i < ELEMENTS(variables); i++) {
         bool found = false;
@@ -300,6 +300,90 @@ static void complete_aliases(struct checker *checker)
     }
 }
 
+// ---- caches ----
+
+// Adds a problem of the cache's key, or of the whole entry.
+static void add_cache_problem(struct checker *checker, size_t index, const char *key,
+                              const char *text)
+{
+    const struct doc_path list = {.key = "caches"};
+    const struct doc_path item = {.parent = &list, .index = index};
+    const struct doc_path path = {.parent = &item, .key = key};
+    const struct yaml_node *node = &yaml_get(checker->root, "caches")->entries[index].value;
+    const struct yaml_node *value = key == NULL ? NULL : yaml_get(node, key);
+    value = value == NULL ? node : value;
+    problems_add(checker->problems, value->line, value->column, key == NULL ? &item : &path, "%s",
+                 text);
+}
+
+// The name of its container, which is a DNS name, and its directory. That is beside the registry's
+// and not in it: the registry would have both as its own, a collection of garbage walks all that is
+// there, and an upstream's images are no loss while those in the registry may be the only ones.
+static void place_cache(const struct config_registry *registry, struct config_cache *cache)
+{
+    _cleanup_free_ char *name = str_dup(cache->upstream);
+    for (char *c = name; (c = strpbrk(c, ":[]")) != NULL;) {
+        *c = '-'; // a colon would end the path in a bind
+    }
+    cache->container = str_printf(CACHE_CONTAINER, registry->name, name);
+    cache->storage =
+        registry->storage == NULL ? NULL : str_printf("%s-cache/%s", registry->storage, name);
+}
+
+static void complete_cache(struct checker *checker, size_t index)
+{
+    struct config *config = checker->config;
+    struct config_cache *cache = &config->caches[index];
+    bool has_username = !str_empty(cache->username);
+    place_cache(&config->registry, cache);
+    if (str_empty(cache->url)) {
+        free(cache->url);
+        // Images are named by another host than that of the API.
+        cache->url = str_equal(cache->upstream, "docker.io")
+                         ? str_dup("https://registry-1.docker.io")
+                         : str_printf("https://%s", cache->upstream);
+    }
+    for (size_t i = 0; i < index; i++) {
+        if (str_equal(config->caches[i].container, cache->container)) {
+            add_cache_problem(checker, index, NULL, "is in the list already");
+        }
+    }
+    if (strv_contains(&config->nodes.aliases, cache->upstream)) {
+        add_cache_problem(checker, index, NULL,
+                          "is a name of the registry itself, which is one of nodes.aliases");
+    } else if (str_matches(cache->url,
+                           "^https?://(localhost|127\\.[0-9.]+|\\[::1\\])(:[0-9]+)?$")) {
+        add_cache_problem(checker, index, "url",
+                          "must not be a loopback address, which in the cache's container is that "
+                          "container; use one that containers reach");
+    }
+    if (!address_name_is_valid(cache->container)) {
+        add_cache_problem(checker, index, NULL,
+                          "makes no DNS name with registry.name before it: it is too long or ends "
+                          "in a number");
+    }
+    if (has_username != (cache->password_file != NULL)) {
+        add_cache_problem(checker, index, has_username ? "username" : "passwordFile",
+                          has_username ? "needs passwordFile beside it"
+                                       : "needs username beside it");
+    }
+}
+
+static void complete_caches(struct checker *checker)
+{
+    const struct yaml_node *list = yaml_get(checker->root, "caches");
+    bool is_list = list != NULL && list->kind == YAML_KIND_SEQUENCE;
+    for (size_t i = 0; is_list && i < list->count && i < CACHES_MAX; i++) {
+        const struct yaml_node *entry = &list->entries[i].value;
+        if (checker->config->caches[i].upstream != NULL) {
+            complete_cache(checker, i);
+        } else if (entry->kind == YAML_KIND_MAPPING && yaml_get_text(entry, "upstream") == NULL) {
+            add_cache_problem(checker, i, NULL,
+                              "needs `upstream`, what image names begin with, e.g. docker.io");
+        }
+    }
+}
+
 void config_complete(struct config *config, const struct yaml_node *root,
                      const struct path_source *source, struct problems *problems)
 {
@@ -311,4 +395,5 @@ void config_complete(struct config *config, const struct yaml_node *root,
     check_tls(&checker);
     check_environments(&checker);
     complete_aliases(&checker);
+    complete_caches(&checker);
 }

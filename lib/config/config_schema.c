@@ -15,6 +15,7 @@
 #define CLUSTERS_MAX 64
 #define VARIABLES_MAX 512
 #define IMAGE_MAX 512
+#define USERNAME_MAX 256
 #define NAME_MAX_BYTES 128
 #define UI_PATH_MAX 128
 #define TITLE_MAX 100
@@ -37,6 +38,10 @@
 #define HOST "(" IP "|(?![^:/]*\\.[0-9]+([:/]|$))" DNS_NAME ")"
 #define PORT                                                                                       \
     ":0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+
+// Docker Hub's, that no image name begins with.
+#define HUB_NAMES                                                                                  \
+    "(hub\\.)?docker\\.com|(index|registry-1)\\.docker\\.io|registry\\.hub\\.docker\\.com"
 
 // A pattern, and what it stands for.
 #define IMAGE                                                                                      \
@@ -103,10 +108,10 @@ static int spell_url(const char *text, _unused_ const struct path_source *source
         const char *pattern;
         const char *reason;
     } faults[] = {
-        {"/v2/?$", "must not end in /v2, the API's path is added by the UI"},
+        {"/v2/?$", "must not end in /v2, the API's path is added"},
         {"@", "must not contain a user or a password"},
         {"[?#]", "must not have a query or a fragment"},
-        {"/.", "must be the origin alone, without a path; the UI's own path is ui.path"},
+        {"/.", "must be the origin alone, scheme://host[:port] without a path"},
     };
     const char *scheme = str_starts_with(text, "https://") ? "https://" : "http://";
     if (!str_starts_with(text, scheme)) {
@@ -126,6 +131,30 @@ static int spell_url(const char *text, _unused_ const struct path_source *source
         *ret = str_printf("%s%s", scheme, authority);
     }
     return r;
+}
+
+// The API's URL of a cache's upstream; "" is its default.
+static int spell_upstream_url(const char *text, const struct path_source *source, char **ret,
+                              struct error *err)
+{
+    return str_empty(text) ? 0 : spell_url(text, source, ret, err);
+}
+
+// What image names begin with: a first component without a dot or a port is a part of the path.
+static int spell_upstream(const char *text, _unused_ const struct path_source *source, char **ret,
+                          struct error *err)
+{
+    struct address address;
+    if (address_parse(text, ADDRESS_NEEDS_NOTHING, &address, NULL) < 0 ||
+        (address.port == 0 && strpbrk(address.host, ".:") == NULL)) {
+        return error_invalid(err, "must be what image names begin with, HOST or HOST:PORT without "
+                                  "a scheme or a path, e.g. docker.io");
+    }
+    if (str_matches(address.host, "^(" HUB_NAMES ")$")) {
+        return error_invalid(err, "is no name that images have, did you mean `docker.io`?");
+    }
+    *ret = address_format(&address);
+    return 0;
 }
 
 static int spell_ui_path(const char *text, _unused_ const struct path_source *source, char **ret,
@@ -248,6 +277,22 @@ static const struct schema_field registry_fields[] = {
     {0},
 };
 
+#define CACHE_KEY(name, kind, member, text, ...)                                                   \
+    {                                                                                              \
+        .key = (name), .type = &(kind), .offset = offsetof(struct config_cache, member),           \
+        .fallback = (text), ##__VA_ARGS__                                                          \
+    }
+static const struct schema_field cache_fields[] = {
+    CACHE_KEY("upstream", schema_string, upstream, NULL, .spell = spell_upstream,
+              .written = "^(?!(" HUB_NAMES ")(:|$))(?=.*[.:])" HOST "(" PORT ")?$"),
+    CACHE_KEY("url", schema_string, url, "", .spell = spell_upstream_url,
+              .written =
+                  "^(?!https?://(localhost|127\\.|\\[::1\\]))(https?://" HOST "(" PORT ")?/?)?$"),
+    CACHE_KEY("username", schema_string, username, "", .max = USERNAME_MAX),
+    CACHE_KEY("passwordFile", schema_path, password_file, NULL),
+    {0},
+};
+
 static const struct schema_field nodes_fields[] = {
     KEY("aliases", schema_list, nodes.aliases, "localhost:5000", .min = 1, .max = ALIASES_MAX,
         .spell = config_spell_alias, .written = "^" HOST PORT "$"),
@@ -312,6 +357,8 @@ static const struct schema_field log_fields[] = {
 
 const struct schema_field config_schema[] = {
     TABLE("registry", registry_fields),
+    KEY("caches", schema_items, caches, NULL, .max = CACHES_MAX, .fields = cache_fields,
+        .size = sizeof(struct config_cache)),
     KEY("network", schema_string, network, "kind", NETWORK),
     KEY("clusters", schema_list, clusters, "hostk8s", CLUSTERS),
     TABLE("nodes", nodes_fields),

@@ -38,6 +38,18 @@ struct config_registry {
     struct strmap environment;
 };
 
+// A pull-through cache of one upstream.
+struct config_cache {
+    char *upstream;      // HOST[:PORT] that image names begin with; NULL after the last one
+    char *url;           // of its API: scheme://host[:port]
+    char *username;      // "": none
+    char *password_file; // absolute path, NULL: none
+    char *container;     // its container's name, which is its DNS name on the network, too
+    char *storage;
+};
+#define CACHES_MAX 8
+#define CACHE_CONTAINER "%s-cache-%s" // registry.name, the upstream
+
 struct config_ui {
     bool enabled;
     char *name_space;
@@ -72,6 +84,7 @@ struct config_docker {
 
 struct config {
     struct config_registry registry;
+    struct config_cache caches[CACHES_MAX + 1];
     char *network;
     struct strv clusters; // patterns with * and ?
     struct {

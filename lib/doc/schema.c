@@ -105,6 +105,30 @@ static void decode_map(struct decoder *decoder, const struct schema_field *field
 static void decode_table(struct decoder *decoder, const struct schema_field *fields,
                          const struct yaml_node *node, const struct doc_path *path);
 
+static void decode_items(const struct decoder *decoder, const struct schema_field *field,
+                         const struct yaml_node *node, const struct doc_path *path)
+{
+    struct decoder below = *decoder;
+    below.object = (char *)decoder->object + field->offset;
+    yaml_foreach (node, entry) {
+        const struct yaml_node *value = &entry->value;
+        const struct doc_path item = {.parent = path, .index = (size_t)(entry - node->entries)};
+        struct yaml_entry alone = {field->fields->key, value->line, value->column, *value};
+        const struct yaml_node mapping = {.kind = YAML_KIND_MAPPING,
+                                          .line = value->line,
+                                          .column = value->column,
+                                          .entries = &alone,
+                                          .count = 1};
+        if (value->kind == YAML_KIND_SEQUENCE) {
+            ADD_PROBLEM(decoder, value, &item, "must be a single value or a mapping, is a list");
+        } else if (check_given(&below, value, &item, "must not be empty")) {
+            decode_table(&below, field->fields, value->kind == YAML_KIND_SCALAR ? &mapping : value,
+                         &item);
+        }
+        below.object = (char *)below.object + field->size;
+    }
+}
+
 // node is NULL for a key that is missing; parent is where a problem of its default is shown.
 static void decode_field(struct decoder *decoder, const struct schema_field *field,
                          const struct yaml_node *node, const struct yaml_node *parent,
@@ -125,6 +149,8 @@ static void decode_field(struct decoder *decoder, const struct schema_field *fie
         const struct yaml_node empty = {
             .kind = YAML_KIND_MAPPING, .line = place->line, .column = place->column};
         decode_table(decoder, field->fields, given ? node : &empty, path);
+    } else if (given && type == &schema_items) {
+        decode_items(decoder, field, node, path);
     } else if (given && type->kind == YAML_KIND_SEQUENCE) {
         decode_list(decoder, field, node, path);
     } else if (given && type->kind == YAML_KIND_MAPPING) {
@@ -172,6 +198,10 @@ void schema_done(const struct schema_field *fields, void *object)
     for (const struct schema_field *field = fields; field->key != NULL; field++) {
         if (field->type == &schema_table) {
             schema_done(field->fields, object);
+        } else if (field->type == &schema_items) {
+            for (size_t i = 0; i < field->max; i++) {
+                schema_done(field->fields, (char *)object + field->offset + i * field->size);
+            }
         } else if (field->type->done != NULL) {
             field->type->done((char *)object + field->offset);
         }
@@ -180,25 +210,45 @@ void schema_done(const struct schema_field *fields, void *object)
 
 // ---- printing ----
 
-// NOLINTNEXTLINE(misc-no-recursion): no deeper than the tables of the schema
+// NOLINTBEGIN(misc-no-recursion): no deeper than the tables of the schema
+static void print_items(const struct schema_field *field, const char *item, int indent, FILE *out);
+
+// mark stands before the first line.
 static void print_table(const struct schema_field *fields, const void *object, int indent,
-                        FILE *out)
+                        const char *mark, FILE *out)
 {
     for (const struct schema_field *field = fields; field->key != NULL; field++) {
-        (void)fprintf(out, "%*s%s:", indent, "", field->key);
+        const char *at = (const char *)object + field->offset;
+        (void)fprintf(out, "%*s%s:", indent, field == fields ? mark : "", field->key);
         if (field->type == &schema_table) {
             (void)putc('\n', out);
-            print_table(field->fields, object, indent + INDENT, out);
+            print_table(field->fields, object, indent + INDENT, "", out);
+        } else if (field->type == &schema_items) {
+            print_items(field, at, indent + INDENT, out);
         } else {
-            field->type->print(field, (const char *)object + field->offset, indent + INDENT, out);
+            field->type->print(field, at, indent + INDENT, out);
         }
     }
 }
 
+static bool is_last(const struct schema_field *field, const char *item)
+{
+    return *(char *const *)(const void *)(item + field->fields->offset) == NULL;
+}
+
+static void print_items(const struct schema_field *field, const char *item, int indent, FILE *out)
+{
+    (void)fputs(is_last(field, item) ? " []\n" : "\n", out);
+    for (; !is_last(field, item); item += field->size) {
+        print_table(field->fields, item, indent + INDENT, "- ", out);
+    }
+}
+// NOLINTEND(misc-no-recursion)
+
 int schema_print(const struct schema_field *fields, const void *object, FILE *out)
 {
     errno = 0;
-    print_table(fields, object, 0, out);
+    print_table(fields, object, 0, "", out);
     if (fflush(out) != 0 || ferror(out)) {
         return errno > 0 ? -errno : -EIO;
     }

@@ -92,11 +92,27 @@ static json_t *names_json(const struct schema_name *names)
 static json_t *table_json(const struct schema_field *fields);
 
 // NOLINTNEXTLINE(misc-no-recursion): no deeper than the tables of the schema
+static json_t *items_json(const struct schema_field *field)
+{
+    const struct schema_field *first = field->fields;
+    json_t *alone = text_json(first, json_string("string"));
+    json_t *item = table_json(field->fields);
+    (void)json_object_set_new(item, "type", json_string("object"));
+    (void)json_object_set_new(item, "required", json_pack("[s]", first->key));
+    (void)json_object_set(json_object_get(item, "properties"), first->key, alone);
+    return json_pack("{s:[ss], s:{s:[oo]}, s:I}", "type", "array", "null", "items", "anyOf", alone,
+                     item, "maxItems", (json_int_t)field->max);
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): no deeper than the tables of the schema
 static json_t *field_json(const struct schema_field *field)
 {
     const struct schema_type *type = field->type;
     if (type == &schema_table) {
         return table_json(field->fields);
+    }
+    if (type == &schema_items) {
+        return items_json(field);
     }
     if (type->kind == YAML_KIND_MAPPING) {
         return json_pack("{s:[ss], s:o, s:{s:[sss]}, s:I}", "type", "object", "null",

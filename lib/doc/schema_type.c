@@ -315,3 +315,4 @@ const struct schema_type schema_map = {
     .done = done_map,
 };
 const struct schema_type schema_table = {.kind = YAML_KIND_MAPPING};
+const struct schema_type schema_items = {.kind = YAML_KIND_SEQUENCE};

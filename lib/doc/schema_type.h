@@ -50,6 +50,9 @@ extern const struct schema_type schema_path;     // char *, absolute and clean; 
 extern const struct schema_type schema_list;     // struct strv
 extern const struct schema_type schema_map;      // struct strmap; values stay as they are written
 extern const struct schema_type schema_table; // the field's fields, with offsets in the same object
+// An array of max + 1 structs of `size` bytes, each with the field's fields; the first of these is
+// a text, alone it stands for a whole item, and a struct without it ends the array.
+extern const struct schema_type schema_items;
 
 struct schema_name {
     const char *name; // NULL ends a list
@@ -75,6 +78,7 @@ struct schema_field {
     const char *written;
     const struct schema_name *names;
     const struct schema_field *fields;
+    size_t size; // of an item
 };
 
 // Sets the field in object from a text, be it from the document or a default. Returns 0, or -EINVAL

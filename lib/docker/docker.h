@@ -36,6 +36,9 @@ int docker_new(struct http_transport *transport, const struct docker_options *op
 // Ends calls of this effect and of those below it early; each still runs its `done` with code
 // ECANCELED. An image pull only reads: what it has fetched is there for the next one.
 void docker_cancel(struct docker *docker, enum api_effect from);
+// The same for those about the container of this id: one that is inspected, its files, what runs in
+// it.
+void docker_cancel_container(struct docker *docker, const char *id, enum api_effect from);
 
 // Ends what is under way with code ECANCELED; memory goes with the last `done`, which still comes.
 // NULL is fine.
@@ -79,6 +82,16 @@ int docker_container_rename(struct docker *docker, const char *container, const 
 // Removes by force; never its volumes (v=0).
 int docker_container_remove(struct docker *docker, const char *container, docker_done_fn done,
                             void *ctx, struct error *err);
+// Waits for its end, however long that takes. exit_code is that of its process. Ended early as what
+// only watches.
+typedef void (*docker_exit_fn)(void *ctx, int exit_code, const struct error *err);
+int docker_container_wait(struct docker *docker, const char *container, docker_exit_fn done,
+                          void *ctx, struct error *err);
+// The last lines that a container with a tty has written, borrowed until return.
+#define DOCKER_LOG_LINES "2"
+typedef void (*docker_text_fn)(void *ctx, const char *text, const struct error *err);
+int docker_container_log(struct docker *docker, const char *container, docker_text_fn done,
+                         void *ctx, struct error *err);
 // Borrows changes, the body of POST /containers/ID/update.
 int docker_container_update(struct docker *docker, const char *container, const json_t *changes,
                             docker_done_fn done, void *ctx, struct error *err);
@@ -117,6 +130,7 @@ struct docker_file {
     char *content; // NUL-terminated, NULL for a directory and what `special` says
     size_t length;
     const char *special; // "a symbolic link", "a device", …, static; NULL for a file or directory
+    bool is_private;     // is written for root alone
 };
 #define DOCKER_FILES_MAX 1024
 #define DOCKER_FILE_BYTES_MAX (1024u * 1024u)
@@ -124,13 +138,13 @@ struct docker_file {
 // The entries below path (a file or a directory) whose own path, beginning with the last component
 // of that, is wanted (NULL: all). Borrowed until return. A missing path is an error with status
 // 404.
-typedef bool (*docker_wanted_fn)(const char *path);
+typedef bool (*docker_select_fn)(const char *path);
 typedef void (*docker_files_fn)(void *ctx, const struct docker_file *files, size_t count,
                                 const struct error *err);
 int docker_archive_get(struct docker *docker, const char *container, const char *path,
-                       docker_wanted_fn wanted, docker_files_fn done, void *ctx, struct error *err);
-// Writes files (mode 0644, root) and the directories (0755) on their way below the existing
-// directory `path`. Borrows files.
+                       docker_select_fn select, docker_files_fn done, void *ctx, struct error *err);
+// Writes files (mode 0644 or, private ones, 0600, root) and the directories (0755) on their way
+// below the existing directory `path`. Borrows files.
 int docker_archive_put(struct docker *docker, const char *container, const char *path,
                        const struct docker_file *files, size_t count, docker_done_fn done,
                        void *ctx, struct error *err);

@@ -16,7 +16,7 @@ int docker_access_refused(const struct docker_access *access, struct error *err)
 {
     const char *user = access->user;
     _cleanup_free_ char *cure = NULL;
-    if (access->owner == NULL) {
+    if (access->owner == NULL || access->joined) {
         cure = str_dup("a directory on the way to it is closed to this user: open it, or set "
                        "docker.host");
     } else if (access->group == NULL) {

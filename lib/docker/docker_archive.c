@@ -47,7 +47,7 @@ int docker_path_stamp(struct docker *docker, const char *container, const char *
 }
 
 struct reading {
-    docker_wanted_fn wanted;
+    docker_select_fn select;
     docker_files_fn done;
     void *ctx;
 };
@@ -60,7 +60,7 @@ static void on_archive(void *ctx, const struct api_answer *answer, const struct 
     struct error problem = {0};
     if (err == NULL) {
         const struct buf *body = &answer->response->body;
-        if (docker_tar_read(buf_str(body), body->length, self->wanted, &files, &count, &problem) <
+        if (docker_tar_read(buf_str(body), body->length, self->select, &files, &count, &problem) <
             0) {
             (void)error_wrap(&problem, "%s", answer->what);
             err = &problem;
@@ -71,7 +71,7 @@ static void on_archive(void *ctx, const struct api_answer *answer, const struct 
 }
 
 int docker_archive_get(struct docker *docker, const char *container, const char *path,
-                       docker_wanted_fn wanted, docker_files_fn done, void *ctx, struct error *err)
+                       docker_select_fn select, docker_files_fn done, void *ctx, struct error *err)
 {
     const struct api_request request = {
         .method = HTTP_GET,
@@ -80,7 +80,7 @@ int docker_archive_get(struct docker *docker, const char *container, const char 
         .args = {container, path},
         .effect = API_READS,
         .raw = on_archive,
-        .ctx = &(struct reading){wanted, done, ctx},
+        .ctx = &(struct reading){select, done, ctx},
         .ctx_size = sizeof(struct reading),
     };
     return docker_send(docker, &request, err);

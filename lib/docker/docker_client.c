@@ -73,6 +73,11 @@ void docker_cancel(struct docker *docker, enum api_effect from)
     api_cancel(&docker->api, from);
 }
 
+void docker_cancel_container(struct docker *docker, const char *id, enum api_effect from)
+{
+    api_cancel_about(&docker->api, id, from);
+}
+
 void docker_free(struct docker *docker)
 {
     if (docker != NULL) {

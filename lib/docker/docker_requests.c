@@ -158,6 +158,68 @@ int docker_container_remove(struct docker *docker, const char *container, docker
     return ask(docker, &request, container, NULL, NULL, done, ctx, err);
 }
 
+struct waiting {
+    docker_exit_fn done;
+    void *ctx;
+};
+
+static const char *check_exit(const json_t *answer)
+{
+    return json_is_integer(json_get(answer, "StatusCode", NULL)) ? NULL
+                                                                 : "the answer has no exit code";
+}
+
+static void on_exit_code(void *ctx, json_t *answer, const struct error *err)
+{
+    const struct waiting *waiting = ctx;
+    waiting->done(waiting->ctx, (int)json_get_int(answer, -1, "StatusCode", NULL), err);
+}
+
+int docker_container_wait(struct docker *docker, const char *container, docker_exit_fn done,
+                          void *ctx, struct error *err)
+{
+    const struct api_request request = {
+        .method = HTTP_POST,
+        .what = "wait for container $0",
+        .path = "/containers/$0/wait",
+        .args = {container},
+        .effect = API_WATCHES,
+        .check = check_exit,
+        .timeout_ms = API_ENDLESS,
+        .done = on_exit_code,
+        .ctx = &(struct waiting){done, ctx},
+        .ctx_size = sizeof(struct waiting),
+    };
+    return docker_send(docker, &request, err);
+}
+
+struct logging {
+    docker_text_fn done;
+    void *ctx;
+};
+
+static void on_log(void *ctx, const struct api_answer *answer, const struct error *err)
+{
+    const struct logging *logging = ctx;
+    logging->done(logging->ctx, err != NULL ? NULL : buf_str(&answer->response->body), err);
+}
+
+int docker_container_log(struct docker *docker, const char *container, docker_text_fn done,
+                         void *ctx, struct error *err)
+{
+    const struct api_request request = {
+        .method = HTTP_GET,
+        .what = "read the log of container $0",
+        .path = "/containers/$0/logs?stdout=1&stderr=1&tail=" DOCKER_LOG_LINES,
+        .args = {container},
+        .effect = API_READS,
+        .raw = on_log,
+        .ctx = &(struct logging){done, ctx},
+        .ctx_size = sizeof(struct logging),
+    };
+    return docker_send(docker, &request, err);
+}
+
 int docker_container_update(struct docker *docker, const char *container, const json_t *changes,
                             docker_done_fn done, void *ctx, struct error *err)
 {

@@ -21,6 +21,7 @@
 // https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html#tag_20_94_13_06
 #define END_BYTES 1024u
 #define FILE_MODE 0644
+#define PRIVATE_MODE 0600
 #define DIRECTORY_MODE 0755
 
 struct file_list {
@@ -113,7 +114,7 @@ static const char *special_of(struct archive_entry *entry)
     return "no regular file";
 }
 
-static int read_entry(struct archive *archive, struct archive_entry *entry, docker_wanted_fn wanted,
+static int read_entry(struct archive *archive, struct archive_entry *entry, docker_select_fn select,
                       struct file_list *list, struct error *err)
 {
     // The UTF-8 getter fails on invalid UTF-8, the plain one on what the locale cannot express.
@@ -126,7 +127,7 @@ static int read_entry(struct archive *archive, struct archive_entry *entry, dock
         return error_set(err, ERROR_PERMANENT, EBADMSG, PATH_REFUSED);
     }
     // Without a name it is the directory that the others are below.
-    if (clean.length == 0 || (wanted != NULL && !wanted(clean.data))) {
+    if (clean.length == 0 || (select != NULL && !select(clean.data))) {
         return 0;
     }
     if (list->count == DOCKER_FILES_MAX) {
@@ -159,7 +160,7 @@ static bool has_end(const char *data, size_t length)
     return length >= END_BYTES && memcmp(data + length - END_BYTES, end, END_BYTES) == 0;
 }
 
-int docker_tar_read(const void *data, size_t length, docker_wanted_fn wanted,
+int docker_tar_read(const void *data, size_t length, docker_select_fn select,
                     struct docker_file **ret_files, size_t *ret_count, struct error *err)
 {
     _cleanup_(file_list_done) struct file_list list = {0};
@@ -170,7 +171,7 @@ int docker_tar_read(const void *data, size_t length, docker_wanted_fn wanted,
     while (status == ARCHIVE_OK || status == ARCHIVE_WARN) {
         status = archive_read_next_header(archive, &entry);
         int r = status == ARCHIVE_OK || status == ARCHIVE_WARN
-                    ? read_entry(archive, entry, wanted, &list, err)
+                    ? read_entry(archive, entry, select, &list, err)
                     : 0;
         if (r < 0) {
             return r;
@@ -200,13 +201,13 @@ static la_ssize_t append(_unused_ struct archive *archive, void *ctx, const void
 }
 
 // content is NULL for a directory.
-static bool write_entry(struct archive *archive, const char *path, const char *content,
-                        size_t length)
+static bool write_entry(struct archive *archive, const char *path, unsigned mode,
+                        const char *content, size_t length)
 {
     struct archive_entry *entry = made(archive_entry_new());
     archive_entry_set_pathname(entry, path);
     archive_entry_set_filetype(entry, content == NULL ? AE_IFDIR : AE_IFREG);
-    archive_entry_set_perm(entry, content == NULL ? DIRECTORY_MODE : FILE_MODE);
+    archive_entry_set_perm(entry, mode);
     archive_entry_set_size(entry, (int64_t)length);
     archive_entry_set_mtime(entry, time(NULL), 0);
     bool written =
@@ -222,7 +223,8 @@ static bool write_directories(struct archive *archive, const char *before, const
     for (const char *slash = path; (slash = strchr(slash, '/')) != NULL; slash++) {
         size_t length = (size_t)(slash - path);
         _cleanup_free_ char *directory = str_dup_n(path, length);
-        if (strncmp(before, path, length + 1) != 0 && !write_entry(archive, directory, NULL, 0)) {
+        if (strncmp(before, path, length + 1) != 0 &&
+            !write_entry(archive, directory, DIRECTORY_MODE, NULL, 0)) {
             return false;
         }
     }
@@ -248,7 +250,8 @@ int docker_tar_write(const struct docker_file *files, size_t count, struct buf *
             return error_invalid(err, PATH_REFUSED);
         }
         written = write_directories(archive, before, file->path) &&
-                  write_entry(archive, file->path, file->content, file->length);
+                  write_entry(archive, file->path, file->is_private ? PRIVATE_MODE : FILE_MODE,
+                              file->content, file->length);
         before = file->path;
     }
     if (!written || archive_write_close(archive) != ARCHIVE_OK) {

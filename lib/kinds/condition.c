@@ -26,6 +26,7 @@ static const struct {
     [REASON_ROUTE_NOT_ACCEPTED] = {"RouteNotAccepted", true},
     [REASON_UNAVAILABLE] = {"Unavailable", true},
     [REASON_CONTENDED] = {"Contended", true},
+    [REASON_MAINTENANCE] = {"Maintenance", true},
     [REASON_ERROR] = {"Error", false},
 };
 

@@ -32,7 +32,8 @@ enum reason {
     REASON_GATEWAY_MISSING,
     REASON_ROUTE_NOT_ACCEPTED,
     REASON_UNAVAILABLE,
-    REASON_CONTENDED, // it does not stay as it was made
+    REASON_CONTENDED,   // it does not stay as it was made
+    REASON_MAINTENANCE, // `gc` is at work on it
     REASON_ERROR,
     _REASON_COUNT,
 };

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ID_LENGTH 64
+#define SHORT_ID_LENGTH 12
 #define MOVING_S 3
 // kubeadm waits for four minutes until the API server answers, and kind has begun before.
 #define NEW_S (5 * 60)
@@ -101,6 +103,7 @@ void engine_set_about(struct engine *engine, const char *host, const char *origi
     struct arena *arena = &engine->arena;
     const char *version = json_get_string(info, "ServerVersion", NULL);
     const char *system = json_get_string(info, "OperatingSystem", NULL);
+    const char *machine = json_get_string(info, "Architecture", NULL);
     bool user_namespaces = has_option(info, "userns");
     engine->about = (struct engine_about){
         .host = arena_dup(arena, host),
@@ -108,6 +111,7 @@ void engine_set_about(struct engine *engine, const char *host, const char *origi
         .product = podman ? "Podman" : "Docker",
         .version = arena_dup(arena, version == NULL ? "" : version),
         .system = arena_dup(arena, system == NULL ? "" : system),
+        .machine = arena_dup(arena, machine == NULL ? "" : machine),
         .rootless = has_option(info, "rootless"),
         .user_namespaces = user_namespaces,
         .root_user = user_namespaces ? root_user(info) : 0,
@@ -147,6 +151,32 @@ void engine_published_host(const char *engine_host, const char *address, char *h
         }
     }
     (void)snprintf(host, size, "%s", address_bracketed(address).text);
+}
+
+static const char *name_of(const struct engine *engine, const char *id)
+{
+    for (size_t i = 0; engine != NULL && i < engine->node_count; i++) {
+        if (strncmp(engine->nodes[i].id, id, ID_LENGTH) == 0) {
+            return engine->nodes[i].name;
+        }
+    }
+    return NULL;
+}
+
+void engine_name_ids(const struct engine *engine, struct error *err)
+{
+    _cleanup_free_ char *text = str_dup(err->text);
+    char *to = err->text;
+    for (const char *from = text; *from != '\0';) {
+        size_t length = strspn(from, "0123456789abcdef");
+        const char *name = length == ID_LENGTH ? name_of(engine, from) : NULL;
+        size_t kept = length == ID_LENGTH ? SHORT_ID_LENGTH : length > 0 ? length : 1;
+        kept = name != NULL && strlen(name) <= ID_LENGTH ? strlen(name) : kept;
+        memcpy(to, name != NULL ? name : from, kept);
+        to += kept;
+        from += length > 0 ? length : 1;
+    }
+    *to = '\0';
 }
 
 struct engine *engine_ref(struct engine *engine)

@@ -53,10 +53,11 @@ struct engine_api {
 struct engine_about {
     const char *host;    // unix://PATH or tcp://HOST:PORT
     const char *origin;  // with what named it, and what else was looked at
-    bool declared;       // docker.host named it
+    bool given;          // docker.host named it
     const char *product; // "Docker", "Podman"
     const char *version; // "28.5.2"; likewise the next one "" where it does not say
     const char *system;  // "Debian GNU/Linux 12 (bookworm)"
+    const char *machine; // "x86_64"; Podman says "amd64"
     bool rootless;
     bool user_namespaces; // root of a container is another user of its machine
     unsigned root_user;   // that user's number then, 0: not known
@@ -114,6 +115,10 @@ char *engine_about_text(const struct engine_about *about);
 // around IPv6).
 #define ENGINE_HOST_SIZE 300
 void engine_published_host(const char *engine_host, const char *address, char *host, size_t size);
+
+// Puts names in the place of nodes' ids in an error's text, and cuts other ids to the length in
+// which people see them (`docker ps`). engine may be NULL.
+void engine_name_ids(const struct engine *engine, struct error *err);
 
 // NULL gives NULL; engine_unref frees with the last.
 struct engine *engine_ref(struct engine *engine);

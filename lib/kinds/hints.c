@@ -15,10 +15,10 @@ struct docker_hints hints_make(const struct config *config, struct arena *arena)
 {
     const struct config_docker *docker = &config->docker;
     const struct config_docker_search *search = &docker->search;
-    bool declared = !str_empty(docker->host);
+    bool given = !str_empty(docker->host);
     return (struct docker_hints){
-        .host = arena_dup(arena, declared ? docker->host : search->host),
-        .host_source = declared ? "docker.host" : "DOCKER_HOST",
+        .host = arena_dup(arena, given ? docker->host : search->host),
+        .host_source = given ? "docker.host" : "DOCKER_HOST",
         .tls = docker->tls,
         .ca = arena_dup(arena, docker->ca),
         .cert = arena_dup(arena, docker->cert),

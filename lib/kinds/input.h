@@ -12,7 +12,8 @@
 // What an attempt may know beside what it observes. Valid until the attempt ends.
 struct input {
     const struct config *config;
-    const struct engine *engine; // the latest observed; NULL before the first
+    const struct engine *engine; // the latest observed; NULL before the first, and for a kind that
+                                 // follows while it cannot be observed
     const char *name;            // of the key, behind the '/'; "" for the engine
     bool desired;                // false: what is owned is to be removed
     bool acts;                   // something may be changed: not for `plan`

@@ -13,8 +13,6 @@ struct io {
     struct docker *docker;   // the engine's client, made and dropped by the container kind; NULL
     // One line about a change that takes its time, for people, "" when it has ended; may be NULL.
     void (*progress)(void *ctx, const char *line);
-    // One line about something that was done otherwise than its action says; may be NULL.
-    void (*notice)(void *ctx, const char *line);
-    void *told_ctx;  // of both
+    void *progress_ctx;
     uint64_t now_ms; // monotonic, of this turn of the loop
 };

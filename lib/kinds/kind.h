@@ -23,6 +23,7 @@ struct io;
 
 // current is what was observed; the callee frees it (free_current). NULL with err.
 typedef void (*observe_done_fn)(void *ctx, void *current, const struct error *err);
+// err is NULL, or why it failed; one of kind ERROR_NONE tells what was done instead.
 typedef void (*act_done_fn)(void *ctx, const struct error *err);
 // Something that an observation of the key of this name would see may have changed.
 typedef void (*watch_dirty_fn)(void *ctx, const char *key);
@@ -90,7 +91,7 @@ struct kind {
     void (*cancel)(struct io *io, memory_t memory, bool changes_too);
     // The key is no more, or its configuration is another: frees what is kept for it. What is under
     // way ends.
-    void (*forget)(struct io *io, memory_t *memory);
+    void (*invalidate)(struct io *io, memory_t *memory);
 };
 
 // In the order in which keys that are due at the same time begin. The first one leads.
@@ -102,3 +103,5 @@ struct kind_table {
 
 // Those of this program.
 extern const struct kind_table kinds;
+// The one that leads, alone.
+extern const struct kind_table kinds_leading;

@@ -6,7 +6,7 @@
 
 // A cluster's way is the longest, and begins in a file of a node: before the engine is busy with
 // those of all nodes.
-static const struct kind *const table[] = {&container_kind, &object_kind, &node_kind,
-                                           &route_kind};
+static const struct kind *const table[] = {&container_kind, &object_kind, &node_kind, &route_kind};
 
 const struct kind_table kinds = {table, sizeof(table) / sizeof(table[0])};
+const struct kind_table kinds_leading = {table, 1};

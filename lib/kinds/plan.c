@@ -20,7 +20,7 @@ struct action *plan_add_action(struct plan *plan, const struct action *action)
     added->field_count = 0;
     added->files = NULL;
     added->file_count = 0;
-    added->step = action->step && plan_first_action(plan, action->resource) != NULL;
+    added->part = action->part && plan_first_action(plan, action->resource) != NULL;
     *ARENA_GROW(arena, plan->actions, plan->action_count) = added;
     return added;
 }

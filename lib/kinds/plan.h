@@ -32,7 +32,7 @@ struct action {
     const char *cluster; // NULL for a resource of no cluster
     const char *needs;   // a resource without whose own actions before it this one makes no sense
     bool destructive;    // something is taken away before it is put back: a recreate, a removal
-    bool step;           // a part of the action before it, not shown by `plan`
+    bool part;           // a part of the action before it, not shown by `plan`
     bool background;     // takes minutes: the key goes on being observed meanwhile
     bool disruptive;     // made in vain, it is not made again within a minute
     bool gives_up;       // carried out, it means that the spec of this digest did not come up

@@ -11,10 +11,11 @@
 
 #include <errno.h>
 
-#define ROUNDS_MAX 8     // observe and act in a row before the key has to wait
-#define CONFLICTS_MAX 3  // observed again at once after a conflict, in a row
-#define SETTLE_MS 500    // first attempt again of a key that waits, then doubled up to the poll
-#define TEARDOWN_LOOKS 3 // at a key that cannot be reached before the teardown goes on without it
+#define ATTEMPTS_MAX 8  // observe and act in a row before the key has to wait
+#define CONFLICTS_MAX 3 // observed again at once after a conflict, in a row
+#define SETTLE_MS 500   // first attempt again of a key that waits, then doubled up to the poll
+#define TEARDOWN_PREVIEWS                                                                          \
+    3 // at a key that cannot be reached before the teardown goes on without it
 
 static void set_state(struct key *key, enum key_state state)
 {
@@ -47,8 +48,8 @@ static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
 // A teardown does not wait for ever for what cannot be reached.
 static bool gives_up(const struct key *key)
 {
-    return key->reconciler->mode == RECONCILE_TEARDOWN && key->unclean >= TEARDOWN_LOOKS &&
-           (key->plan.action_count > 0 || !conditions_have(key, REASON_CONVERGING));
+    return key->reconciler->mode == RECONCILE_TEARDOWN && key->unclean >= TEARDOWN_PREVIEWS &&
+           (key->plan.action_count > 0 || !key_has(key, REASON_CONVERGING));
 }
 
 // Tries again soon what time may help, ever more rarely.
@@ -65,7 +66,7 @@ static void enqueue_settling(struct key *key)
     }
     key_enqueue_in(key, delay_ms);
     struct key *leader = key_leader(reconciler);
-    bool waits_for_node = !key->observed || conditions_have(key, REASON_NODE_NOT_RUNNING);
+    bool waits_for_node = !key->observed || key_has(key, REASON_NODE_NOT_RUNNING);
     if (waits_for_node && leader->item.failures == 0) {
         key_enqueue_in(leader, delay_ms); // only an observation of the engine tells when it runs
     }
@@ -91,8 +92,8 @@ static void finish(struct key *key, enum key_result result, enum queue_outcome o
 static void answer(struct key *key, const struct error *err)
 {
     TAILQ_INSERT_TAIL(&key->reconciler->answered, key, answered_link);
-    key->failed = err != NULL;
     key->error = err != NULL ? *err : (struct error){0};
+    key->failed = key->error.kind != ERROR_NONE;
 }
 
 static void observe_done(void *ctx, void *current, const struct error *err)
@@ -104,26 +105,16 @@ static void observe_done(void *ctx, void *current, const struct error *err)
 
 static void set_input(struct key *key)
 {
-    const struct reconciler *reconciler = key->reconciler;
     engine_unref(key->engine);
-    key->engine = engine_ref(reconciler->engine);
-    key->input = (struct input){
-        .config = reconciler->config,
-        .engine = key->engine,
-        .name = key->name,
-        .desired = key->desired,
-        .acts = reconciler_acts(reconciler),
-        .unsettled = key->kind->follows && conditions_converge_elsewhere(key),
-        .records = &key->records,
-        .now_ms = reconciler->now_ms,
-    };
+    key->engine = engine_ref(key->reconciler->engine);
+    key->input = key_input(key);
 }
 
 static void observe(struct key *key)
 {
     struct error err = {0};
     set_state(key, KEY_OBSERVING);
-    key->rounds++;
+    key->attempts++;
     key->acted = false;
     strv_done(&key->skipped);
     set_input(key);
@@ -135,7 +126,7 @@ static void observe(struct key *key)
 
 void attempt_begin(struct key *key)
 {
-    key->rounds = 0;
+    key->attempts = 0;
     key->conflicts = 0;
     key->tried = false;
     key->retry_ms = KIND_NEVER;
@@ -161,9 +152,8 @@ static void unobserved(struct key *key)
     }
     // What the engine's observation has told already was not asked for: no back-off spares it. What
     // converges is on its way.
-    bool known = conditions_have(key, REASON_CLUSTER_NOT_FOUND) ||
-                 conditions_have(key, REASON_NODE_NOT_RUNNING) ||
-                 conditions_have(key, REASON_CONVERGING);
+    bool known = key_has(key, REASON_CLUSTER_NOT_FOUND) || key_has(key, REASON_NODE_NOT_RUNNING) ||
+                 key_has(key, REASON_CONVERGING);
     finish(key, result, known ? QUEUE_OK : QUEUE_RETRY, err->retry_ms);
 }
 
@@ -314,7 +304,7 @@ static void acted(struct key *key)
     struct reconciler *reconciler = key->reconciler;
     const struct action *action = action_of(key);
     if (reconciler->events.acted != NULL) {
-        reconciler->events.acted(reconciler->events.ctx, action, key->failed ? &key->error : NULL);
+        reconciler->events.acted(reconciler->events.ctx, action, &key->error);
     }
     if (key->failed && key->error.kind == ERROR_CONFLICT && key->conflicts < CONFLICTS_MAX) {
         key->conflicts++;
@@ -376,7 +366,7 @@ static void follow_plan(struct key *key)
     } else if (!attempt_may_act(key)) {
         bool drains = reconciler_drains(key->reconciler);
         finish(key, KEY_PENDING, drains ? QUEUE_CANCELLED : QUEUE_OK, 0);
-    } else if (key->rounds > ROUNDS_MAX) {
+    } else if (key->attempts > ATTEMPTS_MAX) {
         finish(key, KEY_WAITING, QUEUE_RETRY, 0);
     } else {
         key->next_action = 0;

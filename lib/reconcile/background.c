@@ -49,11 +49,10 @@ int background_begin(struct key *key, const struct action *action, struct error 
 {
     struct reconciler *reconciler = key->reconciler;
     struct background *background = xcalloc(1, sizeof(*background));
-    *background = (struct background){.reconciler = reconciler, .key = key};
-    background->input = (struct input){.config = reconciler->config,
-                                       .name = key->name,
-                                       .desired = key->desired,
-                                       .now_ms = reconciler->now_ms};
+    background->reconciler = reconciler;
+    background->key = key;
+    background->input = key_input(key);
+    background->input.engine = NULL; // it outlives that
     const struct action *own = plan_add_action(&background->plan, action);
     int r = key->kind->act(reconciler->io, &key->memory, own, &background->input, on_done,
                            background, err);
@@ -74,7 +73,7 @@ static void take_end(struct background *background)
     const struct error *error = &background->error;
     bool failed = error->kind != ERROR_NONE;
     if (error->code != ECANCELED && reconciler->events.acted != NULL) {
-        reconciler->events.acted(reconciler->events.ctx, action, failed ? error : NULL);
+        reconciler->events.acted(reconciler->events.ctx, action, error);
     }
     if (failed && error->code != ECANCELED) {
         char message[ERROR_TEXT_MAX];
@@ -92,7 +91,7 @@ static void take_end(struct background *background)
     }
 }
 
-void background_step(struct reconciler *reconciler)
+void background_advance(struct reconciler *reconciler)
 {
     struct background *background = NULL;
     while ((background = TAILQ_FIRST(&reconciler->finished)) != NULL) {

@@ -9,4 +9,4 @@ bool background_has(const struct reconciler *reconciler, const char *resource);
 // Begins the action, which is of the key's plan. Returns 0 or -errno.
 int background_begin(struct key *key, const struct action *action, struct error *err);
 // Takes up those that ended: an action that failed holds its resource back.
-void background_step(struct reconciler *reconciler);
+void background_advance(struct reconciler *reconciler);

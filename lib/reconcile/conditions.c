@@ -159,26 +159,3 @@ bool failure_may_pass(enum reason reason, const struct error *error)
 {
     return reason_may_pass(reason) || (reason == REASON_ERROR && error->kind != ERROR_PERMANENT);
 }
-
-bool conditions_have(const struct key *key, enum reason reason)
-{
-    for (size_t i = 0; i < key->plan.condition_count; i++) {
-        const struct condition *condition = &key->plan.conditions[i];
-        if (condition->ready != READY_TRUE && condition->reason == reason) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool conditions_converge_elsewhere(const struct key *key)
-{
-    for (size_t i = 0; i < key->reconciler->key_count; i++) {
-        const struct key *other = key->reconciler->keys[i];
-        if (other != key &&
-            (other->result == KEY_NEW || conditions_have(other, REASON_CONVERGING))) {
-            return true;
-        }
-    }
-    return false;
-}

@@ -22,7 +22,3 @@ enum key_result conditions_result(const struct key *key);
 // Whether time may help what failed with this reason for this error: an error without a reason of
 // its own may pass unless it says that it does not.
 bool failure_may_pass(enum reason reason, const struct error *error);
-// Whether a resource of the latest plan is not True for this reason.
-bool conditions_have(const struct key *key, enum reason reason);
-// Whether a resource of another key converges, or is not known yet.
-bool conditions_converge_elsewhere(const struct key *key);

@@ -111,12 +111,7 @@ void follow_lost_engine(struct reconciler *reconciler, const struct error *why)
         if (!key->kind->behind_engine || key->state != KEY_IDLE) {
             continue; // one under way will see for itself
         }
-        const struct input input = {.config = reconciler->config,
-                                    .engine = reconciler->engine,
-                                    .name = key->name,
-                                    .desired = key->desired,
-                                    .records = &key->records,
-                                    .now_ms = reconciler->now_ms};
+        const struct input input = key_input(key);
         key->result = conditions_unobserved(key, &input, why);
         key->observed = false;
     }

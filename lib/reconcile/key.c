@@ -29,15 +29,6 @@ uint32_t reconciler_random(struct reconciler *reconciler)
     return reconciler->random >> 16;
 }
 
-static size_t kind_index(const struct reconciler *reconciler, const struct kind *kind)
-{
-    size_t i = 0;
-    while (reconciler->table.kinds[i] != kind) {
-        i++;
-    }
-    return i;
-}
-
 // The index of the key of this kind and id, or the one where it belongs.
 static size_t find(const struct reconciler *reconciler, size_t kind, const char *id,
                    bool *ret_found)
@@ -47,8 +38,7 @@ static size_t find(const struct reconciler *reconciler, size_t kind, const char 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct key *key = reconciler->keys[middle];
-        size_t its_kind = kind_index(reconciler, key->kind);
-        int order = kind != its_kind ? (kind < its_kind ? -1 : 1) : strcmp(id, key->id);
+        int order = kind == key->kind_index ? strcmp(id, key->id) : kind < key->kind_index ? -1 : 1;
         if (order == 0) {
             *ret_found = true;
             return middle;
@@ -69,6 +59,7 @@ struct key *key_new(struct reconciler *reconciler, size_t kind, const char *name
     struct key *key = xcalloc(1, sizeof(*key));
     key->reconciler = reconciler;
     key->kind = reconciler->table.kinds[kind];
+    key->kind_index = kind;
     key->id = str_printf("%s%s", key->kind->prefix, name);
     key->name = key->id + strlen(key->kind->prefix);
     key->cluster = str_dup(cluster);
@@ -87,7 +78,7 @@ void key_free(struct key *key)
 {
     struct reconciler *reconciler = key->reconciler;
     bool found = false;
-    size_t index = find(reconciler, kind_index(reconciler, key->kind), key->id, &found);
+    size_t index = find(reconciler, key->kind_index, key->id, &found);
     reconciler->key_count--;
     struct key **at = &reconciler->keys[index];
     memmove(at, at + 1, (reconciler->key_count - index) * sizeof(*at));
@@ -96,7 +87,7 @@ void key_free(struct key *key)
         TAILQ_REMOVE(&reconciler->dirty, key, dirty_link);
     }
     queue_reset(key_queue(key), &key->item);
-    key->kind->forget(reconciler->io, &key->memory);
+    key->kind->invalidate(reconciler->io, &key->memory);
     plan_done(&key->plan);
     throttle_done(&key->records);
     strv_done(&key->skipped);
@@ -125,7 +116,7 @@ struct key *key_leader(const struct reconciler *reconciler)
 
 struct queue *key_queue(const struct key *key)
 {
-    return &key->reconciler->queues[kind_index(key->reconciler, key->kind)];
+    return &key->reconciler->queues[key->kind_index];
 }
 
 void key_enqueue(struct key *key)
@@ -136,4 +127,41 @@ void key_enqueue(struct key *key)
 void key_enqueue_in(struct key *key, uint64_t delay_ms)
 {
     queue_add_at(key_queue(key), &key->item, key->reconciler->now_ms + delay_ms);
+}
+
+bool key_has(const struct key *key, enum reason reason)
+{
+    bool any = false;
+    for (size_t i = 0; i < key->plan.condition_count; i++) {
+        any = any || key->plan.conditions[i].reason == reason;
+    }
+    return any;
+}
+
+static bool others_converge(const struct key *key)
+{
+    const struct reconciler *reconciler = key->reconciler;
+    bool any = false;
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        const struct key *other = reconciler->keys[i];
+        bool converges = other->result == KEY_NEW || key_has(other, REASON_CONVERGING);
+        any = any || (converges && other != key);
+    }
+    return any;
+}
+
+struct input key_input(const struct key *key)
+{
+    const struct reconciler *reconciler = key->reconciler;
+    bool lost = key->kind->follows && !key_leader(reconciler)->observed;
+    return (struct input){
+        .config = reconciler->config,
+        .engine = lost ? NULL : reconciler->engine,
+        .name = key->name,
+        .desired = key->desired,
+        .acts = reconciler_acts(reconciler),
+        .unsettled = key->kind->follows && others_converge(key),
+        .records = &key->records,
+        .now_ms = reconciler->now_ms,
+    };
 }

@@ -35,9 +35,10 @@ struct key {
     struct queue_item item; // first; of the queue of its kind
     struct reconciler *reconciler;
     const struct kind *kind;
-    char *id;         // "node/hostk8s-worker"
-    const char *name; // the part of it behind the '/', "" for a kind with one key
-    char *cluster;    // NULL for a key of no cluster
+    size_t kind_index; // in the table
+    char *id;          // "node/hostk8s-worker"
+    const char *name;  // the part of it behind the '/', "" for a kind with one key
+    char *cluster;     // NULL for a key of no cluster
     bool desired;
     bool gone;     // goes when its attempt ends
     bool in_pass;  // the full pass waits for it
@@ -57,9 +58,9 @@ struct key {
 
     // The attempt under way.
     enum key_state state;
-    bool leads_pass; // its observation makes every key due
-    bool tried;      // false: all that it had to do was held back
-    unsigned rounds; // observations so far
+    bool leads_pass;   // its observation makes every key due
+    bool tried;        // false: all that it had to do was held back
+    unsigned attempts; // observations so far
     unsigned conflicts;
     size_t next_action;
     bool acted;          // an action of this round was carried out
@@ -129,6 +130,10 @@ void key_free(struct key *key);
 struct key *key_find(const struct reconciler *reconciler, const char *id);
 struct key *key_leader(const struct reconciler *reconciler);
 struct queue *key_queue(const struct key *key);
+// Whether a resource of the latest plan has this reason.
+bool key_has(const struct key *key, enum reason reason);
+// What is known before the key is observed, for as long as the engine and the configuration stay.
+struct input key_input(const struct key *key);
 // Makes the key due now, or in delay_ms at the latest.
 void key_enqueue(struct key *key);
 void key_enqueue_in(struct key *key, uint64_t delay_ms);

@@ -13,7 +13,8 @@ enum reconcile_mode {
 };
 
 struct reconciler_events {
-    // An action was carried out (err NULL) or failed. Borrowed until return.
+    // An action was carried out (err as act_done_fn has it, but never NULL) or failed. Borrowed
+    // until return.
     void (*acted)(void *ctx, const struct action *action, const struct error *err);
     // Conditions are other ones, and have been for hold_ms. NULL: nobody wants to know.
     news_fn news;

@@ -11,7 +11,7 @@ static bool is_same(const struct condition *a, const struct condition *b)
 }
 
 // Tells of the first entry, and of all behind it that have its condition and are to be told, too.
-static void tell(struct status *status, size_t first, uint64_t until_ms, news_fn fn, void *ctx)
+static void report(struct status *status, size_t first, uint64_t until_ms, news_fn fn, void *ctx)
 {
     const struct status_entry *entries = status->entries;
     const char **resources = xcalloc(status->count - first, sizeof(*resources));
@@ -44,12 +44,13 @@ static uint64_t due_ms(const struct status *status, uint64_t hold_ms)
     return first_ms == STATUS_NEVER ? STATUS_NEVER : first_ms + hold_ms;
 }
 
-uint64_t news_tell(struct status *status, uint64_t now_ms, uint64_t hold_ms, news_fn fn, void *ctx)
+uint64_t news_report(struct status *status, uint64_t now_ms, uint64_t hold_ms, news_fn fn,
+                     void *ctx)
 {
     bool due = due_ms(status, hold_ms) <= now_ms;
     for (size_t i = 0; i < status->count && due; i++) {
         if (status->entries[i].news_ms <= now_ms - hold_ms / 2) {
-            tell(status, i, now_ms - hold_ms / 2, fn, ctx);
+            report(status, i, now_ms - hold_ms / 2, fn, ctx);
         }
     }
     return due_ms(status, hold_ms);

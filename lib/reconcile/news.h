@@ -18,4 +18,5 @@ typedef void (*news_fn)(void *ctx, const struct news *news);
 
 // Tells what has stood for hold_ms, and with it what has for half of that, since one cause does
 // not show everywhere at once. Returns when there is more to tell, STATUS_NEVER: nothing so far.
-uint64_t news_tell(struct status *status, uint64_t now_ms, uint64_t hold_ms, news_fn fn, void *ctx);
+uint64_t news_report(struct status *status, uint64_t now_ms, uint64_t hold_ms, news_fn fn,
+                     void *ctx);

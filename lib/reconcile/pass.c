@@ -4,16 +4,6 @@
 
 #include <time.h>
 
-#define NS_PER_US 1000
-#define US_PER_S 1000000
-
-static uint64_t cpu_us(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
-
 // A leading key in back-off is left to it: the others go on without.
 void pass_poll(struct reconciler *reconciler)
 {
@@ -36,7 +26,7 @@ void pass_begin(struct reconciler *reconciler)
     if (!reconciler->pass.running) {
         reconciler->pass.running = true;
         reconciler->pass.begin_ms = reconciler->now_ms;
-        reconciler->pass.begin_cpu_us = cpu_us();
+        reconciler->pass.begin_cpu_us = (uint64_t)clock(); // POSIX: microseconds
     }
     reconciler->pass.due = false;
     struct key *leader = key_leader(reconciler);
@@ -113,7 +103,7 @@ void pass_end(struct reconciler *reconciler)
     reconciler->pass.running = false;
     reconciler->status.passes++;
     reconciler->status.pass_ms = duration_ms;
-    reconciler->status.pass_cpu_us = cpu_us() - reconciler->pass.begin_cpu_us;
+    reconciler->status.pass_cpu_us = (uint64_t)clock() - reconciler->pass.begin_cpu_us;
     if (reconciler->mode == RECONCILE_KEEP) {
         // Counted from its begin; but passes that take long leave as much time between them.
         uint64_t poll_ms = reconciler->config->reconcile.poll_ms;

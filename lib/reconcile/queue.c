@@ -5,10 +5,8 @@
 void queue_init(struct queue *queue, const struct backoff *backoff, size_t slots,
                 uint64_t slot_timeout_ms)
 {
-    *queue = (struct queue){.backoff = *backoff,
-                            .slots = slots,
-                            .slot_timeout_ms = slot_timeout_ms,
-                            .next_ms = QUEUE_NEVER};
+    *queue =
+        (struct queue){.backoff = *backoff, .slots = slots, .slot_timeout_ms = slot_timeout_ms};
     TAILQ_INIT(&queue->ready);
     TAILQ_INIT(&queue->waiting);
     TAILQ_INIT(&queue->holders);
@@ -26,9 +24,6 @@ static void take_out(struct queue *queue, struct queue_item *item)
         TAILQ_REMOVE(&queue->ready, item, link);
     } else if (item->due_ms != QUEUE_NEVER) {
         TAILQ_REMOVE(&queue->waiting, item, link);
-        if (TAILQ_EMPTY(&queue->waiting)) {
-            queue->next_ms = QUEUE_NEVER;
-        }
     }
 }
 
@@ -52,9 +47,16 @@ void queue_add_at(struct queue *queue, struct queue_item *item, uint64_t due_ms)
     item->due_ms = due_ms;
     if (due_ms == 0) {
         TAILQ_INSERT_TAIL(&queue->ready, item, link);
+        return;
+    }
+    struct queue_item *before = TAILQ_LAST(&queue->waiting, queue_list);
+    while (before != NULL && before->due_ms > due_ms) {
+        before = TAILQ_PREV(before, queue_list, link);
+    }
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&queue->waiting, item, link);
     } else {
-        TAILQ_INSERT_TAIL(&queue->waiting, item, link);
-        queue->next_ms = due_ms < queue->next_ms ? due_ms : queue->next_ms;
+        TAILQ_INSERT_AFTER(&queue->waiting, before, item, link);
     }
 }
 
@@ -91,37 +93,13 @@ struct queue_item *queue_take_slot(struct queue *queue, uint64_t now_ms)
     return item;
 }
 
-// Those whose time has come get ready in the order of their times.
-static void wake(struct queue *queue, uint64_t now_ms)
-{
-    while (queue->next_ms <= now_ms) {
-        struct queue_item *first = NULL;
-        uint64_t second_ms = QUEUE_NEVER;
-        struct queue_item *item;
-        TAILQ_FOREACH(item, &queue->waiting, link)
-        {
-            if (first == NULL || item->due_ms < first->due_ms) {
-                second_ms = first == NULL ? second_ms : first->due_ms;
-                first = item;
-            } else if (item->due_ms < second_ms) {
-                second_ms = item->due_ms;
-            }
-        }
-        if (first != NULL && first->due_ms > now_ms) {
-            queue->next_ms = first->due_ms;
-            return;
-        }
-        queue->next_ms = second_ms;
-        if (first != NULL) {
-            queue_add(queue, first);
-        }
-    }
-}
-
 struct queue_item *queue_take(struct queue *queue, uint64_t now_ms)
 {
-    wake(queue, now_ms);
-    struct queue_item *item = TAILQ_FIRST(&queue->ready);
+    struct queue_item *item = NULL;
+    while ((item = TAILQ_FIRST(&queue->waiting)) != NULL && item->due_ms <= now_ms) {
+        queue_add(queue, item);
+    }
+    item = TAILQ_FIRST(&queue->ready);
     if (item == NULL || queue->slots_held >= queue->slots) {
         return NULL;
     }
@@ -165,10 +143,10 @@ void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome
 
 uint64_t queue_next_due(const struct queue *queue)
 {
-    uint64_t take_ms = QUEUE_NEVER;
-    if (queue->slots_held < queue->slots) {
-        take_ms = TAILQ_EMPTY(&queue->ready) ? queue->next_ms : 0;
-    }
+    const struct queue_item *first = TAILQ_FIRST(&queue->ready);
+    first = first == NULL ? TAILQ_FIRST(&queue->waiting) : first;
     uint64_t slot_ms = slot_deadline_ms(queue);
+    uint64_t take_ms =
+        first == NULL || queue->slots_held >= queue->slots ? QUEUE_NEVER : first->due_ms;
     return take_ms < slot_ms ? take_ms : slot_ms;
 }

@@ -30,8 +30,7 @@ struct queue {
     size_t slots;              // so many items hold a slot at a time
     uint64_t slot_timeout_ms;  // an item gives its slot up after that; QUEUE_NEVER: it keeps it
     struct queue_list ready;   // due, the longest first
-    struct queue_list waiting; // for their time
-    uint64_t next_ms;          // no item that waits is due before
+    struct queue_list waiting; // for their time, the first to come first
     struct queue_list holders; // of a slot, the longest first
     size_t slots_held;
     size_t processing;

@@ -90,17 +90,17 @@ void reconciler_reload(struct reconciler *reconciler, struct config *config)
     reconciler_trigger(reconciler);
 }
 
-static void tell_news(struct reconciler *reconciler, uint64_t hold_ms)
+static void report_news(struct reconciler *reconciler, uint64_t hold_ms)
 {
     if (reconciler->events.news != NULL) {
-        reconciler->news_ms = news_tell(&reconciler->status, reconciler->now_ms, hold_ms,
-                                        reconciler->events.news, reconciler->events.ctx);
+        reconciler->news_ms = news_report(&reconciler->status, reconciler->now_ms, hold_ms,
+                                          reconciler->events.news, reconciler->events.ctx);
     }
 }
 
 void reconciler_stop(struct reconciler *reconciler)
 {
-    tell_news(reconciler, 0);
+    report_news(reconciler, 0);
     reconciler->stopping = true;
     watches_stop(reconciler);
     cancel(reconciler, false);
@@ -181,7 +181,7 @@ static void swap_config(struct reconciler *reconciler)
         queue_reset(key_queue(key), &key->item);
         pass_leave(key);
         throttle_done(&key->records);
-        key->kind->forget(reconciler->io, &key->memory);
+        key->kind->invalidate(reconciler->io, &key->memory);
     }
     // The others become due by the engine's observation: their way may lead through its connection.
     key_enqueue(key_leader(reconciler));
@@ -213,7 +213,7 @@ static void enqueue_leader_last(struct reconciler *reconciler)
     }
 }
 
-void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now_s)
+void reconciler_advance(struct reconciler *reconciler, uint64_t now_ms, int64_t now_s)
 {
     reconciler->now_ms = now_ms;
     reconciler->now_s = now_s;
@@ -225,9 +225,9 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
             TAILQ_REMOVE(&reconciler->answered, key, answered_link);
             attempt_advance(key);
         }
-        background_step(reconciler);
+        background_advance(reconciler);
         swap_config(reconciler);
-        watches_step(reconciler);
+        watches_advance(reconciler);
         pass_poll(reconciler);
         enqueue_leader_last(reconciler);
         pass_take_slots(reconciler);
@@ -236,7 +236,7 @@ void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now
 
     pass_end(reconciler);
     if (reconciler->news_ms <= now_ms) {
-        tell_news(reconciler, reconciler->events.hold_ms);
+        report_news(reconciler, reconciler->events.hold_ms);
     }
     if (reconciler->status_changed) {
         reconciler->status_changed = false;
@@ -288,7 +288,7 @@ bool reconciler_all_observed(const struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->key_count; i++) {
         const struct key *key = reconciler->keys[i];
-        if (!key->observed && !conditions_have(key, REASON_CLUSTER_NOT_FOUND)) {
+        if (!key->observed && !key_has(key, REASON_CLUSTER_NOT_FOUND)) {
             return false;
         }
     }

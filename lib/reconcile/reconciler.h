@@ -34,7 +34,7 @@ void reconciler_reload(struct reconciler *reconciler, struct config *config);
 // Takes up what was answered and starts what is due. Call it when reconciler_next_due says so,
 // which every call of this interface and of the kinds' callbacks may change. now_ms is io->now_ms
 // as well.
-void reconciler_step(struct reconciler *reconciler, uint64_t now_ms, int64_t now_s);
+void reconciler_advance(struct reconciler *reconciler, uint64_t now_ms, int64_t now_s);
 // When to call it next, monotonic; KIND_NEVER when nothing is scheduled.
 uint64_t reconciler_next_due(const struct reconciler *reconciler);
 

@@ -33,7 +33,7 @@ static json_t *engine_json(const struct engine *engine)
     const struct engine_about *about = &engine->about;
     _cleanup_free_ char *summary = engine_about_text(about);
     return json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:b, s:b, s:b}", "host", about->host,
-                     "declared", about->declared, "summary", summary, "product", about->product,
+                     "declared", about->given, "summary", summary, "product", about->product,
                      "version", about->version, "system", about->system, "rootless",
                      about->rootless, "userNamespaces", about->user_namespaces, "selinux",
                      about->selinux);

@@ -70,23 +70,21 @@ static uint64_t change_of(const struct record *record, const struct plan *plan)
     return str_hash(buf_str(&text));
 }
 
-// Whether any of its changes destroys something, or is disruptive.
-static bool destroys(const struct record *record, const struct plan *plan)
-{
-    bool any = false;
-    for (size_t i = 0; i < plan->action_count; i++) {
-        any = any || (is_of(record, plan->actions[i]) && plan->actions[i]->destructive);
-    }
-    return any;
-}
+// What its changes do together.
+struct impact {
+    bool destructive;
+    bool disruptive;
+};
 
-static bool disrupts(const struct record *record, const struct plan *plan)
+static struct impact impact_of(const struct record *record, const struct plan *plan)
 {
-    bool any = false;
+    struct impact impact = {false, false};
     for (size_t i = 0; i < plan->action_count; i++) {
-        any = any || (is_of(record, plan->actions[i]) && plan->actions[i]->disruptive);
+        const struct action *action = plan->actions[i];
+        impact.destructive |= is_of(record, action) && action->destructive;
+        impact.disruptive |= is_of(record, action) && action->disruptive;
     }
-    return any;
+    return impact;
 }
 
 // "image, environment.A and 3 more": the fields of all its actions, the verbs where they name none.
@@ -184,20 +182,20 @@ bool throttle_allows(struct record *record, const struct plan *plan, bool was_re
     if (now_ms < record->not_before_ms) {
         return false;
     }
+    const struct impact impact = impact_of(record, plan);
     if (was_made(record, change_of(record, plan))) {
         // It may be tried once more when its time has come.
         record->change_count = 0;
         record->failures++;
         hold_contended(record, plan, false,
-                       now_ms + delay_ms(record, disrupts(record, plan), backoff, random));
+                       now_ms + delay_ms(record, impact.disruptive, backoff, random));
         return false;
     }
-    bool destructive = destroys(record, plan);
-    unsigned too_often = was_ready ? count_repair(record, destructive, now_ms) : 0;
+    unsigned too_often = was_ready ? count_repair(record, impact.destructive, now_ms) : 0;
     if (too_often > 0) {
         // The bucket empties more slowly than one repair after each delay fills it.
         record->failures = too_often;
-        uint64_t wait_ms = delay_ms(record, destructive, backoff, random);
+        uint64_t wait_ms = delay_ms(record, impact.destructive, backoff, random);
         record->empty_ms = 2 * wait_ms > REPAIR_EMPTY_MS ? 2 * wait_ms : REPAIR_EMPTY_MS;
         hold_contended(record, plan, true, now_ms + wait_ms);
         return false;

@@ -152,11 +152,7 @@ static void begin(struct watch *watch)
         close_watch(watch, QUEUE_OK); // its next observation shows that it can be reached
         return;
     }
-    const struct input input = {.config = reconciler->config,
-                                .engine = reconciler->engine,
-                                .name = key->name,
-                                .desired = true,
-                                .now_ms = reconciler->now_ms};
+    const struct input input = key_input(key);
     watch->opened_ms = reconciler->now_ms;
     watch->open = key->kind->watch(reconciler->io, &key->memory, &input, on_dirty, on_end, watch,
                                    &watch->error) >= 0;
@@ -172,7 +168,7 @@ static void begin(struct watch *watch)
     }
 }
 
-void watches_step(struct reconciler *reconciler)
+void watches_advance(struct reconciler *reconciler)
 {
     enqueue_dirty_keys(reconciler);
     struct watch *watch = NULL;

@@ -10,7 +10,7 @@ void watch_follow(struct key *key);
 // Nothing follows the key's events any more.
 void watch_drop(struct key *key);
 // Takes up what the streams had and opens those that are due.
-void watches_step(struct reconciler *reconciler);
+void watches_advance(struct reconciler *reconciler);
 // Whether a stream had something since the last step.
 bool watches_have_news(const struct reconciler *reconciler);
 void watches_stop(struct reconciler *reconciler);

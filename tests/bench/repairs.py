@@ -1,101 +1,42 @@
-"""repairs.py CONFIG KUBECONFIG CLUSTER PID: how long the running daemon (PID) takes to repair what is
+"""repairs.py CLUSTER PID: how long the running daemon (PID) takes to repair what is
 broken behind its back, and how long a plain client takes for the same calls while the daemon is stopped
 in its tracks. One line for each repair: name, median and maximum of the daemon, median of the client, in
 milliseconds, and what tells the daemon of it ("event", "poll"), tab-separated. From the answer to the call that breaks it to the first look that finds it
 right again; what is right already then took 0. ONLY=PART measures those whose name has it."""
 
-import base64
 import contextlib
 import dataclasses
-import http.client
 import io
 import json
 import os
 import pathlib
-import re
 import signal
-import socket
-import ssl
 import statistics
 import sys
 import tarfile
-import tempfile
 import time
 import urllib.parse
+
+from client import APPLY, MANAGER, SECONDS, Client, request
 
 FILES = 5  # that the daemon looks at in a node: containerd's configuration, and one for each of its names
 REPEATS = 7  # more in a row would be contention
 REPEATS_SLOW = 3  # of what waits for a poll
-SECONDS = 60  # the longest wait for a repair
 LOOK = 0.005  # between two looks, which cost those who are watched
 SETTLE = 0.7  # for what a repair sets off: a daemon in the middle of a pass would be measured otherwise
-APPLY = "application/apply-patch+yaml"
-MANAGER = "hostk8s-registryd"
 
 
-def managed(value, fields):
-    """What of a value a FieldsV1 names: "f:" a member, "k:" an element by its keys; nothing below, all of it."""
-    below = {name: child for name, child in fields.items() if name != "."}
-    if not below:
-        return value
-    if isinstance(value, dict):
-        return {name[2:]: managed(value[name[2:]], child) for name, child in below.items() if name[2:] in value}
-    result = []
-    for keys, child in ((json.loads(name[2:]), child) for name, child in below.items()):
-        element = next(item for item in value if keys.items() <= item.items())
-        result.append(managed(element, child) | keys)
-    return result
-
-
-class Unix(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=SECONDS)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def request(connection, method, path, body=None, content_type="application/json", good=range(200, 300)):
-    """The status and the body; a status that is not good is the end."""
-    data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
-    connection.request(method, path, data, {"Content-Type": content_type} if data else {})
-    answer = connection.getresponse()
-    content = answer.read()
-    if good is not None and answer.status not in good:
-        sys.exit(f"{method} {path}: {answer.status} {content[:300]!r}")
-    return answer.status, content
-
-
-class Bench:
-    def __init__(self, config, kubeconfig, cluster, pid):
-        config = json.loads(pathlib.Path(config).read_text())
-        self.name = config["registry"]["name"]
-        self.port = config["registry"]["listen"].rpartition(":")[2]
+class Bench(Client):
+    def __init__(self, cluster, pid):
+        super().__init__()
         self.pid = int(pid)
         self.is_stopped = False
         self.worker = f"{cluster}-worker"
-        self.engine = Unix(os.environ["DOCKER_HOST"].removeprefix("unix://"))
-        self.api = self._api(pathlib.Path(kubeconfig).read_text())
+        self.engine_connection = self.engine()
+        self.api_connection = self.api()
         self.files = f"/containers/{self.worker}/archive?path=/etc/containerd"
         self.hosts = f"certs.d/localhost:{self.port}/hosts.toml"
         self.find_worker()
-
-    @staticmethod
-    def _api(text):
-        def field(name):
-            return re.search(rf"{name}: *(\S+)", text)[1]
-
-        with tempfile.NamedTemporaryFile("wb") as pair:
-            pair.write(base64.b64decode(field("client-certificate-data")))
-            pair.write(base64.b64decode(field("client-key-data")))
-            pair.flush()
-            context = ssl.create_default_context(cadata=base64.b64decode(field("certificate-authority-data")).decode())
-            context.load_cert_chain(pair.name)
-        server = urllib.parse.urlsplit(field("server"))
-        return http.client.HTTPSConnection(server.hostname, server.port, context=context, timeout=SECONDS)
 
     # ---- the daemon ----
 
@@ -132,20 +73,17 @@ class Bench:
     def answers(self):
         # A connection before that would wait for an address that does not answer yet, and all others with it.
         filters = urllib.parse.quote(json.dumps({"name": [f"^/{self.name}$"], "status": ["running"]}))
-        if not json.loads(request(self.engine, "GET", f"/containers/json?filters={filters}")[1]):
+        if not json.loads(request(self.engine_connection, "GET", f"/containers/json?filters={filters}")[1]):
             return False
-        connection = http.client.HTTPConnection("127.0.0.1", int(self.port), timeout=1)
-        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-            return request(connection, "GET", "/v2/", good=None)[0] == 200
-        return False
+        return super().answers()
 
     def is_attached(self):
-        status, content = request(self.engine, "GET", f"/containers/{self.name}/json", good=None)
+        status, content = request(self.engine_connection, "GET", f"/containers/{self.name}/json", good=None)
         networks = json.loads(content)["NetworkSettings"]["Networks"] if status == 200 else {}
         return bool(networks.get("kind", {}).get("IPAddress"))
 
     def find_worker(self):
-        worker = json.loads(request(self.engine, "GET", f"/containers/{self.worker}/json")[1])
+        worker = json.loads(request(self.engine_connection, "GET", f"/containers/{self.worker}/json")[1])
         self.hosts_file = pathlib.Path(f"/proc/{worker['State']['Pid']}/root/etc/containerd", self.hosts)
 
     def has_hosts(self, text):
@@ -157,36 +95,24 @@ class Bench:
             return False
 
     def get(self, path):
-        status, content = request(self.api, "GET", path, good=None)
+        status, content = request(self.api_connection, "GET", path, good=None)
         return json.loads(content) if status == 200 else None
 
     # ---- what a plain client does ----
 
     def run(self, command):
-        number = json.loads(request(self.engine, "POST", f"/containers/{self.worker}/exec", {"Cmd": command})[1])["Id"]
-        request(self.engine, "POST", f"/exec/{number}/start", {"Detach": False})
+        number = json.loads(request(self.engine_connection, "POST", f"/containers/{self.worker}/exec", {"Cmd": command})[1])["Id"]
+        request(self.engine_connection, "POST", f"/exec/{number}/start", {"Detach": False})
 
     def put_hosts(self, tar):
         """As an observation and its repair: a look at each file, the tree, the new content."""
         for _ in range(FILES):
-            request(self.engine, "HEAD", f"{self.files}/{self.hosts}")
-        request(self.engine, "GET", self.files)
-        request(self.engine, "PUT", self.files, tar, "application/x-tar")
-
-    def declared(self, path):
-        """The object as the daemon applies it: a plain client that applied more would leave something to mend."""
-        document = self.get(path)
-        fields = [
-            entry["fieldsV1"]
-            for entry in document["metadata"]["managedFields"]
-            if (entry["manager"], entry["operation"]) == (MANAGER, "Apply")
-        ]
-        result = managed(document, fields[0])
-        result["metadata"].update(name=document["metadata"]["name"], namespace=document["metadata"]["namespace"])
-        return result | {"apiVersion": document["apiVersion"], "kind": document["kind"]}
+            request(self.engine_connection, "HEAD", f"{self.files}/{self.hosts}")
+        request(self.engine_connection, "GET", self.files)
+        request(self.engine_connection, "PUT", self.files, tar, "application/x-tar")
 
     def apply(self, path, document):
-        request(self.api, "PATCH", f"{path}?fieldManager={MANAGER}&force=true", document, APPLY)
+        request(self.api_connection, "PATCH", f"{path}?fieldManager={MANAGER}&force=true", document, APPLY)
 
 
 @dataclasses.dataclass
@@ -204,32 +130,32 @@ class Repair:
 
 
 def repairs(bench):
-    inspected = json.loads(request(bench.engine, "GET", f"/containers/{bench.name}/json")[1])
+    inspected = json.loads(request(bench.engine_connection, "GET", f"/containers/{bench.name}/json")[1])
     spec = {name: inspected["Config"][name] for name in ("Image", "Env", "Labels", "ExposedPorts")}
     spec["HostConfig"] = {name: inspected["HostConfig"][name] for name in ("Binds", "PortBindings", "RestartPolicy")}
     endpoint = {"Container": bench.name, "EndpointConfig": {"Aliases": [bench.name]}}
     ingress = "/apis/networking.k8s.io/v1/namespaces/hostk8s/ingresses/registry-ui"
     deployment = "/apis/apps/v1/namespaces/hostk8s/deployments/registry-ui"
-    tree = request(bench.engine, "GET", bench.files + "/certs.d")[1]
+    tree = request(bench.engine_connection, "GET", bench.files + "/certs.d")[1]
     with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
         good = archive.extractfile(bench.hosts).read()
     edited = good.replace(b"http", b"xxxx")
     edited_tree = tree.replace(good, edited)
 
     def connect():
-        request(bench.engine, "POST", "/networks/kind/connect", endpoint)
+        request(bench.engine_connection, "POST", "/networks/kind/connect", endpoint)
 
     def make_registry():
-        request(bench.engine, "POST", f"/containers/create?name={bench.name}", spec)
-        request(bench.engine, "POST", f"/containers/{bench.name}/start")
+        request(bench.engine_connection, "POST", f"/containers/create?name={bench.name}", spec)
+        request(bench.engine_connection, "POST", f"/containers/{bench.name}/start")
         connect()
         bench.wait(bench.answers)
 
     def remove_registry():
-        request(bench.engine, "DELETE", f"/containers/{bench.name}?force=1")
+        request(bench.engine_connection, "DELETE", f"/containers/{bench.name}?force=1")
 
     def disconnect():
-        request(bench.engine, "POST", "/networks/kind/disconnect", {"Container": bench.name})
+        request(bench.engine_connection, "POST", "/networks/kind/disconnect", {"Container": bench.name})
 
     def edit_hosts():
         bench.run(["sed", "-i", "s/http/xxxx/", f"/etc/containerd/{bench.hosts}"])
@@ -239,24 +165,24 @@ def repairs(bench):
         bench.hosts_file.write_bytes(edited)
 
     def start_worker():
-        request(bench.engine, "POST", f"/containers/{bench.worker}/kill")
-        request(bench.engine, "POST", f"/containers/{bench.worker}/wait")
+        request(bench.engine_connection, "POST", f"/containers/{bench.worker}/kill")
+        request(bench.engine_connection, "POST", f"/containers/{bench.worker}/wait")
         if not bench.is_stopped:
             bench.wait(lambda: not bench.ready())
-        request(bench.engine, "PUT", bench.files, edited_tree, "application/x-tar")
-        request(bench.engine, "POST", f"/containers/{bench.worker}/start")
+        request(bench.engine_connection, "PUT", bench.files, edited_tree, "application/x-tar")
+        request(bench.engine_connection, "POST", f"/containers/{bench.worker}/start")
 
     def edit_deployment():  # as `kubectl rollout pause`: nothing that would start pods beside what is measured
-        request(bench.api, "PATCH", deployment, {"spec": {"paused": True}}, "application/merge-patch+json")
+        request(bench.api_connection, "PATCH", deployment, {"spec": {"paused": True}}, "application/merge-patch+json")
 
     def is_edited_back():
         return not bench.get(deployment)["spec"].get("paused")
 
-    declared = {path: bench.declared(path) for path in (ingress, deployment)}
+    declared = {path: bench.declared(bench.api_connection, path) for path in (ingress, deployment)}
     declared[deployment]["spec"]["paused"] = False  # which the API server leaves out of its answers
 
     def delete_ingress():
-        request(bench.api, "DELETE", ingress)
+        request(bench.api_connection, "DELETE", ingress)
 
     def put_hosts():
         bench.put_hosts(tree)

@@ -175,9 +175,10 @@ class Program:
         shutil.rmtree(self.directory)
 
 
-def configuration(machine, storage, port=5002, aliases=("localhost:5000",), ui=True, poll="3s"):
+def configuration(machine, storage, port=5002, aliases=("localhost:5000",), ui=True, poll="3s", caches=()):
     document = {
         "registry": {"listen": f"127.0.0.1:{port}", "storage": str(storage)},
+        "caches": list(caches),
         "nodes": {"aliases": list(aliases)},
         "ui": ui if isinstance(ui, dict) else {"enabled": ui},
         "docker": {"host": f"unix://{machine.socket}"},

@@ -61,6 +61,15 @@ def podman_event(event, container):
     return event | {"Action": action, "status": action, "id": container.id, "Actor": actor} | whence
 
 
+def podman_5_event(event, container):
+    """It names the network beside the container (libpod/events.go, newNetworkEvent)."""
+    network = event["Actor"]["Attributes"]["name"]
+    told = podman_event(event, container)
+    if told is not None and told["Type"] == "network":
+        told["Actor"]["Attributes"]["network"] = network
+    return told
+
+
 def docker_refusal(status, message):
     return reply({"message": message}, status)
 
@@ -158,6 +167,7 @@ class Accent:
                 "NetworkID": self.network_id(name, network["id"]),
                 "EndpointID": identity("endpoint", container.id, name) if up else "",
                 "IPAddress": network["ip"] if up else "",
+                "Gateway": network.get("gateway", "") if up else "",
                 "GlobalIPv6Address": network.get("ipv6", "") if up else "",
             }
             for name, network in container.networks.items()
@@ -284,10 +294,12 @@ PODMAN_4 = Accent(
     lists_aliases=True,
     ports_of_stopped=True,
 )
+PODMAN_5 = dataclasses.replace(PODMAN_4, server="Libpod/5.4.2 (linux)", event=podman_5_event)
 ACCENTS = {
     "docker-20.10": DOCKER_20,
     "docker-28.5": DOCKER_28,
     "podman-4.3": PODMAN_4,
+    "podman-5.4": PODMAN_5,
     "moved source": dataclasses.replace(DOCKER_28, change=move_source),
     "no labels": dataclasses.replace(DOCKER_28, change=drop_labels),
     "other host address": dataclasses.replace(DOCKER_28, change=move_host_ip),

@@ -31,9 +31,13 @@ class Container:
         self.finished = NEVER
         self.networks = {}  # name -> {"id", "aliases", "ip", and on a network of both families "ipv6"}
         self.tree = Tree(clock)
+        self.tree.write("/etc", None)
         self.answers = False  # at the ports that it publishes
         self.has_answered = False  # since it was started
         self.version = CONTAINERD
+        self.pulled = []  # references of images, into a node
+        self.log = ""
+        self.waiters = []  # streams to those who wait for its end
         self.comes_back = True  # containerd, with another configuration
         self.restarts = 0  # of containerd
 

@@ -2,6 +2,7 @@
 version that the node has, with imports resolved. Recorded with containerd 1.6.20 and 2.1.9."""
 
 import fnmatch
+import json
 import pathlib
 import posixpath
 import re
@@ -14,6 +15,7 @@ FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/containerd"
 DUMPS = {major: (FIXTURES / f"dump-{name}.toml").read_text() for major, name in ((1, "1.6.20"), (2, "2.1.9"))}
 SECTION = re.compile(r"(?m)^    \[plugins\.\S+\.registry\]\n(?:      .*\n|\n)*")
 OLD, NEW = "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"
+TLS = {"ca_file": "", "cert_file": "", "insecure_skip_verify": False, "key_file": ""}
 DEFAULT_2_2 = "/etc/containerd/certs.d:/etc/docker/certs.d"  # of 2.2.0 and 2.2.1; later ones set it elsewhere
 
 
@@ -64,8 +66,11 @@ def load(tree, path, major):
 
 
 def quoted(value, major):
-    quote = '"' if major == 1 else "'"
-    return f"[{', '.join(quoted(v, major) for v in value)}]" if isinstance(value, list) else f"{quote}{value}{quote}"
+    if isinstance(value, list):
+        return f"[{', '.join(quoted(v, major) for v in value)}]"
+    if not isinstance(value, str) or major == 1 or "'" in value:
+        return json.dumps(value)
+    return f"'{value}'"
 
 
 def table(prefix, name, value, depth, major):
@@ -94,6 +99,11 @@ def dump(tree, version, path=CONFIG):
     if major == 1:
         registry |= {name: {} for name in ("auths", "configs", "headers", "mirrors")}
     registry |= plugins.get(plugin, {}).get("registry", {})
+    for config in registry.get("configs", {}).values():
+        if major > 1:  # which has no such thing, and says so beside
+            config.pop("tls", None)
+        elif "tls" in config:
+            config["tls"] = dict(sorted((TLS | config["tls"]).items()))
     section = table(f"plugins.{quoted(plugin, major)}", "registry", registry, 2, major)
     text = SECTION.sub(lambda _: section + "\n", DUMPS[major])
     return re.sub(r"(?m)^imports = .*", f"imports = {quoted(files, major)}", text) if major == 1 else text

@@ -8,11 +8,13 @@ import email.utils
 import json
 import re
 
-from fakes import containerd
+from fakes import commands, containerd, registry
 from fakes.accents import ACCENTS, familiar
 from fakes.container import Container, identity, node
 from fakes.files import Refusal
 from fakes.message import Response, Stream, Timers, reply
+from fakes.script import run_script, storage_of
+from fakes.storage import Storage
 
 UPLOAD = "/var/lib/registry/docker/registry/v2/repositories/hostk8s-registryd/probe/_uploads/646911f6"
 UPLOAD_FAILURES = {  # of Go's os.PathError
@@ -29,18 +31,21 @@ RAW = "application/vnd.docker.raw-stream"
 
 class Engine(Timers):
     STATE = ("containers", "networks", "images", "pullable", "execs", "count", "exec_count", "events", "timers")
+    STATE += ("stores",)
 
     def __init__(self, clock, accent="docker-20.10"):
         super().__init__(clock)
         self.accent = ACCENTS[accent]
         self.containers = []
         self.networks = {}  # name -> id
+        self.prefix = "172.18"  # of addresses; 127.x, and this machine is on the networks, too
         # Reference -> how its containers behave: answers, exits, silent, unstartable; of a registry that answers,
         # what a push comes to: full, denied (its storage), read-only.
         self.images = {}
         self.pullable = {"registry:2": "answers"}
         self.start_error = "exec format error"  # of an unstartable one
         self.refused_commands = {}  # program -> what it says before it fails
+        self.stores = {}  # what is mounted as storage, else a container's id -> what registries have there
         self.execs = {}  # id -> [container, command, exit status, whether it has a terminal]
         self.count = 0  # of what has an id
         self.exec_count = 0
@@ -50,6 +55,8 @@ class Engine(Timers):
         self.events = collections.deque(maxlen=EVENTS_MAX)
         self.streams = []  # about the types of events that each wants
         self.unexpected = []  # requests that it does not know
+        self.program = None  # what runs for an image's own in a script; None: a fake
+        self.holds_scripts = False  # one that is started goes on until run_script
 
     # ---- events ----
 
@@ -135,6 +142,25 @@ class Engine(Timers):
         if container.is_node and "kind" in container.networks:  # as kind's entrypoint notes it
             container.tree.write("/kind/old-ipv4", container.networks["kind"]["ip"])
         self.tell_of(container, "start")
+        if container.spec.get("Entrypoint") == ["sh"] and not self.holds_scripts:
+            self.run_script(container)
+
+    def run_script(self, container):
+        self.end_script(container, *run_script(container, self.program))
+
+    def end_script(self, container, exit_code, log):
+        if container.is_up():  # nobody has killed it
+            container.log = log
+            self.end_container(container, exit_code)
+
+    def end_container(self, container, exit_code):
+        """By itself, or killed."""
+        container.ends(exit_code)
+        self.tell_of(container, "die", exitCode=str(exit_code))
+        for waiter in container.waiters:
+            waiter.send({"StatusCode": exit_code})
+            waiter.put(None)
+        container.waiters = []
 
     def stop_container(self, container):
         """As `docker stop` by somebody else."""
@@ -156,6 +182,8 @@ class Engine(Timers):
     def remove_container(self, container):
         """As `docker rm -f` by somebody else."""
         self.hush(container)
+        if container.waiters:
+            self.end_container(container, 137)
         self.containers.remove(container)
         self.tell_of(container, "destroy")
 
@@ -176,10 +204,11 @@ class Engine(Timers):
     def _give_address(self, container, name):
         """The lowest that is free, as the real one does it."""
         taken = {other.networks[name]["ip"] for other in self.containers if name in other.networks}
-        prefix = "172.17" if name == self.accent.default_network else "172.18"
+        prefix = "172.17" if name == self.accent.default_network else self.prefix
         if not container.networks[name]["ip"]:
             all_of_them = (f"{prefix}.{n >> 8}.{n & 255}" for n in range(2, 65000))
             container.networks[name]["ip"] = next(address for address in all_of_them if address not in taken)
+            container.networks[name]["gateway"] = "127.0.0.1" if prefix.startswith("127.") else "192.0.2.1"
 
     def find(self, name):
         for container in self.containers:
@@ -223,19 +252,25 @@ class Engine(Timers):
         if behaviour == "silent" or container.state != "running":
             return None
         container.has_answered = True
-        version = {"Docker_Distribution_Api_Version": "registry/2.0"}
-        if "/blobs/uploads/" not in request.path:
-            return reply({}, **version)
-        if behaviour in UPLOAD_FAILURES:  # as registry 2.8.2 does
-            enclosed = UPLOAD_FAILURES[behaviour]
-            detail = {"DriverName": "filesystem", "Enclosed": enclosed}
-            return reply({"errors": [{"code": "UNKNOWN", "message": "unknown error", "detail": detail}]}, 500, **version)
-        if behaviour == "read-only":
-            return Response(405, b"Method not allowed\n", {"Allow": "GET, HEAD"} | version)
-        if request.method == "POST":
-            version["Location"] = f"{request.path}{identity('upload')[:32]}?_state=x"
-            return reply(None, 202, Range="0-0", **version)
-        return reply(None, 204 if request.method in ("GET", "DELETE") else 202, Range="0-0", **version)
+        pushes = "/blobs/uploads/" in request.path and request.method != "GET"
+        if behaviour in UPLOAD_FAILURES and pushes:  # as registry 2.8.2 does
+            detail = {"DriverName": "filesystem", "Enclosed": UPLOAD_FAILURES[behaviour]}
+            return registry.refusal(500, "UNKNOWN", "unknown error", detail)
+        environment = dict(variable.split("=", 1) for variable in container.spec.get("Env") or [])
+        read_only = behaviour == "read-only" or "REGISTRY_STORAGE_MAINTENANCE_READONLY" in environment
+        if read_only and request.method not in ("GET", "HEAD"):
+            return Response(405, b"Method not allowed\n", {"Allow": "GET, HEAD"} | registry.HEADER)
+        source = storage_of(container)
+        if source and Storage(source).root.exists():  # images that are files
+            answer = Storage(source).answer(request.method, request.path, request.headers.get("accept", ""))
+            if answer:
+                status, headers, body = answer
+                return Response(status, body, {"Content-Type": "application/json"} | headers)
+        return self.store_of(container).handle(request, environment)
+
+    def store_of(self, container):
+        storage = next(iter(container.binds), container.id).partition(":")[0]
+        return self.stores.setdefault(storage, registry.Store())
 
     # ---- requests ----
 
@@ -325,7 +360,7 @@ class Engine(Timers):
     def _create(self, request):
         name, spec = request.query["name"], request.json()
         self._need_free_name(name)
-        if familiar(spec["Image"]) not in self.images:
+        if familiar(spec["Image"]) not in [*self.images, *("sha256:" + identity(image) for image in self.images)]:
             raise Refusal(404, f"No such image: {spec['Image']}")
         container = self.add_container(name, spec, start=False)
         mode = container.host.get("NetworkMode", "default")
@@ -352,6 +387,17 @@ class Engine(Timers):
             return reply(None, 304)
         self.stop_container(container)
         return reply(None, 204)
+
+    def _wait(self, _request, name):
+        container = self._need(name)
+        if not container.is_up():
+            return reply({"StatusCode": container.exit_code})
+        waiter = Stream()
+        container.waiters.append(waiter)
+        return Response(200, headers={"Content-Type": "application/json"}, chunks=waiter)
+
+    def _logs(self, _request, name):
+        return Response(200, self._need(name).log.encode(), {"Content-Type": RAW})
 
     def _unpause(self, _request, name):
         container = self._need(name)
@@ -426,7 +472,7 @@ class Engine(Timers):
     # ---- files and commands ----
 
     def _archive(self, request, name):
-        container, path = self._need(name), request.query["path"].rstrip("/")
+        container, path = self._need(name), request.query["path"].rstrip("/") or "/"
         if path not in container.tree.files:
             raise Refusal(404, f"Could not find the file {path} in container {name}")
         if request.method == "PUT":
@@ -479,6 +525,9 @@ class Engine(Timers):
                 return containerd.dump(container.tree, container.version), 0
             except containerd.Broken as broken:
                 return f"{broken}\n", 1
+        done = commands.execute(self, container, command)
+        if done is not None:
+            return done
         if command[:2] == ["sh", "-c"] and "systemctl restart containerd" in command[2]:
             return (containerd.repair if "config dump" in command[2] else containerd.restore)(container)
         if command[:2] == ["sh", "-c"]:  # commands, each if the one before it has succeeded
@@ -509,6 +558,8 @@ ROUTES = [
         ("GET", "/containers/([^/]+)/json", Engine._inspect),
         ("POST", "/containers/([^/]+)/start", Engine._start),
         ("POST", "/containers/([^/]+)/stop", Engine._stop),
+        ("POST", "/containers/([^/]+)/wait", Engine._wait),
+        ("GET", "/containers/([^/]+)/logs", Engine._logs),
         ("POST", "/containers/([^/]+)/unpause", Engine._unpause),
         ("POST", "/containers/([^/]+)/rename", Engine._rename),
         ("POST", "/containers/([^/]+)/update", Engine._update),

@@ -20,7 +20,7 @@ def error_page(status):
 
 def backend(kube, path):
     """Namespace and name of the Service that has the path, by its longest prefix."""
-    found = (0, None, None)
+    found = (-1, None, None)
     for (plural, namespace, _), document in list(kube.objects.items()):
         rules = document["spec"]["rules"] if plural == "ingresses" and "rules" in document.get("spec", {}) else []
         for rule in rules:
@@ -51,7 +51,9 @@ def answer(kube, engine, request):
         return error_page(503)
     if service["spec"].get("selector"):
         deployment = kube.get("deployments", name, namespace) or {}
-        return page(PAGE) if deployment.get("status", {}).get("availableReplicas") else error_page(503)
+        if not deployment.get("status", {}).get("availableReplicas"):
+            return error_page(503)
+        return page(PAGE) if request.path.endswith("/") else page(b"", 302, Location=f"{request.path}/")
     ips = set(addresses(kube, namespace, name))
     container = next((c for c in engine.containers if c.is_up() and any(n["ip"] in ips for n in c.networks.values())), None)
     if not ips:

@@ -136,6 +136,8 @@ class Kube(Timers):
         plural = next(plural for plural, kind in KINDS.items() if kind.kind == applied["kind"])
         before = self.get(plural, metadata["name"], metadata.get("namespace"))
         document, _ = apply.apply(before, applied, manager, self.now())
+        if plural in schema.FILL:
+            schema.FILL[plural](document, self.accent)
         self._count_generation(plural, before, document)
         self._store(plural, before, document)
 

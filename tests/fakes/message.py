@@ -39,7 +39,9 @@ class Request:
 
     @property
     def writes(self):
-        return self.method not in ("GET", "HEAD") and "dryRun" not in self.query
+        """Not what only asks: what would become of an object, and whether a registry takes an upload."""
+        asks = "dryRun" in self.query or self.path.startswith("/v2/hostk8s-registryd/probe/")
+        return self.method not in ("GET", "HEAD") and not asks
 
     def json(self):
         return json.loads(self.body)

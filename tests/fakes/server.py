@@ -21,6 +21,7 @@ from fakes.engine import Engine
 from fakes.http_faults import Fault, send_at_once
 from fakes.kube import Kube
 from fakes.message import Hangup, Request, Stream
+from fakes.script import run_script
 
 BACKLOG = 1024
 TICK_SECONDS = 0.001  # a timer is looked at a little later than it is due
@@ -94,7 +95,8 @@ class Server:
         if unix:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.address)
-        listener = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
+        family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
+        listener = socket.socket(family)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(self.address)
@@ -364,6 +366,7 @@ class EngineServer(Served, Engine):
     STATE = Engine.STATE
     OTHERS = ("add_network", "remove_network", "add_node", "add_container", "start_container", "stop_container")
     OTHERS += ("remove_container", "rename_container", "attach", "detach", "tell_of", "hush", "end_streams")
+    OTHERS += ("end_script", "end_container")
 
     def __init__(self, address, accent="docker-20.10", tls=None):
         Server.__init__(self, address, tls)
@@ -372,6 +375,15 @@ class EngineServer(Served, Engine):
         self.ports = {}  # container's id -> servers
 
     handle = Engine.handle
+
+    def run_script(self, container):
+        """Takes its time."""
+
+        def run():
+            ended = run_script(container, self.program)
+            self.end_script(container, *ended)
+
+        threading.Thread(target=run, daemon=True).start()
 
     def publish(self, container):
         """Real ports, which anybody may have taken."""
@@ -383,6 +395,14 @@ class EngineServer(Served, Engine):
                 self.hush(container)
                 self.refuse_port(container, address, port)
         container.answers = bool(servers)
+
+    def _give_address(self, container, name):
+        """On this machine's own network whoever has one answers there."""
+        super()._give_address(container, name)
+        network = container.networks[name]
+        if network["gateway"] == "127.0.0.1" and not container.is_node:
+            servers = self.ports.setdefault(container.id, [])
+            servers.append(Registry((network["ip"], 5000), self, container).up())
 
     def hush(self, container):
         container.answers = False

@@ -3,6 +3,7 @@ what is different every time."""
 
 import json
 import pathlib
+import re
 import sys
 import unittest
 
@@ -186,7 +187,25 @@ class EngineAnswers(unittest.TestCase):
 
 
 class Containerd(unittest.TestCase):
-    """`containerd config dump` beside what containerd 1.6.20 and 2.1.9 print."""
+    """`containerd config dump` beside what containerd prints."""
+
+    DUMPS = FIXTURES.parent / "unit/kinds/node/containerd_dumps.txt"
+    UNLIKE = {("2.2.0", "empty"), ("2.3.4", "version_1")}  # known, and in no node of kind
+
+    def test_of_every_recorded_file(self):
+        sections = [part.partition("\n") for part in self.DUMPS.read_text().split("\n== ")[1:]]
+        files = {head[5:]: body + "\n" for head, _, body in sections if head.startswith("file ")}
+        dumps = [(head.split()[1:], body) for head, _, body in sections if head.startswith("dump ")]
+        for (version, _, *names), body in dumps:
+            expected = containerd.SECTION.search(body + "\n")[0].replace("\n\n", "\n")
+            for name in names:
+                with self.subTest(containerd=version, file=name):
+                    tree = Tree(lambda: 1e9)
+                    tree.write(containerd.CONFIG, files[name])
+                    tree.write("/etc/containerd/conf.d/registry.toml", files["conf.d/registry.toml"])
+                    section = containerd.SECTION.search(containerd.dump(tree, f"containerd x v{version}"))[0]
+                    said = re.sub(r"(?m)^\n", "", section)
+                    self.assertEqual(said == expected, (version, name) not in self.UNLIKE, said)
 
     def test_of_kinds_own_file(self):
         tree = Tree(lambda: 1e9)

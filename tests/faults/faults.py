@@ -20,6 +20,7 @@ ENDS = [
     (r"/ingressclasses/nginx", r"404", "IngressClassMissing"),
     # It is believed, and then what was deleted, or made anew, is there; an engine may serve no update.
     (r"DELETE |GET /containers/hostk8s-registry/json", r"404", "Contended"),
+    (r"(GET|DELETE) .*/deployments/", r"404", "field is immutable"),
     (r"/update", r"404", "this engine does not change it"),
     # Not what it should be, and it may be the last time that it is asked for.
     (r"page ", r"refused|garbage|shape|hollow|truncated|huge", "Unavailable"),
@@ -48,6 +49,7 @@ BELIEVED = [
             r"engine POST /exec/sh in \1/start",
         ],
     ),
+    (r"kube (?:GET|DELETE) (\S+)", [r"kube PATCH \1"]),  # of an object that is made anew
 ]
 
 # No API server denies a kind that its discovery names.
@@ -186,8 +188,8 @@ class Case:
         problems = []
         if result.status != 1 or (kind.passes and not allowed):
             problems.append(f"ended with {result}")
-        elif allowed and allowed[0] not in result.output:
-            problems.append(f"no word of {allowed[0]}: {result}")
+        elif allowed and not any(reason in result.output for reason in allowed):
+            problems.append(f"no word of {' or '.join(allowed)}: {result}")
         if not re.search(rf"(?m)^{resource_of(self.spot.name)}: [A-Z]\w+: ", result.output):
             problems.append(f"no resource is named: {result}")
         return problems

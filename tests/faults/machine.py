@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 
+from fakes import hostk8s
 from fakes.http_faults import STAT
 from fakes.kube import MANAGER
 from harness import (
@@ -250,7 +251,7 @@ class Machine:
             for container in self.engine.containers:
                 if "io.x-k8s.kind.cluster" in container.labels:
                     for path, content in container.tree.files.items():
-                        state[f"{container.name}:{path}"] = content and content.decode()
+                        state[f"{container.name}:{path}"] = None if content is None else content.decode()
                 elif OWNER in container.labels:
                     state[f"container {container.name}"] = {
                         "spec": container.spec | {"Labels": {k: k == DIGEST or v for k, v in container.labels.items()}},
@@ -298,7 +299,7 @@ class Machine:
                     if content is not None and not own:
                         things[f"{container.name}:{path}"] = (content, container.tree.times[path])
             for key, document in self.kube.objects.items():
-                if not self._is_own(document) and key != NAMESPACE:
+                if not self._is_own(document) and not hostk8s.is_made_by(document) and key != NAMESPACE:
                     things[key] = repr(document)
             things["networks"] = repr(self.engine.networks)
             return things

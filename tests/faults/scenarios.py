@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
+from fakes import hostk8s
 from harness import REGISTRY
 from machine import CERTS
 
@@ -77,6 +78,15 @@ def delete_namespace(machine):
     machine.kube.remove_namespace("hostk8s")
 
 
+def make_hostk8s(machine):
+    """As if HostK8s had been there before, but for the namespace."""
+    home = machine.kube.get("namespaces", "hostk8s")
+    delete_namespace(machine)
+    machine.kube.remove("configmaps", "local-registry-hosting", "kube-public")
+    machine.kube.add("namespaces", None, "hostk8s", home)
+    hostk8s.apply(machine.kube)
+
+
 def relabel(document):
     document["metadata"]["labels"]["app.kubernetes.io/part-of"] = "something"
 
@@ -126,6 +136,7 @@ SCENARIOS = [
     Scenario("namespace deleted", delete_namespace),
     Scenario("namespace edited", lambda machine: machine.kube.change("namespaces", "hostk8s", relabel)),
     *(scenario for row in OBJECTS for scenario in of_object(*row)),
+    Scenario("objects of HostK8s", make_hostk8s),
     Scenario("UI disabled", config=lambda machine: {"ui": {"enabled": False}}),
     Scenario("teardown", command=("teardown", "--yes")),
 ]

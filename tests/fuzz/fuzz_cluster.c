@@ -199,7 +199,7 @@ static void play_once(struct play *play)
         object_current_free(TAKE_PTR(play->current));
     }
     object_current_free(play->current);
-    object_kind.forget(&play->io, &play->memory);
+    object_kind.invalidate(&play->io, &play->memory);
     (void)fake_transport_run(play->fake);
 }
 

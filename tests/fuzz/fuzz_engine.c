@@ -294,6 +294,7 @@ static void check_action(const struct play *play, const struct plan *plan,
     case CONTAINER_OP_STOP:
     case CONTAINER_OP_UNPAUSE:
     case CONTAINER_OP_UPDATE:
+    case CONTAINER_OP_LOGIN_WRITE:
     case CONTAINER_OP_START:
     case CONTAINER_OP_CONNECT:
     case CONTAINER_OP_DISCONNECT:
@@ -430,7 +431,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         plan_and_act(&play);
     }
     current_free(play.current);
-    container_kind.forget(&play.io, &play.memory);
+    container_kind.invalidate(&play.io, &play.memory);
     (void)fake_transport_run(play.fake);
     fake_transport_free(play.fake);
     scripted_worker_free(play.worker);

@@ -151,7 +151,7 @@ static void act(struct play *play, const struct action *action)
     play->ended = 0;
     MUST(node_act(&play->io, &play->memory, action, &play->node.input, on_acted, &acting, &err) ==
          0);
-    MUST(play->memory == NULL);
+    MUST(((const struct node_current *)play->memory)->stamps == NULL);
     run(play);
 }
 
@@ -194,7 +194,7 @@ static void play_begin(struct play *play)
 
 static void play_end(struct play *play)
 {
-    node_kind.forget(&play->io, &play->memory);
+    node_kind.invalidate(&play->io, &play->memory);
     docker_free(play->io.docker);
     fake_transport_free(play->fake);
     node_rig_done(&play->node);

@@ -29,10 +29,12 @@ from fakes.certificates import Certificates, certificates  # noqa: E402
 from fakes.files import timestamp  # noqa: E402
 from fakes.message import Response, Stream, reply  # noqa: E402
 from fakes.ports import free_port  # noqa: E402
-from fakes.server import EngineServer, IngressServer, KubeServer  # noqa: E402
+from fakes.registry import Store  # noqa: E402
+from fakes.server import EngineServer, IngressServer, KubeServer, Server  # noqa: E402
 
 # For the tests:
-__all__ = ["Certificates", "IngressServer", "Response", "Stream", "certificates", "free_port", "ingress", "reply", "timestamp"]
+__all__ = ["Certificates", "IngressServer", "Response", "Server", "Stream", "certificates", "free_port"]
+__all__ += ["Store", "ingress", "reply", "timestamp"]
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
 REGISTRY = "hostk8s-registry"
 CONTAINER = f"container/{REGISTRY}"
@@ -370,8 +372,11 @@ class MachineTest(unittest.TestCase):
 
     def reload(self, daemon, expect="^READY=1"):
         """Waits for the end of it, or what else is expected to be told; returns what is told."""
-        since = self.notify.mark()
+        since, begins = self.notify.mark(), "^RELOADING=1"
         daemon.signal(signal.SIGHUP)
+        self.notify.wait(begins, since)
+        while not re.search(begins, self.notify.messages[since], re.MULTILINE):
+            since += 1  # the READY=1 of what was before
         return self.notify.wait(expect, since)
 
     def wait_passes(self, count=2):
@@ -429,7 +434,7 @@ class ConditionTest(MachineTest):
     def wait_ready(self, daemon, resource, reason, message, ready="False"):
         condition = daemon.wait_reason(resource, reason, message)
         self.assertEqual(condition["ready"], ready)
-        daemon.wait_line(rf"warning: ({re.escape(resource)}|\d+ resources.*): .*{reason}: ")
+        daemon.wait_line(rf"warning: (.*{re.escape(resource)}.*|\d+ resources.*): .*{reason}: ")
         return condition
 
 

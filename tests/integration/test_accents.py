@@ -2,14 +2,15 @@
 made again and again, and it serves all the time."""
 
 import json
+import signal
 
-from harness import CONTAINER, REGISTRY, EngineServer, MachineTest, free_port
+from harness import CONTAINER, HOSTS, REGISTRY, EngineServer, MachineTest, free_port, wait_until
 from fakes.accents import ACCENTS
 
 PASSES = 6  # that are watched, a poll apart: where there is no brake, they make a container each
 CREATES_MAX = 2  # in the first minute of a difference that does not go away
 # Those with which all that is compared can be told, so that the registry has to be ready.
-CLEAR = ("docker-20.10", "docker-28.5", "podman-4.3", "shuffled environment")
+CLEAR = ("docker-20.10", "docker-28.5", "podman-4.3", "podman-5.4", "shuffled environment")
 
 
 class Accents(MachineTest):
@@ -53,19 +54,21 @@ class Accents(MachineTest):
         for accent in CLEAR:
             with self.subTest(accent=accent):
                 number = list(ACCENTS).index(accent)
-                self.daemons[accent].wait_line(f"{CONTAINER}-{number}: .* -> Converged")
+                self.daemons[accent].wait_line(f"info: .*{CONTAINER}-{number}.*: (.* -> )?Converged")
                 creates = self.engines[accent].since(0, "POST .*/containers/create")
                 self.assertEqual(len(creates), 1, self.daemons[accent].output)
 
 
-class DefaultNetwork(MachineTest):
-    """Podman's default network has another name, its endpoints tell a network's name as its id, and an
-    update of a container is not to be had."""
+class Podman(MachineTest):
+    """Its default network has another name, its endpoints tell a network's name as its id, its events are
+    other ones, and an update of a container is not to be had."""
+
+    accent = "podman-4.3"
 
     def setUp(self):
         super().setUp()
         self.engine.close()
-        self.engine = EngineServer(self.engine.address, "podman-4.3").up()
+        self.engine = EngineServer(self.engine.address, self.accent).up()
         self.addCleanup(self.engine.close)
         self.engine.add_network()
         self.node = self.engine.add_node("hostk8s-control-plane", "hostk8s", api_port=self.kube.port)
@@ -79,7 +82,8 @@ class DefaultNetwork(MachineTest):
         self.assertEqual(self.engine.writes(before[0]) + self.kube.writes(before[1]), [])
         daemon.wait_converged()
 
-    def test_events_are_heard(self):
+    def test_repairs_by_events(self):
+        """No poll comes to help."""
         self.configure(reconcile={"poll": "1h"})
         daemon = self.converged_daemon()
         self.engine.wait("GET .*/events", answered=True)
@@ -89,3 +93,31 @@ class DefaultNetwork(MachineTest):
         self.engine.detach(self.registry())
         self.engine.wait("POST .*/networks/kind/connect", count=3, answered=True)
         daemon.wait_converged()
+        self.engine.stop_container(self.registry())
+        self.engine.wait("POST .*/start", count=3, answered=True)
+        self.worker.tree.remove(HOSTS)
+        self.engine.tell_of(self.worker, "exec_die", execID="1", exitCode="0")  # `podman exec … rm`
+        wait_until(lambda: self.worker.tree.text(HOSTS), "the file is back")
+        daemon.wait_converged()
+
+    def test_restart_policy(self):
+        """It cannot be changed: the registry is made again, once, and with the images."""
+        daemon = self.converged_daemon()
+        before, old = self.engine.mark(), self.registry()
+        self.configure(registry={"restart": "unless-stopped"})
+        daemon.signal(signal.SIGHUP)
+        self.engine.wait(f"DELETE .*/containers/{old.id}", since=before, answered=True)
+        daemon.wait_converged()
+        self.assertEqual(self.registry().host["RestartPolicy"]["Name"], "unless-stopped")
+        self.wait_passes(2)
+        self.assertEqual(len(self.engine.since(before, "POST .*/containers/create")), 1)
+        self.assert_registry()
+
+    def test_told_as_what_it_is(self):
+        engine = self.converged_daemon().status()["engine"]
+        version = self.accent.partition("-")[2]
+        self.assertRegex(engine["summary"], rf"; Podman {version}\.\d on ")
+
+
+class Podman5(Podman):
+    accent = "podman-5.4"

@@ -60,6 +60,8 @@ class Cluster(MachineTest):
         daemon = self.converged_daemon()
         self.engine.stop_container(self.worker)
         daemon.wait_reason(WORKER, "NodeNotRunning", "docker start hostk8s-worker")
+        daemon.wait_line("docker start")
+        self.wait_passes()
         self.assertEqual(daemon.output.count("docker start"), 1)
 
     def nodes(self, daemon):

@@ -22,7 +22,7 @@ from harness import (
 
 USAGE_STATUS = 64
 CONFIGURATION_STATUS = 78
-COMMANDS = ["run", "check", "plan", "apply", "status", "teardown"]
+COMMANDS = ["run", "check", "plan", "apply", "status", "teardown", "doctor"]
 RED, GREEN, RESET = (rf"\x1b\[{number}m" for number in (31, 32, 0))
 ODD = "a\x1b[31mb\nc\x9b\xff"
 
@@ -55,6 +55,7 @@ class Usage(MachineTest):
             "status --timeout 5s",
             "run --timeout 5s",
             "teardown --json",
+            "doctor --yes",
             "apply --timeout soon",
             "apply --timeout 0",
         ):

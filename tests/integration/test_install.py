@@ -13,6 +13,8 @@ from harness import BINARY, ROOT
 
 FILES = {
     "bin/hostk8s-registryd",
+    "lib/systemd/user/hostk8s-registryd-gc.service",
+    "lib/systemd/user/hostk8s-registryd-gc.timer",
     "lib/systemd/user/hostk8s-registryd.service",
     "share/bash-completion/completions/hostk8s-registryd",
     "share/doc/hostk8s-registryd/LICENSE",

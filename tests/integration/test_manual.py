@@ -37,6 +37,7 @@ class Manual(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.program = PROGRAM.read_text()
+        cls.example = (ROOT / "config/registryd.yaml").read_text()
         cls.help = said(BINARY, "--help")
 
     def item(self, page, macro, name):
@@ -75,7 +76,7 @@ class Manual(unittest.TestCase):
         (signals,) = source("daemon/command_run.c", r"signal_numbers\[\] = \{(.*)\}")
         for name in re.findall(r"\w+", signals):
             self.assertRegex(self.program, rf"(?m)^\.It Dv (\w+ , )?{name}\b")
-        for field in source("daemon/journal.c", r'\{"(HOSTK8S_\w+|MESSAGE_ID)"'):
+        for field in source("daemon/journal.c", r'"(HOSTK8S_\w+|MESSAGE_ID)"'):
             self.item(self.program, "Va", field)
         for event in source("daemon/journal.c", r'"([0-9a-f]{32})"'):
             self.assertIn(f".It {event} Ta ", self.program)
@@ -95,7 +96,16 @@ class Manual(unittest.TestCase):
                 default = schema.get("default", "")
                 text = default if isinstance(default, str) else json.dumps(default).strip('"[]')
                 self.assertEqual(item.partition(" : Cm ")[2], text)
-                self.assertRegex((ROOT / "config/registryd.yaml").read_text(), rf"(?m)^ *(# )?{key.split('.')[-1]}:")
+                self.assertRegex(self.example, rf"(?m)^[ #]*{key.split('.')[-1]}:")
+
+    def test_readme(self):
+        """For somebody who has five minutes; what it leads to is there."""
+        text = (ROOT / "README.md").read_text()
+        self.assertLessEqual(len(text.splitlines()), 150)
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            self.assertTrue("://" in target or (ROOT / target).exists(), target)
+        for command in re.findall(r"`(?:hostk8s-registryd|…) (\w+)", text):
+            self.assertRegex(self.program, rf"(?m)^\.It Cm {command}\b")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What a cluster has beside what the program makes of its manifests: Gateways and their controllers, what
 was made by former programs, and what is in the way of its Service."""
 
-from harness import MachineTest, wait_until
+from harness import INGRESS, MachineTest, wait_until
 
+from fakes import hostk8s
 from fakes.schema import VERSIONS
 
 ROUTE = "kube/hostk8s/HTTPRoute/hostk8s/registry-ui"
@@ -45,7 +46,8 @@ class Gateways(MachineTest):
         self.assertEqual([rule["matches"][0]["path"]["value"] for rule in spec["rules"]], ["/registry", "/v2/"])
 
         self.say(Accepted="False NotAllowedByListeners", ResolvedRefs="True")
-        daemon.wait_reason(ROUTE, "RouteNotAccepted", "Gateway infra/web: Accepted is False: NotAllowedByListeners: words")
+        told = "Gateway infra/web: Accepted is False: NotAllowedByListeners: words; change ui.gateway, or"
+        daemon.wait_reason(ROUTE, "RouteNotAccepted", told)
         self.say(Accepted="True", ResolvedRefs="False BackendNotFound")
         daemon.wait_reason(ROUTE, "RouteNotAccepted", "ResolvedRefs is False: BackendNotFound: words")
         self.say(Accepted="True", ResolvedRefs="True")
@@ -79,7 +81,8 @@ class FormerObjects(MachineTest):
         for name, path, annotations in (("ui", "/registry(/|$)(.*)", notes), ("api", "/v2/", {})):
             backend = {"service": {"name": f"registry-{name}", "port": {"name": "http"}}}
             paths = [{"path": path, "pathType": "ImplementationSpecific", "backend": backend}]
-            metadata = {"name": f"registry-{name}", "namespace": "hostk8s", "labels": MANAGED, "annotations": annotations}
+            metadata = {"name": f"registry-{name}", "namespace": "hostk8s", "labels": MANAGED}
+            metadata["annotations"] = annotations
             self.kube.apply({
                 "apiVersion": "networking.k8s.io/v1",
                 "kind": "Ingress",
@@ -90,7 +93,8 @@ class FormerObjects(MachineTest):
         self.assertIsNone(self.kube.get("ingresses", "registry-api"))
         ingress = self.kube.get("ingresses", "registry-ui")
         paths = ingress["spec"]["rules"][0]["http"]["paths"]
-        self.assertEqual([(path["path"], path["pathType"]) for path in paths], [("/registry", "Prefix"), ("/v2/", "Prefix")])
+        paths = [(path["path"], path["pathType"]) for path in paths]
+        self.assertEqual(paths, [("/registry", "Prefix"), ("/v2/", "Prefix")])
         self.assertEqual([name for name in ingress["metadata"]["annotations"] if name in notes], [])
         with self.untouched():
             self.apply()
@@ -106,47 +110,11 @@ class FormerObjects(MachineTest):
         self.reload(daemon)
         wait_until(lambda: template() != before, "other pods")
         daemon.wait_converged()
-        self.assertIn("location /images/ {", self.kube.get("configmaps", "registry-ui")["data"]["hostk8s-registryd.conf"])
+        server = self.kube.get("configmaps", "registry-ui")["data"]["hostk8s-registryd.conf"]
+        self.assertIn("location /images/ {", server)
         self.assertEqual(self.kube.get("services", "registry-ui")["spec"]["ports"][0]["targetPort"], 8081)
 
 
-HOSTK8S = {"hostk8s.addon": "registry"}
-
-
-def hostk8s(kind, name, group="v1", **parts):
-    """What infra/manifests/registry-ui.yaml of HostK8s has, as far as it matters here."""
-    app = "registry-api" if name.startswith("registry-api") else "registry-ui"
-    metadata = {"name": name, "namespace": "hostk8s", "labels": {"app": app} | HOSTK8S}
-    return {"apiVersion": group, "kind": kind, "metadata": metadata} | parts
-
-
-def ingress(name, path, service, annotations):
-    backend = {"service": {"name": service, "port": {"number": 80 if service == "registry-ui" else 5000}}}
-    rule = {"host": "localhost", "http": {"paths": [{"path": path, "pathType": "Prefix", "backend": backend}]}}
-    document = hostk8s("Ingress", name, "networking.k8s.io/v1", spec={"ingressClassName": "nginx", "rules": [rule]})
-    document["metadata"]["annotations"] = {f"nginx.ingress.kubernetes.io/{note}": annotations[note] for note in annotations}
-    return document
-
-
-ENDPOINTS = hostk8s("Endpoints", "registry-api", subsets=[
-    {"addresses": [{"ip": "192.168.65.254"}], "ports": [{"port": 5002, "name": "http", "protocol": "TCP"}]}
-])
-CONTAINER = {"name": "registry-ui", "image": "joxit/docker-registry-ui:main", "ports": [{"containerPort": 80}]}
-MANIFESTS = [
-    hostk8s("Deployment", "registry-ui", "apps/v1", spec={
-        "replicas": 1,
-        "selector": {"matchLabels": {"app": "registry-ui"}},
-        "template": {"metadata": {"labels": {"app": "registry-ui"} | HOSTK8S}, "spec": {"containers": [CONTAINER]}},
-    }),
-    hostk8s("Service", "registry-api", spec={"ports": [{"name": "http", "port": 5000, "targetPort": 5002}]}),
-    ENDPOINTS,
-    hostk8s("Service", "registry-ui", spec={
-        "ports": [{"name": "http", "port": 80, "targetPort": 80}], "selector": {"app": "registry-ui"}
-    }),
-    ingress("registry-api-ingress", "/v2", "registry-api", {"proxy-body-size": "0"}),
-    ingress("registry-ui", "/registry", "registry-ui", {"rewrite-target": "/", "ssl-redirect": "false"}),
-]
-HOSTING = 'host: "localhost:5002"\nhelp: "https://kind.sigs.k8s.io/docs/user/local-registry/"\n'
 SLICE = "kube/hostk8s/EndpointSlice/hostk8s/registry-api"
 
 
@@ -157,26 +125,20 @@ class Others(MachineTest):
 
     def tearDown(self):
         super().tearDown()
-        asked = [request for request in self.kube.requests if "/endpoints" in request.path.replace("/endpointslices", "")]
-        self.assertEqual([str(request) for request in asked if request.method != "DELETE"], [])
-
-    def hostk8s(self):
-        """Its namespace, without a label, its objects as `kubectl apply` makes them, and its script's ConfigMap."""
-        self.kube.add("namespaces", None, "hostk8s", {})
-        for document in MANIFESTS:
-            self.kube.apply(document, "kubectl-client-side-apply")
-        self.kube.add("configmaps", "kube-public", "local-registry-hosting", {"data": {"localRegistryHosting.v1": HOSTING}})
+        warned = [request for request in self.kube.since(0, r"/endpoints\b") if request.method != "DELETE"]
+        self.assertEqual([str(request) for request in warned], [])
 
     def left(self):
         """Where requests for the Service go, and what still has HostK8s' label."""
         slices = [document for (plural, _, _), document in self.kube.objects.items() if plural == "endpointslices"]
         slices = [one for one in slices if one["metadata"]["labels"]["kubernetes.io/service-name"] == "registry-api"]
         addresses = [address for one in slices for endpoint in one["endpoints"] for address in endpoint["addresses"]]
-        labelled = [key for key, one in self.kube.objects.items() if "hostk8s.addon" in one["metadata"].get("labels", {})]
+        labels = {key: one["metadata"].get("labels", {}) for key, one in self.kube.objects.items()}
+        labelled = [key for key in labels if "hostk8s.addon" in labels[key]]
         return addresses, labelled
 
     def test_hostk8s_is_taken_over_by_one_apply(self):
-        self.hostk8s()
+        hostk8s.apply(self.kube)
         self.assertEqual(self.left()[0], ["192.168.65.254"])
         self.apply()
         self.assertEqual(self.left(), ([self.registry().networks["kind"]["ip"]], []))
@@ -190,7 +152,7 @@ class Others(MachineTest):
         self.assertIsNotNone(self.kube.get("namespaces", "hostk8s"), "it was there before")
 
     def test_nothing_of_hostk8s_goes_without_need(self):
-        self.hostk8s()
+        hostk8s.apply(self.kube)
         before = dict(self.kube.objects)
         self.run_program("teardown", "--yes", status=0)
         self.configure(ui={"enabled": False})
@@ -199,14 +161,14 @@ class Others(MachineTest):
 
     def test_left_over_endpoints_of_hostk8s_go(self):
         daemon = self.converged_daemon()
-        self.kube.apply(ENDPOINTS, "kubectl-client-side-apply")
+        self.kube.apply(hostk8s.ENDPOINTS, "kubectl-client-side-apply")
         wait_until(lambda: self.kube.get("endpoints", "registry-api") is None, "the Endpoints are gone")
         daemon.wait_converged()
         self.assertEqual(self.left(), ([self.registry().networks["kind"]["ip"]], []))
 
     def test_endpoints_of_somebody_are_named(self):
         daemon = self.converged_daemon()
-        self.kube.add("endpoints", "hostk8s", "registry-api", {"subsets": ENDPOINTS["subsets"]})
+        self.kube.add("endpoints", "hostk8s", "registry-api", {"subsets": hostk8s.ENDPOINTS["subsets"]})
         told = daemon.wait_reason("kube/hostk8s/Endpoints/hostk8s/registry-api", "NameConflict")
         self.assertRegex(told["message"], "requests for Service registry-api to 192.168.65.254 port 5002, .*"
                          "`kubectl --context kind-hostk8s -n hostk8s delete Endpoints registry-api`")
@@ -230,7 +192,7 @@ class Others(MachineTest):
         self.kube.add("services", "hostk8s", "registry-api", {"spec": spec})
         result = self.apply(status=1)
         self.assertRegex(result.stdout, rf"(?m)^{SLICE}: NameConflict: waits for Service registry-api, ")
-        self.assertRegex(result.stdout, r"(?m)^kube/hostk8s/Ingress/hostk8s/registry-ui: NameConflict: waits for Service")
+        self.assertRegex(result.stdout, rf"(?m)^{INGRESS}: NameConflict: waits for Service registry-api, ")
         self.assertIsNone(self.kube.get("endpointslices", "registry-api"))
         self.assertIsNone(self.kube.get("ingresses", "registry-ui"))
         self.assertIsNotNone(self.kube.get("services", "registry-ui"))

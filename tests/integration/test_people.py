@@ -67,6 +67,7 @@ class TwoDaemons(PeopleTest):
 
     def test_same_clusters(self):
         """They want different things of the same nodes and objects: each says so."""
+        self.configure(reconcile={"backoff": {"initial": "1s", "max": "1m"}})
         self.converged_daemon()
         self.other_configuration(listen=f"127.0.0.1:{free_port()}")
         daemons = [self.daemon()]

@@ -149,9 +149,10 @@ class WhatCameInstead(RouteTest):
     def test_nothing_listens_while_a_node_is_stopped(self):
         daemon = self.converged_daemon()
         self.page.down()
-        self.engine.stop_container(self.worker)
-        daemon.wait_reason(self.route, "Unavailable", "while hostk8s-worker does not run; start it: `docker start")
-        self.engine.start_container(self.worker)
+        self.engine.stop_container(self.node)
+        node = "hostk8s-control-plane"
+        daemon.wait_reason(self.route, "Unavailable", f"while {node} does not run; start it: `docker start {node}`")
+        self.engine.start_container(self.node)
         daemon.wait_reason(self.route, "Unavailable", "extraPortMappings")
         self.page.up()
         daemon.wait_converged(13)

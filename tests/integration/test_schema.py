@@ -57,6 +57,28 @@ registry: {environment: {A-B: x}} # BAD
 registry: {environment: []} # BAD
 registry: {port: 5002} # BAD
 registry: [] # BAD
+caches: [docker.io, "Registry.Example:5000", "[fd00::1]:5000", {upstream: ghcr.io}]
+caches: [{upstream: ghcr.io, url: "https://ghcr.io/", username: me, passwordFile: ~/password}]
+caches: [{upstream: ghcr.io, url: "", username: "", passwordFile: ""}]
+caches: []
+caches: docker.io # BAD
+caches: [~] # BAD
+caches: [[docker.io]] # BAD
+caches: [5] # BAD
+caches: [quay] # BAD
+caches: [https://quay.io] # BAD
+caches: [quay.io/org] # BAD
+caches: [index.docker.io] # BAD
+caches: [{url: "https://quay.io"}] # BAD
+caches: [{upstream: }] # BAD
+caches: [{upstream: quay.io, password: x}] # BAD
+caches: [{upstream: quay.io, url: quay.io}] # BAD
+caches: [{upstream: quay.io, url: "http://127.0.0.1:5000"}] # BAD
+nodes: {configPath: repair}
+nodes: {configPath: mend} # BAD
+ui: {gateway: lab/gateway.internal}
+ui: {gateway: ""}
+ui: {gateway: gateway} # BAD
 network: my_net.1-x
 network: -net # BAD
 network: "kind " # BAD
@@ -156,6 +178,10 @@ reconcile: {backoff: {initial: 1m, max: 1s}}
 docker: {tls: {ca: /ca.pem}}
 docker: {host: "tcp://engine.example:2376", tls: {cert: /cert.pem}}
 registry: {environment: {REGISTRY_HTTP_ADDR: ":80"}}
+caches: [docker.io, Docker.io]
+caches: [localhost:5000]
+caches: [10.0.0.1]
+caches: [{upstream: quay.io, username: me}]
 registry: {environment: {REGISTRY_STORAGE_DELETE_ENABLED: "false"}}
 ui: {environment: {REGISTRY_URL: "http://localhost"}}
 """,

@@ -84,7 +84,9 @@ class Teardown(MachineTest):
                 self.kube.add(plural, "hostk8s", name, self.token("builder") if plural == "secrets" else {})
                 result = self.run_program("teardown", "--yes", status=0)
                 text = f"is left in place and no longer managed, for others live in it: {plural}/{name}; "
-                self.assertIn(f"kube/hostk8s/Namespace/hostk8s: {text}", result.stdout)
+                told = [line for line in result.stdout.splitlines() if line.startswith("kube/hostk8s/Namespace/")]
+                self.assertEqual(len(told), 1, result.stdout)
+                self.assertIn(f"kube/hostk8s/Namespace/hostk8s: {text}", told[0])
                 self.assertIsNotNone(self.kube.get(plural, name))
                 self.assertIsNotNone(self.kube.get("namespaces", "hostk8s"))
                 self.assertIsNone(self.kube.get("deployments", "registry-ui"))

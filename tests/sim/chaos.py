@@ -24,7 +24,7 @@ OPTIONS = [  # path, values
     ("ui.enabled", [True, True, False]),
     ("ui.replicas", [1, 2]),
     ("ui.title", ["HostK8s Registry", "Another"]),
-    ("ui.path", ["/registry/", "/images/"]),
+    ("ui.path", ["/registry/", "/images/", "/"]),
     ("ui.check", [True, True, False]),
 ]
 WRONG = {"registry": {"image": "registry:crash"}}  # does not come up
@@ -211,6 +211,13 @@ def add_objects(world, random):
         namespace, name = random.choice(["hostk8s", "tools"]), random.choice(["registry-ui", "registry-api", "theirs"])
         if ("namespaces", None, namespace) in kube.objects and kube.get(plural, name, namespace) is None:
             kube.add(plural, namespace, name, {"spec": {}})
+    if ("namespaces", None, "hostk8s") in kube.objects and random.random() < 0.3:
+        metadata = {"labels": random.choice([{}, {"hostk8s.addon": "registry"}])}
+        if random.random() < 0.5:
+            subsets = [{"addresses": [{"ip": "192.168.65.254"}], "ports": [{"name": "http", "port": 5002}]}]
+            kube.add("endpoints", "hostk8s", "registry-api", {"metadata": metadata, "subsets": subsets})
+        else:
+            kube.add("ingresses", "hostk8s", "registry-api-ingress", {"metadata": metadata, "spec": {}})
 
 
 def delete_objects(world, random):
@@ -249,7 +256,7 @@ def heal(world):
                 node.tree.remove(path)
     for kube in world.clusters.values():
         for plural, namespace, name in list(kube.objects):
-            document = kube.objects[plural, namespace, name]
+            document = kube.objects.get((plural, namespace, name))
             in_the_way = namespace == "hostk8s" or name == "local-registry-hosting"
-            if in_the_way and not is_own(document):
+            if document is not None and in_the_way and not is_own(document):
                 kube.remove(plural, name, namespace)

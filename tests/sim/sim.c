@@ -106,7 +106,7 @@ void sim_free(struct sim *sim)
     reconciler_abort(sim->reconciler);
     while (!reconciler_is_idle(sim->reconciler)) {
         (void)settle(sim);
-        reconciler_step(sim->reconciler, clock_ms, clock_s);
+        reconciler_advance(sim->reconciler, clock_ms, clock_s);
     }
     reconciler_free(sim->reconciler);
     while (settle(sim)) {
@@ -122,7 +122,7 @@ struct sim_transport *sim_requests(struct sim *sim)
     return sim->transport;
 }
 
-void sim_step(struct sim *sim, uint64_t now_ms, int64_t now_s)
+void sim_advance(struct sim *sim, uint64_t now_ms, int64_t now_s)
 {
     clock_ms = now_ms;
     clock_s = now_s;
@@ -130,7 +130,7 @@ void sim_step(struct sim *sim, uint64_t now_ms, int64_t now_s)
     while (settle(sim)) {
     }
     if (reconciler_next_due(sim->reconciler) <= now_ms) {
-        reconciler_step(sim->reconciler, now_ms, now_s);
+        reconciler_advance(sim->reconciler, now_ms, now_s);
     }
 }
 

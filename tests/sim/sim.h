@@ -28,7 +28,7 @@ void sim_free(struct sim *sim);
 struct sim_transport *sim_requests(struct sim *sim);
 
 // Sets the clock, does what is due by then, and ends what was cancelled.
-void sim_step(struct sim *sim, uint64_t now_ms, int64_t now_s);
+void sim_advance(struct sim *sim, uint64_t now_ms, int64_t now_s);
 // In ms of the clock; UINT64_MAX: nothing is scheduled.
 uint64_t sim_next_due(const struct sim *sim);
 

@@ -149,4 +149,5 @@ class World:
 def is_own(document):
     metadata = document["metadata"]
     managers = [entry["manager"] for entry in metadata.get("managedFields", [])]
-    return (metadata.get("labels") or {}).get(MANAGED_BY) == MANAGER or MANAGER in managers
+    labels = metadata.get("labels") or {}
+    return labels.get(MANAGED_BY) == MANAGER or MANAGER in managers or labels.get("hostk8s.addon") == "registry"

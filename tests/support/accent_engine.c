@@ -109,7 +109,9 @@ void accent_engine_set_state(struct accent_engine *engine, json_t *container, co
     int hours = engine->accent->zone_h;
     (void)snprintf(text + length, sizeof(text) - length, "%c%02d:00", hours < 0 ? '-' : '+',
                    hours < 0 ? -hours : hours);
+    set(container, "Created", text);
     set(state_of(container), "StartedAt", text);
+    set(state_of(container), "FinishedAt", text);
     if (endpoint_of(container) != NULL) {
         set(endpoint_of(container), "IPAddress", str_equal(status, "running") ? ADDRESS : "");
     }
@@ -289,6 +291,9 @@ int accent_engine_act(struct accent_engine *engine, const struct action *action,
         }
         container = accent_engine_create(engine, action->target, action->body);
         (void)snprintf(engine->created, sizeof(engine->created), "%s", text_at(container, "Id"));
+        return 0;
+    case CONTAINER_OP_LOGIN_WRITE:
+        assert_string_equal(status, "created");
         return 0;
     case CONTAINER_OP_START:
         return start(engine, container, err);

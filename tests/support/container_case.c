@@ -10,7 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -53,47 +53,78 @@ static void set_storage(struct world *world, enum storage_state state, const cha
     (void)snprintf(world->engine.storage.why, STORAGE_WHY_MAX, "%s", why);
 }
 
+// "WORD=NUMBER"
+static unsigned number_of(const char *word)
+{
+    uint64_t number = 0;
+    assert_int_equal(str_to_u64(strchr(word, '=') + 1, 1000000, &number), 0);
+    return (unsigned)number;
+}
+
+// false: the word is none of these.
+static bool read_flag(struct world *world, const char *word)
+{
+    struct accent_engine *engine = &world->engine;
+    const struct {
+        const char *word;
+        bool *flag;
+        bool value;
+    } flags[] = {
+        {"silent", &engine->mute, true},
+        {"unasked", &engine->remote, true},
+        {"rejected", &world->rejected, true},
+        {"removal", &world->removal, true},
+        {"no-image", &engine->image_present, false},
+        {"no-network", &engine->network_present, false},
+        {"others", &engine->storage.others, true},
+        {"rootless", &engine->about.rootless, true},
+        {"selinux", &engine->about.selinux, true},
+    };
+    const struct {
+        const char *word;
+        enum storage_state state;
+        const char *why;
+    } storages[] = {
+        {"storage-missing", STORAGE_MISSING, "/srv/a is not there"},
+        {"storage-forbidden", STORAGE_FORBIDDEN, "/srv/a cannot be used (Permission denied)"},
+        {"storage-broken", STORAGE_BROKEN, "/srv/a does not answer"},
+    };
+    for (size_t i = 0; i < ELEMENTS(flags); i++) {
+        if (str_equal(word, flags[i].word)) {
+            *flags[i].flag = flags[i].value;
+            return true;
+        }
+    }
+    for (size_t i = 0; i < ELEMENTS(storages); i++) {
+        if (str_equal(word, storages[i].word)) {
+            set_storage(world, storages[i].state, storages[i].why);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void read_word(struct world *world, struct arena *arena, const char *word)
 {
     struct accent_engine *engine = &world->engine;
-    bool *flag = str_equal(word, "silent")     ? &engine->mute
-                 : str_equal(word, "unasked")  ? &engine->remote
-                 : str_equal(word, "rejected") ? &world->rejected
-                 : str_equal(word, "removal")  ? &world->removal
-                                               : NULL;
-    if (flag != NULL) {
-        *flag = true;
-    } else if (str_equal(word, "kept-policy")) {
+    if (read_flag(world, word)) {
+        return;
+    }
+    if (str_equal(word, "kept-policy")) {
         (void)snprintf(engine->kept_policy, sizeof(engine->kept_policy), "id-1");
-    } else if (str_equal(word, "no-image")) {
-        engine->image_present = false;
-    } else if (str_equal(word, "no-network")) {
-        engine->network_present = false;
     } else if (str_equal(word, "other-image")) {
         sample_set(&world->config->registry.image, "registry:3");
     } else if (str_equal(word, "variables")) {
         strmap_set(&world->config->registry.environment, "REGISTRY_A", "1");
         strmap_set(&world->config->registry.environment, "REGISTRY_B", "1");
-    } else if (str_equal(word, "storage-missing")) {
-        set_storage(world, STORAGE_MISSING, "/srv/a is not there");
-    } else if (str_equal(word, "storage-forbidden")) {
-        set_storage(world, STORAGE_FORBIDDEN, "/srv/a cannot be used (Permission denied)");
-    } else if (str_equal(word, "storage-broken")) {
-        set_storage(world, STORAGE_BROKEN, "/srv/a does not answer");
     } else if (str_equal(word, "low")) {
         engine->storage.free_bytes = UINT64_C(900) << 20;
         engine->storage.total_bytes = UINT64_C(8) << 30;
-    } else if (str_equal(word, "others")) {
-        engine->storage.others = true;
-    } else if (str_equal(word, "rootless")) {
-        engine->about.rootless = true;
-    } else if (str_equal(word, "selinux")) {
-        engine->about.selinux = true;
     } else if (str_starts_with(word, "userns=")) {
         engine->about.user_namespaces = true;
-        engine->about.root_user = (unsigned)atoi(strchr(word, '=') + 1);
+        engine->about.root_user = number_of(word);
     } else if (str_starts_with(word, "upload=")) {
-        engine->upload.state = (enum upload_state)atoi(strchr(word, '=') + 1);
+        engine->upload.state = (enum upload_state)number_of(word);
         (void)snprintf(engine->upload.why, UPLOAD_WHY_MAX, "%s",
                        engine->upload.state < UPLOAD_FAILED ? "" : "mkdir /r: No");
     } else if (str_starts_with(word, "holder=")) {
@@ -178,7 +209,7 @@ static void add_action(struct buf *text, const struct action *action)
     add_label(text, action, CONTAINER_LABEL_REPLACES, "replaces");
     add_label(text, action, CONTAINER_LABEL_MENDS, "mends");
     (void)buf_printf(text, " (%s%s%s%s)", action->verb, action->destructive ? "!" : "",
-                     action->step ? "+" : "", action->digest != NULL ? "?" : "");
+                     action->part ? "+" : "", action->digest != NULL ? "?" : "");
     assert_true(action->digest != NULL || !action->gives_up);
     for (size_t i = 0; i < action->field_count; i++) {
         const struct field_diff *field = &action->fields[i];

@@ -36,16 +36,23 @@ int container_rig_begin(void **state)
                           .worker = scripted_worker_work(rig->worker),
                           .secrets = rig->secrets,
                           .progress = on_progress,
-                          .told_ctx = rig};
+                          .progress_ctx = rig};
     rig->input = (struct input){.config = rig->config, .name = "", .desired = true};
     *state = rig;
     return 0;
 }
 
+void container_rig_configure(struct container_rig *rig, const char *text)
+{
+    config_free(rig->config);
+    rig->input.config = rig->config = sample_config_of(text);
+    sample_set(&rig->config->registry.storage, rig->directory);
+}
+
 int container_rig_end(void **state)
 {
     struct container_rig *rig = *state;
-    container_kind.forget(&rig->io, &rig->memory);
+    container_kind.invalidate(&rig->io, &rig->memory);
     container_rig_run(rig);
     assert_null(rig->io.docker);
     current_free(rig->current);

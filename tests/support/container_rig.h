@@ -31,6 +31,9 @@ struct container_rig {
 int container_rig_begin(void **state);
 int container_rig_end(void **state);
 
+// Another configuration, with the rig's storage. Before anything is observed.
+void container_rig_configure(struct container_rig *rig, const char *text);
+
 // Answers for what is asked next: "STATUS BODY", or the name of a file below tests/fixtures; "ping"
 // for the API version and what the engine is. With ' for ".
 void container_rig_answer(struct container_rig *rig, const char *answer);

@@ -213,7 +213,7 @@ static void deliver(struct http_call *call, const struct fake_answer *answer)
     buf_done(&response.body);
 }
 
-bool fake_transport_step(struct fake_transport *fake)
+bool fake_transport_advance(struct fake_transport *fake)
 {
     static const struct error cancelled = {
         .kind = ERROR_TRANSIENT, .code = ECANCELED, .text = "cancelled"};
@@ -238,7 +238,7 @@ bool fake_transport_step(struct fake_transport *fake)
 size_t fake_transport_run(struct fake_transport *fake)
 {
     size_t count = 0;
-    while (fake_transport_step(fake)) {
+    while (fake_transport_advance(fake)) {
         count++;
     }
     return count;

@@ -48,7 +48,7 @@ void fake_transport_fail(struct fake_transport *fake, enum error_kind kind, int 
 size_t fake_transport_run(struct fake_transport *fake);
 
 // As fake_transport_run, but at most one `done`. Returns false when there was none to run.
-bool fake_transport_step(struct fake_transport *fake);
+bool fake_transport_advance(struct fake_transport *fake);
 
 // Delivers a piece of the body of a stream that is under way (request as in
 // fake_transport_request); the stream stays open. When on_chunk refuses it, the next run ends it.

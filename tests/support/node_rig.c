@@ -31,10 +31,16 @@ void node_rig_init(struct node_rig *rig)
 
 void node_rig_done(struct node_rig *rig)
 {
-    node_kind.forget(&rig->io, &rig->memory);
+    node_kind.invalidate(&rig->io, &rig->memory);
     engine_unref(rig->engine);
     config_free(rig->config);
     secrets_free(rig->io.secrets);
+}
+
+bool node_rig_knows(const struct node_rig *rig)
+{
+    const struct node_current *kept = rig->memory;
+    return kept != NULL && kept->stamps != NULL;
 }
 
 int node_rig_setup(void **state)

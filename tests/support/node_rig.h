@@ -41,6 +41,9 @@ int node_rig_act(struct node_rig *rig, const struct action *action);
 // Observes until the end, which the script brings.
 void node_rig_observe(struct node_rig *rig);
 
+// Whether the latest observation is kept for the next one.
+bool node_rig_knows(const struct node_rig *rig);
+
 // Asserts the requests since the last call: "HEAD /containers/n1/archive?path=…\n…".
 void assert_node_requests(struct node_rig *rig, const char *expected);
 

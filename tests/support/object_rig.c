@@ -14,12 +14,6 @@
 #define TEXT_MAX ((size_t)1024 * 1024)
 #define PREFIX "kube/dev/"
 
-static void on_notice(void *ctx, const char *line)
-{
-    struct object_rig *rig = ctx;
-    str_replace(&rig->notice, line);
-}
-
 json_t *object_fixture(const char *name)
 {
     _cleanup_free_ char *path = str_printf("%s/fixtures/kube/%s.json", TEST_DATA, name);
@@ -102,8 +96,6 @@ static void init(struct object_rig *rig)
         .config = rig->config, .engine = &rig->engine, .name = "dev", .desired = true};
     rig->io = (struct io){.transport = fake_transport_http(rig->fake),
                           .worker = scripted_worker_work(rig->worker),
-                          .notice = on_notice,
-                          .told_ctx = rig,
                           .now_ms = 1000};
     init_server(rig);
     object_rig_connect(rig);
@@ -111,7 +103,7 @@ static void init(struct object_rig *rig)
 
 static void done(struct object_rig *rig)
 {
-    object_kind.forget(&rig->io, &rig->memory);
+    object_kind.invalidate(&rig->io, &rig->memory);
     docker_free(rig->io.docker);
     (void)fake_transport_run(rig->fake);
     fake_transport_free(rig->fake);
@@ -121,7 +113,6 @@ static void done(struct object_rig *rig)
     object_current_free(rig->current);
     json_decref(rig->server);
     config_free(rig->config);
-    free(rig->notice);
 }
 
 int object_rig_setup(void **state)
@@ -285,7 +276,7 @@ static void reply(struct object_rig *rig, const struct fake_request *request)
 void object_rig_serve_one(struct object_rig *rig)
 {
     reply(rig, fake_transport_request(rig->fake, rig->served++));
-    assert_true(fake_transport_step(rig->fake));
+    assert_true(fake_transport_advance(rig->fake));
 }
 
 void object_rig_serve(struct object_rig *rig)
@@ -297,7 +288,7 @@ void object_rig_serve(struct object_rig *rig)
                 reply(rig, request);
             }
         }
-    } while (fake_transport_step(rig->fake));
+    } while (fake_transport_advance(rig->fake));
 }
 
 // ---- the kind ----
@@ -363,10 +354,10 @@ void object_rig_act(struct object_rig *rig, const struct action *action)
     assert_int_equal(rig->done, 1);
 }
 
-void object_rig_interrupt(struct object_rig *rig, bool forget)
+void object_rig_interrupt(struct object_rig *rig, bool invalidate)
 {
-    if (forget) {
-        object_kind.forget(&rig->io, &rig->memory);
+    if (invalidate) {
+        object_kind.invalidate(&rig->io, &rig->memory);
         assert_null(rig->memory);
     } else {
         object_kind.cancel(&rig->io, rig->memory, true);
@@ -436,7 +427,7 @@ char *object_rig_plan(struct object_rig *rig)
     for (size_t i = 0; i < rig->plan.action_count; i++) {
         const struct action *action = rig->plan.actions[i];
         assert_string_equal(action->cluster, "dev");
-        (void)buf_printf(&text, "%s%s%s %s%s%s\n", action->step ? "+" : "",
+        (void)buf_printf(&text, "%s%s%s %s%s%s\n", action->part ? "+" : "",
                          action->destructive ? "!" : "", action->verb,
                          action->resource + strlen(PREFIX), action->needs == NULL ? "" : " < ",
                          action->needs == NULL ? "" : action->needs + strlen(PREFIX));

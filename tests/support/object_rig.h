@@ -41,7 +41,6 @@ struct object_rig {
     unsigned done;
     struct error err;
     unsigned dirty;
-    char *notice;
 };
 
 // Setup and teardown of a test: a rig that is connected to the API. object_rig_reset makes it anew.
@@ -59,10 +58,10 @@ json_t *object_fixture(const char *name);
 
 // ---- the server ----
 
-// Merges change into what the server has of "KIND/NAMESPACE/NAME", or what it answers to a dry run
-// of it; null removes. change NULL: the server has none.
-void object_rig_have(struct object_rig *rig, const char *resource, const char *change);
-void object_rig_have_merged(struct object_rig *rig, const char *resource, const char *change);
+// Merges a JSON text into what the server has of "KIND/NAMESPACE/NAME", or what it answers to a dry
+// run of it; null removes. text NULL: the server has none.
+void object_rig_have(struct object_rig *rig, const char *resource, const char *text);
+void object_rig_have_merged(struct object_rig *rig, const char *resource, const char *text);
 void object_rig_rule(struct object_rig *rig, const char *request, int status, const char *body);
 void object_rig_clear_rules(struct object_rig *rig);
 // Answers all requests, also those that follow; or the first that has no answer yet.
@@ -79,7 +78,7 @@ int object_rig_begin_watch(struct object_rig *rig);
 void object_rig_observe(struct object_rig *rig);
 void object_rig_act(struct object_rig *rig, const struct action *action);
 // Ends what is under way, by forgetting the key or a cancel, and asserts that it was cancelled.
-void object_rig_interrupt(struct object_rig *rig, bool forget);
+void object_rig_interrupt(struct object_rig *rig, bool invalidate);
 
 // Of the latest observation; fails the test when there is none of the resource.
 struct object *object_rig_object(struct object_rig *rig, const char *resource);

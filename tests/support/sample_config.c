@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -14,18 +15,24 @@ static const char *get(void *ctx, const char *name)
     return str_equal(name, "HOME") ? "/home/user" : NULL;
 }
 
-struct config *sample_config(void)
+struct config *sample_config_of(const char *text)
 {
     static const struct config_environment environment = {get, NULL};
     struct config *config = NULL;
     struct problems problems = {0};
-    static const char text[] =
-        "docker: {host: 'unix:///missing/docker.sock'}"; // none is looked for
-    assert_int_equal(config_parse(text, sizeof(text) - 1, "/home/user/registryd.yaml", &environment,
+    // No engine is looked for.
+    _cleanup_free_ char *full =
+        str_printf("docker: {host: 'unix:///missing/docker.sock'}\n%s", text);
+    assert_int_equal(config_parse(full, strlen(full), "/home/user/registryd.yaml", &environment,
                                   &config, &problems),
                      0);
     problems_done(&problems);
     return config;
+}
+
+struct config *sample_config(void)
+{
+    return sample_config_of("");
 }
 
 void sample_set(char **target, const char *value)

@@ -5,6 +5,8 @@
 
 // Never NULL; the caller frees it with config_free.
 struct config *sample_config(void);
+// The same with what the document declares.
+struct config *sample_config_of(const char *text);
 
 // Replaces a text of the configuration.
 void sample_set(char **target, const char *value);

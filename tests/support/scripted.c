@@ -20,8 +20,8 @@
 static void on_acted(void *ctx, const struct action *action, const struct error *err)
 {
     struct scripted *scripted = ctx;
-    (void)buf_printf(&scripted->log, "%s%s %s\n", err == NULL ? "" : "failed to ", action->verb,
-                     action->resource);
+    (void)buf_printf(&scripted->log, "%s%s %s\n", err->kind == ERROR_NONE ? "" : "failed to ",
+                     action->verb, action->resource);
 }
 
 static void on_news(void *ctx, const struct news *news)
@@ -39,10 +39,10 @@ static void on_news(void *ctx, const struct news *news)
 void assert_told(struct scripted *scripted, const char *expected)
 {
     assert_string_equal(buf_str(&scripted->log), expected);
-    scripted_forget_log(scripted);
+    scripted_invalidate_log(scripted);
 }
 
-void scripted_forget_log(struct scripted *scripted)
+void scripted_invalidate_log(struct scripted *scripted)
 {
     buf_truncate(&scripted->log, 0);
 }
@@ -193,7 +193,7 @@ void scripted_settle(struct scripted *scripted)
     while (reconciler_next_due(scripted->reconciler) <= scripted->now_ms || answer_one(scripted)) {
         assert_true(++steps < DUE_STEPS_MAX);
         if (reconciler_next_due(scripted->reconciler) <= scripted->now_ms) {
-            reconciler_step(scripted->reconciler, scripted->now_ms, scripted->now_s);
+            reconciler_advance(scripted->reconciler, scripted->now_ms, scripted->now_s);
         }
     }
 }

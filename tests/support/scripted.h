@@ -28,6 +28,6 @@ void scripted_end_watch(struct scripted *scripted, const char *key, const struct
 
 // Asserts what was told since the last call, line by line.
 void assert_told(struct scripted *scripted, const char *expected);
-void scripted_forget_log(struct scripted *scripted);
+void scripted_invalidate_log(struct scripted *scripted);
 // "12/12 ready" and so on.
 void assert_line(struct scripted *scripted, const char *expected);

@@ -274,6 +274,9 @@ static enum reason explain(const struct input *input, const struct action *actio
 {
     (void)input;
     (void)snprintf(message, size, "%s", error->text);
+    if (action == NULL && error->code == EHOSTDOWN) {
+        return REASON_CONVERGING;
+    }
     if (action == NULL && error->status == 0) {
         return error->code == ENOENT ? REASON_CLUSTER_NOT_FOUND : REASON_API_UNREACHABLE;
     }
@@ -376,14 +379,14 @@ static void cancel_none(struct io *io, memory_t memory, bool changes_too)
     (void)changes_too;
 }
 
-static void engine_forget(struct io *io, memory_t *memory)
+static void engine_invalidate(struct io *io, memory_t *memory)
 {
     (void)memory;
     scripted_of(io)->things[0].forgotten++;
     end_watch(&scripted_of(io)->things[0]);
 }
 
-static void other_forget(struct io *io, memory_t *memory)
+static void other_invalidate(struct io *io, memory_t *memory)
 {
     (void)io;
     struct thing *thing = *memory;
@@ -410,7 +413,7 @@ static const struct kind engine_kind = {
     .watch = engine_watch,
     .unwatch = engine_unwatch,
     .cancel = cancel_all,
-    .forget = engine_forget,
+    .invalidate = engine_invalidate,
 };
 
 static const struct kind cluster_kind = {
@@ -429,7 +432,7 @@ static const struct kind cluster_kind = {
     .watch = cluster_watch,
     .unwatch = cluster_unwatch,
     .cancel = cancel_none,
-    .forget = other_forget,
+    .invalidate = other_invalidate,
 };
 
 static const struct kind node_kind = {
@@ -446,7 +449,7 @@ static const struct kind node_kind = {
     .explain = explain,
     .act = act,
     .cancel = cancel_none,
-    .forget = other_forget,
+    .invalidate = other_invalidate,
 };
 
 static const struct kind page_kind = {
@@ -461,7 +464,7 @@ static const struct kind page_kind = {
     .resources = page_resources,
     .explain = explain,
     .cancel = cancel_none,
-    .forget = other_forget,
+    .invalidate = other_invalidate,
 };
 
 static const struct kind *const table[] = {&engine_kind, &cluster_kind, &node_kind, &page_kind};

@@ -1,4 +1,5 @@
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 #include "lib/kinds/container/observe.h"
@@ -12,50 +13,50 @@
 
 // A registry finishes uploads under way when it is asked to stop.
 #define STOP_SECONDS 10u
-// As `docker ps` shows an id, of ID_LENGTH characters.
-#define SHORT_ID_LENGTH 12
-#define ID_LENGTH 64
 #define DIRECTORY_MODE 0755
+#define RATE_AFTER_MS 500 // what a pull's first moments say of its rate is chance
+#define PASSWORD_BYTES_MAX 4096
 
 struct act {
     struct io *io;
     struct container_memory *memory;
     const struct action *action;
+    const struct input *input;
     act_done_fn done;
     void *ctx;
     uint64_t began_ms; // as io->now_ms
 };
-
-// Cuts the ids in the engine's sentences to the length in which people see them.
-static void shorten_ids(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from != '\0';) {
-        size_t length = strspn(from, "0123456789abcdef");
-        size_t kept = length == ID_LENGTH ? SHORT_ID_LENGTH : length > 0 ? length : 1;
-        memmove(to, from, kept);
-        to += kept;
-        from += length > 0 ? length : 1;
-    }
-    *to = '\0';
-}
 
 static void act_end(struct act *act, const struct error *err)
 {
     struct error error = {0};
     if (err != NULL) {
         error = *err;
-        shorten_ids(error.text);
+        engine_name_ids(act->input->engine, &error);
     }
     act->done(act->ctx, err == NULL ? NULL : &error);
     memory_unref(act->memory);
     free(act);
 }
 
+// The name of the container; both resources end with it.
+static const char *container_of(const struct action *action)
+{
+    return strrchr(action->resource, '/') + 1;
+}
+
+// As observed, or as the engine told when it was created; NULL when it has told of none.
+static const char *id_of(const struct act *act)
+{
+    const struct action *action = act->action;
+    return action->target != NULL ? action->target
+                                  : strmap_get(&act->memory->created, container_of(action));
+}
+
 static void show_progress(const struct io *io, const char *line)
 {
     if (io->progress != NULL) {
-        io->progress(io->told_ctx, line);
+        io->progress(io->progress_ctx, line);
     }
 }
 
@@ -82,8 +83,8 @@ static void on_progress(void *ctx, const char *line, uint64_t bytes)
     const struct act *act = ctx;
     uint64_t ms = act->io->now_ms - act->began_ms;
     _cleanup_free_ char *text =
-        ms == 0 ? str_dup(line)
-                : str_printf("%s, %.1f MB/s", line, (double)bytes / 1e3 / (double)ms);
+        ms < RATE_AFTER_MS ? str_dup(line)
+                           : str_printf("%s, %.1f MB/s", line, (double)bytes / 1e3 / (double)ms);
     show_progress(act->io, text);
 }
 
@@ -124,11 +125,11 @@ static void storage_make(void *block)
 static void on_storage(void *ctx, void *block, const struct error *err)
 {
     const struct storage_making *making = block;
-    ((struct act *)ctx)->memory->makes_storage = false;
+    ((struct act *)ctx)->memory->has_work = false;
     act_end(ctx, making == NULL ? err : making->error.kind == ERROR_NONE ? NULL : &making->error);
 }
 
-static void make_storage(struct act *act, const struct input *input)
+static void make_storage(struct act *act)
 {
     const char *path = act->action->target;
     assert(path != NULL);
@@ -141,30 +142,113 @@ static void make_storage(struct act *act, const struct input *input)
     }
     const struct work work = {.name = path,
                               .run = storage_make,
-                              .timeout_ms = input->config->reconcile.timeout_ms,
+                              .timeout_ms = act->input->config->reconcile.timeout_ms,
                               .done = on_storage,
                               .ctx = act};
-    act->memory->makes_storage = true;
+    act->memory->has_work = true;
     work_submit(act->io->worker, &work, making);
+}
+
+// ---- the login of a cache ----
+
+struct login {
+    char *path;
+    char *password; // NULL: it could not be read
+    struct error error;
+};
+
+static void login_read(void *block)
+{
+    struct login *login = block;
+    size_t length = 0;
+    struct error error = {0};
+    if (file_read(login->path, PASSWORD_BYTES_MAX, FILE_REGULAR, &login->password, &length,
+                  &error) < 0) {
+        // Not by its own errno, which would speak of the engine's socket.
+        (void)error_set(&login->error, error.kind, EINVAL, "%s %s", login->path, error.text);
+    }
+}
+
+static void login_destroy(void *block)
+{
+    struct login *login = block;
+    free(login->path);
+    secret_wipe(login->password);
+    free(login);
+}
+
+static int put_login(struct act *act, const char *id, char *password, struct error *err)
+{
+    struct container_specs specs;
+    password[strcspn(password, "\r\n")] = '\0'; // editors end the line
+    secrets_add(act->io->secrets, password);
+    container_specs_make(act->input->config, &specs);
+    const struct container_spec *spec = container_specs_find(&specs, act->action->resource);
+    json_auto_t *json = spec == NULL ? NULL : container_spec_login(spec, password);
+    _cleanup_(secret_wipep) char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+    container_specs_done(&specs);
+    if (text == NULL) {
+        return error_set(err, ERROR_PERMANENT, EILSEQ, "the password is not UTF-8");
+    }
+    const struct docker_file file = {
+        .path = (char *)CONTAINER_LOGIN_FILE,
+        .content = text,
+        .length = strlen(text),
+        .is_private = true,
+    };
+    return docker_archive_put(act->io->docker, id, CONTAINER_LOGIN_DIR, &file, 1, on_done, act,
+                              err);
+}
+
+static void on_login(void *ctx, void *block, const struct error *err)
+{
+    struct act *act = ctx;
+    struct login *login = block;
+    struct error error = login == NULL ? *err : login->error;
+    act->memory->has_work = false;
+    if (error.code == ETIMEDOUT) { // which would speak of the engine, likewise
+        (void)error_set(&error, ERROR_PERMANENT, EINVAL, "the file system of %s does not answer",
+                        act->action->argument);
+    }
+    if (login != NULL && login->password != NULL) {
+        const char *id = id_of(act);
+        if (act->io->docker == NULL || id == NULL) {
+            (void)error_set(&error, ERROR_TRANSIENT, ECANCELED, "cancelled");
+        } else if (put_login(act, id, login->password, &error) == 0) {
+            return;
+        }
+    }
+    act_end(act, &error);
+}
+
+static void write_login(struct act *act)
+{
+    struct login *login = xcalloc(1, sizeof(*login));
+    login->path = str_dup(act->action->argument);
+    const struct work work = {.name = login->path,
+                              .run = login_read,
+                              .destroy = login_destroy,
+                              .timeout_ms = act->input->config->reconcile.timeout_ms,
+                              .done = on_login,
+                              .ctx = act};
+    act->memory->has_work = true;
+    work_submit(act->io->worker, &work, login);
 }
 
 // ----
 
-static int submit(struct act *act, const struct input *input, struct error *err)
+static int submit(struct act *act, struct error *err)
 {
     struct docker *docker = act->io->docker;
     const struct action *action = act->action;
-    // Of the container; both resources end with it.
-    const char *name = strrchr(action->resource, '/') + 1;
-    // As observed, or as the engine told when it was created.
-    const char *id =
-        action->target != NULL ? action->target : strmap_get(&act->memory->created, name);
+    const char *name = container_of(action);
+    const char *id = id_of(act);
     if (docker == NULL || id == NULL) {
         return error_set(err, ERROR_CONFLICT, ENOENT, "%s is not known any more", action->resource);
     }
     switch ((enum container_op)action->op) {
     case CONTAINER_OP_STORAGE_MAKE:
-        make_storage(act, input);
+        make_storage(act);
         return 0;
     case CONTAINER_OP_IMAGE_PULL:
         return docker_image_pull(docker, id, on_progress, on_done, act, err);
@@ -175,6 +259,9 @@ static int submit(struct act *act, const struct input *input, struct error *err)
                              name);
         }
         return docker_container_create(docker, name, action->body, on_done, act, err);
+    case CONTAINER_OP_LOGIN_WRITE:
+        write_login(act);
+        return 0;
     case CONTAINER_OP_START:
         return docker_container_start(docker, id, on_done, act, err);
     case CONTAINER_OP_STOP:
@@ -201,8 +288,8 @@ int container_act(struct io *io, memory_t *memory, const struct action *action,
                   const struct input *input, act_done_fn done, void *ctx, struct error *err)
 {
     struct act *act = xcalloc(1, sizeof(*act));
-    *act = (struct act){io, memory_take(memory), action, done, ctx, io->now_ms};
-    int r = submit(act, input, err);
+    *act = (struct act){io, memory_take(memory), action, input, done, ctx, io->now_ms};
+    int r = submit(act, err);
     if (r < 0) {
         memory_unref(act->memory);
         free(act);

@@ -87,7 +87,7 @@ const char *compare_conflict(struct arena *arena, const struct container_spec *s
 {
     const char *name = container->name;
     const char *section = spec->section;
-    if (!is_registry(container)) {
+    if (!is_registry(container) || spec->upstream != NULL) {
         return arena_printf(arena,
                             "another container has the name %s; rename or remove it, or change "
                             "%s.name",
@@ -122,7 +122,9 @@ const char *compare_conflict(struct arena *arena, const struct container_spec *s
 
 bool compare_is_made_from(const struct container_spec *spec, const struct container *container)
 {
-    return str_equal(container_label(container, CONTAINER_LABEL_SPEC), spec->digest);
+    const char *digest = container_label(container, CONTAINER_LABEL_SPEC);
+    return str_equal(digest, spec->digest) ||
+           (spec->alternative[0] != '\0' && str_equal(digest, spec->alternative));
 }
 
 struct comparison {
@@ -151,12 +153,12 @@ static bool was_made_for(struct comparison *c, const char *path)
 // A field that may have another value than the container was made with. says begins the sentence
 // for one that stays so.
 static void add_drift(struct comparison *c, const char *path, const char *current,
-                      const char *desired, const char *says)
+                      const char *desired, const char *text)
 {
     bool made_from = compare_is_made_from(c->spec, c->container);
     if (made_from && was_made_for(c, path)) {
         c->fields.unmet = arena_printf(
-            c->arena, "%s %s, though %s was asked for; `docker rm -f %s` has it made again", says,
+            c->arena, "%s %s, though %s was asked for; `docker rm -f %s` has it made again", text,
             current == NULL ? "no address" : current, desired == NULL ? "none" : desired,
             c->container->name);
         return;
@@ -235,7 +237,7 @@ static void compare_restart_policy(struct comparison *c)
 
 bool compare_is_elsewhere(const struct container_spec *spec, const struct container *container)
 {
-    bool reached = false;
+    bool reached = spec->host_port == NULL;
     size_t index = 0;
     json_t *binding = NULL;
     json_array_foreach (container->bindings, index, binding) {
@@ -296,6 +298,9 @@ struct fields compare_fields(struct arena *arena, const struct current *current,
     }
     compare_environment(&c);
     const char *owner = container_label(container, CONTAINER_LABEL_OWNER);
+    if (owner == NULL && spec->password_file != NULL) {
+        add(&c, "login", NULL, HIDDEN);
+    }
     if (owner != NULL && !str_equal(owner, spec->owner)) {
         add(&c, "labels." CONTAINER_LABEL_OWNER, owner, spec->owner);
     }

@@ -6,6 +6,7 @@
 #include "lib/kinds/explain.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void container_keys_of(_unused_ const struct config *config,
                               _unused_ const struct engine *engine, _unused_ bool desired,
@@ -38,6 +39,14 @@ static void container_resources(const struct input *input, const struct conditio
     container_specs_done(&specs);
 }
 
+// "iptables failed: iptables --wait -t nat -A DOCKER …: No chain/target/match by that name", "Chain
+// 'DOCKER-ISOLATION-STAGE-2' does not exist" (https://github.com/docker/cli/issues/6691).
+static bool is_firewall_lost(const char *text)
+{
+    return strstr(text, "iptables failed") != NULL ||
+           strstr(text, "DOCKER-ISOLATION-STAGE") != NULL;
+}
+
 static enum reason explain_action(const struct container_spec *spec, const struct action *action,
                                   const struct error *error, char *message, size_t size)
 {
@@ -47,6 +56,12 @@ static enum reason explain_action(const struct container_spec *spec, const struc
     if (action->op == CONTAINER_OP_START && planner_is_port_taken(text)) {
         return explain(message, size, REASON_PORT_IN_USE, PORT_TAKEN,
                        PORT_TAKEN_BY(spec, action->argument));
+    }
+    if (is_firewall_lost(text)) {
+        return explain(message, size, REASON_ERROR,
+                       "%s; the firewall was loaded again without the engine's rules: restart the "
+                       "engine (`sudo systemctl restart docker`)",
+                       text);
     }
     if ((action->op == CONTAINER_OP_CREATE || action->op == CONTAINER_OP_RENAME) &&
         error->status == 409) {
@@ -103,7 +118,7 @@ static void container_cancel(struct io *io, memory_t memory, bool changes_too)
         return;
     }
     container_observe_cancel(io, kept);
-    if (changes_too && kept->makes_storage) {
+    if (changes_too && kept->has_work) {
         work_cancel(io->worker);
     }
     if (io->docker != NULL) {
@@ -111,7 +126,7 @@ static void container_cancel(struct io *io, memory_t memory, bool changes_too)
     }
 }
 
-static void container_forget(struct io *io, memory_t *memory)
+static void container_invalidate(struct io *io, memory_t *memory)
 {
     struct container_memory *kept = TAKE_PTR(*memory);
     if (kept != NULL) {
@@ -138,5 +153,5 @@ const struct kind container_kind = {
     .watch = container_watch,
     .unwatch = container_unwatch,
     .cancel = container_cancel,
-    .forget = container_forget,
+    .invalidate = container_invalidate,
 };

@@ -13,7 +13,7 @@
 
 #define API_PORT 6443 // in the container (kind pkg/cluster/internal/providers/common)
 #define CONTAINERS_MAX 10000
-#define INSPECTED_MAX 16 // containers of ours
+#define INSPECTED_MAX 32 // containers of ours
 #define ENTRIES_MAX 4096 // labels, and likewise variables, mounts, ports
 
 static const char *text_or_empty(const char *s)
@@ -32,6 +32,8 @@ struct listed {
     const json_t *json;
 };
 
+// So are the nodes listed that `kind delete cluster` takes away, from their kill to their end. What
+// is dead can only be removed.
 static bool is_going(const char *state)
 {
     return str_equal(state, "removing") || str_equal(state, "dead");
@@ -344,7 +346,10 @@ int current_add_container(struct current *current, json_t *inspect, struct secre
         .image = text_or_empty(json_get_string(inspect, "Config", "Image", NULL)),
         .state = decode_state(json_get_string(inspect, "State", "Status", NULL)),
         .exit_code = (int)json_get_int(inspect, 0, "State", "ExitCode", NULL),
+        .created_s = decode_time(json_get_string(inspect, "Created", NULL)),
         .started_s = decode_time(json_get_string(inspect, "State", "StartedAt", NULL)),
+        .started = text_or_empty(json_get_string(inspect, "State", "StartedAt", NULL)),
+        .stopped_s = container_stopped_s(inspect),
         .restart_policy = str_empty(policy) ? "no" : policy,
         .network_mode = text_or_empty(json_get_string(inspect, "HostConfig", "NetworkMode", NULL)),
         .variables = json_get_array(inspect, "Config", "Env", NULL),
@@ -354,6 +359,7 @@ int current_add_container(struct current *current, json_t *inspect, struct secre
         .network_id = text_or_empty(json_get_string(endpoint, "NetworkID", NULL)),
         .ipv4 = valid_address(json_get_string(endpoint, "IPAddress", NULL)),
         .ipv6 = valid_address(json_get_string(endpoint, "GlobalIPv6Address", NULL)),
+        .gateway = valid_address(json_get_string(endpoint, "Gateway", NULL)),
     };
     if (json_array_size(container.variables) > ENTRIES_MAX ||
         json_object_size(container.labels) > ENTRIES_MAX ||
@@ -389,7 +395,9 @@ struct current *current_new(const struct config *config)
     current->engine->refs = 1;
     current->network = arena_dup(&current->arena, config->network);
     container_specs_make(config, &current->specs);
-    current->facts = arena_alloc(&current->arena, current->specs.count * sizeof(*current->facts));
+    while (current->fact_count < current->specs.count) {
+        (void)ARENA_GROW(&current->arena, current->facts, current->fact_count);
+    }
     return current;
 }
 
@@ -401,6 +409,36 @@ void current_free(struct current *current)
         json_decref(current->answers);
         arena_done(&current->arena);
         free(current);
+    }
+}
+
+// Whether one of the specs has to do with it.
+static bool is_known(const struct current *current, const struct container *container)
+{
+    bool is = false;
+    for (size_t i = 0; i < current->specs.count && !is; i++) {
+        const struct container_spec *spec = &current->specs.items[i];
+        is = str_equal(container->name, spec->name) ||
+             str_equal(container->name, spec->previous_name) ||
+             str_equal(container->storage, spec->storage);
+    }
+    return is;
+}
+
+// By owner and name: what was made of an image of such a container has its labels, too.
+static void add_undeclared(struct current *current, const struct config *config)
+{
+    struct arena *arena = &current->arena;
+    const char *owner = config->registry.name;
+    const char *prefix = arena_printf(arena, CACHE_CONTAINER, owner, "");
+    for (size_t i = 0; i < current->container_count; i++) {
+        const struct container *container = &current->containers[i];
+        if (str_starts_with(container->name, prefix) && !is_known(current, container) &&
+            str_equal(container_label(container, CONTAINER_LABEL_OWNER), owner)) {
+            container_specs_add_undeclared(config, &current->specs, container->name,
+                                           container->storage);
+            (void)ARENA_GROW(arena, current->facts, current->fact_count);
+        }
     }
 }
 
@@ -424,6 +462,7 @@ void current_finish(struct current *current, const struct config *config)
         engine->registry_ipv6 = arena_dup(&engine->arena, registry->ipv6);
         engine->registry_network_id = arena_dup(&engine->arena, registry->network_id);
     }
+    add_undeclared(current, config);
 }
 
 const struct container *current_container(const struct current *current, const char *name)

@@ -27,7 +27,10 @@ struct container {
     enum container_state state;
     int exit_code;
     const char *state_error; // why the last start failed, NULL when it did not; shows no secret
-    int64_t started_s;       // Unix time, 0 when never started
+    int64_t created_s;       // Unix time
+    int64_t started_s;       // 0 when never started
+    const char *started;     // the same to the fraction of a second, in the engine's words
+    int64_t stopped_s;       // 0 when it never ran
     const char *restart_policy;
     bool keeps_restart_policy; // this engine does not change it
     const char *network_mode;
@@ -44,6 +47,7 @@ struct container {
     const char *network_id; // "" before the first start; podman gives the name
     const char *ipv4;       // NULL while not running
     const char *ipv6;
+    const char *gateway; // of IPv4; NULL: none
 };
 
 enum probe {
@@ -77,6 +81,8 @@ struct container_facts {
     enum probe probe;
     struct upload upload; // whether the registry takes a push, as far as it was asked
     struct storage storage;
+    struct storage password;    // the file for the upstream, in the same way
+    const char *upstream_fault; // a clause about it, NULL: none is known
 };
 
 // Belongs to one observation.
@@ -86,7 +92,8 @@ struct current {
     struct engine *engine;
     struct container_specs specs;
     struct container_facts *facts; // of each spec, in their order
-    const char *network;           // config->network
+    size_t fact_count;
+    const char *network; // config->network
     bool network_present;
     const char *network_id;
     const char **ids; // of the listed containers that are to be inspected
@@ -112,7 +119,8 @@ int current_add_container(struct current *current, json_t *inspect, struct secre
 // Takes the answer to /networks/NAME.
 void current_set_network(struct current *current, json_t *network);
 
-// After all was added: sets where the registry is on the network, and what its storage has left.
+// After all was added: sets where the registry is on the network and what its storage has left, and
+// adds a spec for each cache that is declared no more.
 void current_finish(struct current *current, const struct config *config);
 
 // When a container ended, from its inspect: Unix time, 0 when it never ran.

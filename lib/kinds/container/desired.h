@@ -23,6 +23,14 @@
 
 #define CONTAINER_STORAGE "/var/lib/registry" // in the container
 #define CONTAINER_PORT "5000/tcp"             // in the container, as the engine writes it
+#define CONTAINER_AUTHORITY "%s:5000"         // of its address, or name, on its network
+// In the container of a cache whose upstream asks for a login: its configuration, with the
+// password. It is put into the container before the first start, so that neither its environment
+// nor a mount shows anything of it, and the engine may be on another machine and map users as it
+// likes. Root of the engine's machine can read it there, and who may use the engine (docker cp,
+// exec, commit).
+#define CONTAINER_LOGIN_DIR "/etc"
+#define CONTAINER_LOGIN_FILE "registryd-cache.json"
 // Sent explicitly: rootless podman takes one without networks ("pasta") for none.
 #define CONTAINER_NETWORK_MODE "bridge"
 
@@ -44,10 +52,16 @@ struct container_spec {
     const char *restart_policy;
     const char *host_address; // where CONTAINER_PORT is published; NULL: nowhere
     const char *host_port;
-    const char *listen; // both as a URL has them
-    bool relabels;      // the engine is to label the storage for SELinux
+    const char *listen;    // both as a URL has them
+    const char *authority; // where it answers: that, or on the network alone
+    const char *upstream;  // URL of what it caches, NULL: it is the registry
+    const char *username;  // for that, NULL: none
+    const char *password_file;
+    bool undeclared; // a cache that is there and is declared no more
+    bool relabels;   // the engine is to label the storage for SELinux
     struct strmap environment;
-    char digest[CONTAINER_DIGEST_SIZE]; // is for no message: values could be guessed from it
+    char digest[CONTAINER_DIGEST_SIZE];      // is for no message: values could be guessed from it
+    char alternative[CONTAINER_DIGEST_SIZE]; // as good, where it is not known which; "": none
 };
 
 struct container_specs {
@@ -60,13 +74,28 @@ struct container_specs {
 void container_specs_make(const struct config *config, struct container_specs *ret);
 void container_specs_done(struct container_specs *specs);
 
+// Adds one for a container of a cache that is declared no more; storage may be NULL.
+void container_specs_add_undeclared(const struct config *config, struct container_specs *specs,
+                                    const char *name, const char *storage);
+
 // The spec that the container's or its network's resource belongs to; NULL when there is none.
 const struct container_spec *container_specs_find(const struct container_specs *specs,
                                                   const char *resource);
 
-// For an engine that was observed to have SELinux: without the label a container that was made may
-// not touch its storage, and one with it is another one.
-void container_spec_relabel(struct container_spec *spec);
+// Adds to the digest what password_file was observed to be: for another one takes another
+// container.
+void container_spec_stamp(struct container_spec *spec, const char *stamp);
+
+// What CONTAINER_LOGIN_FILE holds, with the password; the caller owns the reference. NULL when that
+// is not UTF-8.
+json_t *container_spec_login(const struct container_spec *spec, const char *password);
+
+// Whether it is given a proxy, by which alone it may reach its upstream.
+bool container_spec_has_proxy(const struct container_spec *spec);
+
+// For an engine with SELinux: a container may not touch its storage unless that has the label, and
+// one that has it labelled is another one. known false: for one that may have it.
+void container_spec_relabel(struct container_spec *spec, bool known);
 
 // A path without doubled and trailing slashes.
 char *container_path(struct arena *arena, const char *path);

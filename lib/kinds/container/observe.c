@@ -1,11 +1,11 @@
-// One observation of the engine, in steps; the requests of a step are under way side by side:
+// One observation of the engine, in stages; the requests of a stage are under way side by side:
 //
 //     client     there is none, or it finds no engine: where that is is looked for anew
 //     version    of the API, where it is not agreed on, and then what the engine is
 //     list       of the containers
 //     inspects   of each container of ours and of the nodes that do not run and, as far as the list
 //                does not show that they are there, of the network and the images; the storage
-//                directories
+//                directories and the files of passwords; the upstreams of caches
 //     probes     each registry's own answer to /v2/
 #include "lib/kinds/container/observe.h"
 
@@ -44,7 +44,10 @@ void memory_unref(struct container_memory *memory)
     }
     for (size_t i = 0; i < memory->probe_count; i++) {
         http_client_free(memory->probes[i].client);
-        free(memory->probes[i].container);
+        http_client_free(memory->probes[i].upstream);
+        free(memory->probes[i].base);
+        free(memory->probes[i].start);
+        free(memory->probes[i].upstream_fault);
     }
     free(memory->probes);
     strmap_done(&memory->created);
@@ -60,7 +63,7 @@ void memory_unref(struct container_memory *memory)
 static void begin_list(struct observation *o);
 static void begin_inspects(struct observation *o);
 
-static void (*const steps[])(struct observation *o) = {
+static void (*const stages[])(struct observation *o) = {
     observe_client, observe_version, observe_info, begin_list, begin_inspects, observe_probes,
 };
 
@@ -92,8 +95,8 @@ void observe_work(struct observation *o, const struct work *work, void *block)
 // Goes on until something is under way, has failed, or nothing is left to do.
 static void advance(struct observation *o)
 {
-    while (o->pending == 0 && o->error.kind == ERROR_NONE && o->step < ELEMENTS(steps)) {
-        steps[o->step++](o);
+    while (o->pending == 0 && o->error.kind == ERROR_NONE && o->stage < ELEMENTS(stages)) {
+        stages[o->stage++](o);
     }
 }
 
@@ -130,6 +133,7 @@ void observe_join(struct observation *o, const struct error *err)
         memory->engine = engine_ref(o->current->engine);
         o->done(o->ctx, TAKE_PTR(o->current), NULL);
     } else {
+        engine_name_ids(memory->engine, &o->error);
         o->done(o->ctx, NULL, &o->error);
     }
     observation_free(o);
@@ -166,9 +170,10 @@ static void begin_list(struct observation *o)
     _cleanup_free_ char *origin = docker_place_text(&memory->place);
     engine_set_about(o->current->engine, memory->place.host, origin,
                      docker_is_podman(o->io->docker), memory->info);
-    o->current->engine->about.declared = !str_empty(o->input->config->docker.host);
-    for (size_t i = 0; i < o->current->specs.count && o->current->engine->about.selinux; i++) {
-        container_spec_relabel(&o->current->specs.items[i]);
+    o->current->engine->about.given = !str_empty(o->input->config->docker.host);
+    bool selinux = o->current->engine->about.selinux;
+    for (size_t i = 0; i < o->current->specs.count && (selinux || memory->info == NULL); i++) {
+        container_spec_relabel(&o->current->specs.items[i], selinux);
     }
     observe_submitted(o, docker_container_list(o->io->docker, on_list, o, &o->refused));
 }
@@ -263,30 +268,53 @@ static void on_image(void *ctx, _unused_ json_t *answer, const struct error *err
     join_optional(part->observation, err);
 }
 
-static void on_storage(void *ctx, void *block, const struct error *err)
+static void take_storage(struct observation *o, struct storage *ret, const struct storage_job *job,
+                         const char *path, const struct error *err)
 {
-    const struct part *part = ctx;
-    struct observation *o = part->observation;
-    struct storage *storage = &o->current->facts[part->index].storage;
     o->works--;
     if (err == NULL) {
-        *storage = ((const struct storage_job *)block)->storage;
+        *ret = job->storage;
     } else if (err->code == ETIMEDOUT) {
-        storage->state = STORAGE_BROKEN;
-        (void)snprintf(storage->why, sizeof(storage->why), "the file system of %s does not answer",
-                       o->current->specs.items[part->index].storage);
+        ret->state = STORAGE_BROKEN;
+        (void)snprintf(ret->why, sizeof(ret->why), "the file system of %s does not answer", path);
         err = NULL;
     }
     observe_join(o, err);
 }
 
-static void check_storages(struct observation *o)
+static void on_storage(void *ctx, void *block, const struct error *err)
 {
-    for (size_t i = 0; i < o->current->specs.count && observe_is_local(o); i++) {
-        const char *path = o->current->specs.items[i].storage;
-        observe_work(o,
-                     &(struct work){path, storage_check, .done = on_storage, .ctx = &o->specs[i]},
-                     storage_job_new(path));
+    const struct part *part = ctx;
+    struct observation *o = part->observation;
+    take_storage(o, &o->current->facts[part->index].storage, block,
+                 o->current->specs.items[part->index].storage, err);
+}
+
+static void on_password(void *ctx, void *block, const struct error *err)
+{
+    const struct part *part = ctx;
+    struct observation *o = part->observation;
+    struct container_spec *spec = &o->current->specs.items[part->index];
+    if (err == NULL) {
+        container_spec_stamp(spec, ((const struct storage_job *)block)->stamp);
+    }
+    take_storage(o, &o->current->facts[part->index].password, block, spec->password_file, err);
+}
+
+static void check_files(struct observation *o)
+{
+    for (size_t i = 0; i < o->current->specs.count; i++) {
+        const struct container_spec *spec = &o->current->specs.items[i];
+        struct work work = {spec->storage, storage_check, .done = on_storage, .ctx = &o->specs[i]};
+        if (observe_is_local(o)) {
+            observe_work(o, &work, storage_job_new(spec->storage));
+        }
+        if (spec->password_file != NULL) {
+            work.name = spec->password_file;
+            work.run = password_check;
+            work.done = on_password;
+            observe_work(o, &work, storage_job_new(spec->password_file));
+        }
     }
 }
 
@@ -309,7 +337,8 @@ static void begin_inspects(struct observation *o)
                                                       on_image, &o->specs[i], &o->refused));
         }
     }
-    check_storages(o);
+    check_files(o);
+    observe_upstreams(o);
 }
 
 // ----
@@ -353,6 +382,7 @@ void container_observe_cancel(struct io *io, struct container_memory *memory)
     }
     for (size_t i = 0; i < o->current->specs.count; i++) {
         http_cancel(memory->probes[i].client, o->specs[i].probe);
+        http_cancel(memory->probes[i].upstream, o->specs[i].upstream);
     }
     if (o->works > 0) {
         work_cancel(io->worker);

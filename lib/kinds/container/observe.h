@@ -9,14 +9,20 @@
 
 struct watch;
 
+#define STAMP_SIZE 64
+
 // What is known of the registry of a spec by asking it.
 struct probe_memory {
     struct http_client *client; // made when it is first asked
-    // The latest upload, of this start of this container:
-    char *container;
-    int64_t started_s;
+    char *base;                 // of the client
+    // The latest upload, of this start of a container (its id and the time):
+    char *start;
     struct upload upload;
     uint64_t upload_again_ms; // monotonic
+    // The upstream of a cache:
+    struct http_client *upstream;
+    uint64_t upstream_again_ms; // monotonic
+    char *upstream_fault;       // what its latest answer means, NULL: nothing is wrong
 };
 
 // Shared by the key and by what is under way when the key forgets it.
@@ -33,7 +39,7 @@ struct container_memory {
     size_t probe_count;
     struct observation *observation; // under way, NULL: none
     struct watch *watch;             // likewise
-    bool makes_storage;              // an action is in a thread
+    bool has_work;                   // an action is in a thread
 };
 
 // The memory of the key, made if there is none, with a reference of its own for the caller.
@@ -45,8 +51,9 @@ struct part {
     struct observation *observation;
     size_t index;
     struct http_call *probe;
+    struct http_call *upstream;
     // An upload:
-    unsigned upload_step;
+    unsigned upload_stage;
     const char *location; // where its next request goes
     struct upload upload; // what has come of it so far
 };
@@ -59,7 +66,7 @@ struct observation {
     void *ctx;
     struct current *current;
     struct part *specs;   // of current's arena, as many as there are of these
-    size_t step;          // the next one
+    size_t stage;         // the next one
     size_t pending;       // requests and work under way
     size_t works;         // of these, work
     struct error error;   // the first that came
@@ -73,11 +80,12 @@ void observe_work(struct observation *o, const struct work *work, void *block);
 void observe_join(struct observation *o, const struct error *err);
 bool observe_is_local(const struct observation *o);
 
-// The steps of the files of these names.
+// The stages of the files of these names.
 void observe_client(struct observation *o); // observe_engine.c
 void observe_version(struct observation *o);
 void observe_info(struct observation *o);
-void observe_probes(struct observation *o); // observe_probe.c
+void observe_probes(struct observation *o);    // observe_probe.c
+void observe_upstreams(struct observation *o); // observe_upstream.c
 
 // See struct kind; each in the file of its name.
 int container_act(struct io *io, memory_t *memory, const struct action *action,
@@ -95,12 +103,14 @@ void container_observe_cancel(struct io *io, struct container_memory *memory);
 
 struct storage_job {
     struct storage storage;
+    char stamp[STAMP_SIZE]; // of a password's file: another one when it is written to
     char path[];
 };
 
 // The caller frees it with free.
 struct storage_job *storage_job_new(const char *path);
-void storage_check(void *block); // a struct storage_job: fills storage
+void storage_check(void *block);  // a struct storage_job: fills storage
+void password_check(void *block); // likewise, and the stamp
 
 // Lets another user write in a directory of this one's, as far as its file system knows of access
 // control lists.

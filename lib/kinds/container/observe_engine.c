@@ -77,17 +77,18 @@ void observe_version(struct observation *o)
     }
 }
 
-// What an engine does not say (a proxy before it may refuse that) is not known, and no more.
+// What an engine does not say (a proxy before it may refuse that) is not known, and no more: what
+// it has said before counts until then.
 static void on_info(void *ctx, json_t *answer, const struct error *err)
 {
     struct observation *o = ctx;
-    bool answered = err == NULL || err->status != 0;
-    if (answered) {
+    bool refused = err != NULL && err->status != 0;
+    if (err == NULL) {
         json_decref(o->memory->info);
         o->memory->info = json_incref(answer);
-        o->memory->info_asked = true;
     }
-    observe_join(o, answered ? NULL : err);
+    o->memory->info_asked = err == NULL || (refused && err->kind != ERROR_TRANSIENT);
+    observe_join(o, refused ? NULL : err);
 }
 
 void observe_info(struct observation *o)

@@ -11,6 +11,7 @@
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -78,6 +79,24 @@ void storage_check(void *block)
     }
 }
 
+void password_check(void *block)
+{
+    struct storage_job *job = block;
+    struct stat st;
+    int code = stat(job->path, &st) < 0 || access(job->path, R_OK) < 0 ? errno : 0;
+    bool regular = code == 0 && S_ISREG(st.st_mode);
+    if (regular && st.st_size > 0) {
+        (void)snprintf(job->stamp, sizeof(job->stamp), "%jd.%ld %jd", (intmax_t)st.st_mtim.tv_sec,
+                       st.st_mtim.tv_nsec, (intmax_t)st.st_size);
+        return;
+    }
+    job->storage.state = STORAGE_BROKEN;
+    (void)snprintf(job->storage.why, sizeof(job->storage.why), "%s cannot be read (%s)", job->path,
+                   regular     ? "it is empty"
+                   : code == 0 ? "it is no file"
+                               : strerror(code));
+}
+
 // https://man7.org/linux/man-pages/man5/acl.5.html, in the form of linux/posix_acl_xattr.h; the
 // library for it is not there for these few lines.
 void storage_admit(const char *path, uint32_t user)
@@ -86,8 +105,8 @@ void storage_admit(const char *path, uint32_t user)
     if (stat(path, &st) < 0) {
         return;
     }
-    uint16_t group = (st.st_mode & S_IRWXG) >> 3;
-    uint16_t rest = st.st_mode & S_IRWXO;
+    uint16_t group = (uint16_t)((st.st_mode & S_IRWXG) >> 3);
+    uint16_t rest = (uint16_t)(st.st_mode & S_IRWXO);
     uint32_t none = UINT32_MAX; // ACL_UNDEFINED_ID, of entries that name nobody
     const struct posix_acl_xattr_entry entries[] = {
         {htole16(ACL_USER_OBJ), htole16(7), none},

@@ -8,8 +8,11 @@
 #include "lib/base/str.h"
 #include "lib/kinds/container/compare.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PROBE_TIMEOUT_MS 2000u
 #define PROBE_BODY_MAX (64u * 1024u)
@@ -57,11 +60,11 @@ static void send_upload(struct part *part)
     };
     struct observation *o = part->observation;
     const struct http_request request = {
-        .method = requests[part->upload_step].method,
+        .method = requests[part->upload_stage].method,
         .path = part->location,
-        .content_type = requests[part->upload_step].content_type,
-        .body = requests[part->upload_step].body,
-        .body_length = strlen(requests[part->upload_step].body),
+        .content_type = requests[part->upload_stage].content_type,
+        .body = requests[part->upload_stage].body,
+        .body_length = strlen(requests[part->upload_stage].body),
         .timeout_ms = o->input->config->reconcile.timeout_ms,
         .max_body = PROBE_BODY_MAX,
         .done = on_upload,
@@ -94,6 +97,12 @@ static void on_upload(void *ctx, struct http_response *response, const struct er
         observe_join(part->observation, err);
         return;
     }
+    if (response == NULL && (err == NULL || err->code != ETIMEDOUT)) {
+        // It has gone, or has been stopped: nothing is learned of its storage.
+        part->observation->current->facts[part->index].probe = PROBE_SILENT;
+        observe_join(part->observation, NULL);
+        return;
+    }
     int status = response == NULL ? 0 : response->status;
     struct upload upload = {.state = UPLOAD_FAILED};
     if (response != NULL) {
@@ -101,7 +110,7 @@ static void on_upload(void *ctx, struct http_response *response, const struct er
     } else {
         (void)snprintf(upload.why, sizeof(upload.why), "%.*s", UPLOAD_WHY_MAX - 1, err->text);
     }
-    if (part->upload_step == UPLOAD_GIVE_UP) {
+    if (part->upload_stage == UPLOAD_GIVE_UP) {
         if (part->upload.state == UPLOAD_TAKEN && upload.state != UPLOAD_TAKEN && status != 404) {
             (void)snprintf(part->upload.why, sizeof(part->upload.why),
                            "takes a push, but keeps an upload that is given up (HTTP %d)", status);
@@ -111,11 +120,11 @@ static void on_upload(void *ctx, struct http_response *response, const struct er
     }
     bool located = response != NULL && take_location(part, response);
     part->upload = upload;
-    if (part->upload_step == UPLOAD_BEGIN && (upload.state != UPLOAD_TAKEN || !located)) {
+    if (part->upload_stage == UPLOAD_BEGIN && (upload.state != UPLOAD_TAKEN || !located)) {
         end_upload(part);
         return;
     }
-    part->upload_step++;
+    part->upload_stage++;
     send_upload(part);
     observe_join(part->observation, NULL);
 }
@@ -126,11 +135,9 @@ static bool upload_is_due(const struct part *part, const struct container *conta
     const struct observation *o = part->observation;
     const struct container_spec *spec = &o->current->specs.items[part->index];
     struct probe_memory *memory = memory_of(part);
-    bool known =
-        str_equal(memory->container, container->id) && memory->started_s == container->started_s;
-    if (!known) {
-        str_replace(&memory->container, container->id);
-        memory->started_s = container->started_s;
+    _cleanup_free_ char *start = str_printf("%s %s", container->id, container->started);
+    if (!str_equal(memory->start, start)) {
+        str_replace(&memory->start, start);
         memory->upload = (struct upload){0};
         memory->upload_again_ms = 0;
     }
@@ -160,15 +167,48 @@ static void on_probe(void *ctx, struct http_response *response, const struct err
     observe_join(o, err != NULL && error_is_own(err) ? err : NULL);
 }
 
-static int make_probe(struct observation *o, const struct container_spec *spec,
-                      struct http_client **ret)
+// The address of a bridge is one of the machine that the bridge is on, and no other can be bound.
+static bool is_own_address(const char *ipv4)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && inet_pton(AF_INET, ipv4, &address.sin_addr) == 1 &&
+           bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+// Where the container answers, NULL when that is not known from here: one that is published nowhere
+// is asked on its network, if that is this machine's, too. An engine in a virtual machine, or a
+// user's, has its networks elsewhere, and the address may be somebody else's here. The caller frees
+// it.
+static char *base_of(const struct observation *o, const struct container_spec *spec,
+                     const struct container *container)
 {
     char host[ENGINE_HOST_SIZE];
-    char base[ENGINE_HOST_SIZE + sizeof("http://:65535")];
-    engine_published_host(o->memory->place.host, spec->host_address, host, sizeof(host));
-    (void)snprintf(base, sizeof(base), "http://%s:%s", host, spec->host_port);
+    if (!observe_is_local(o) || compare_is_elsewhere(spec, container)) {
+        return NULL;
+    }
+    if (spec->host_address != NULL) {
+        engine_published_host(o->memory->place.host, spec->host_address, host, sizeof(host));
+        return str_printf("http://%s:%s", host, spec->host_port);
+    }
+    bool reached =
+        container->ipv4 != NULL && container->gateway != NULL && is_own_address(container->gateway);
+    return reached ? str_printf("http://" CONTAINER_AUTHORITY, container->ipv4) : NULL;
+}
+
+// Makes the client for that, unless it is there.
+static int make_probe(struct part *part, const char *base)
+{
+    struct observation *o = part->observation;
+    struct probe_memory *memory = memory_of(part);
     const struct http_endpoint endpoint = {.base = base};
-    return o->io->transport->client_new(o->io->transport, &endpoint, ret, &o->refused);
+    if (str_equal(memory->base, base)) {
+        return 0;
+    }
+    http_client_free(TAKE_PTR(memory->client));
+    int r = o->io->transport->client_new(o->io->transport, &endpoint, &memory->client, &o->refused);
+    str_replace(&memory->base, r < 0 ? NULL : base);
+    return r;
 }
 
 static void probe(struct part *part)
@@ -176,8 +216,9 @@ static void probe(struct part *part)
     struct observation *o = part->observation;
     const struct container_spec *spec = &o->current->specs.items[part->index];
     const struct container *container = current_container(o->current, spec->name);
-    if (container == NULL || container->state != CONTAINER_RUNNING || spec->host_address == NULL ||
-        !observe_is_local(o) || compare_is_elsewhere(spec, container)) {
+    bool runs = container != NULL && container->state == CONTAINER_RUNNING;
+    _cleanup_free_ char *base = runs ? base_of(o, spec, container) : NULL;
+    if (base == NULL) {
         return;
     }
     uint64_t timeout_ms = o->input->config->reconcile.timeout_ms;
@@ -189,9 +230,9 @@ static void probe(struct part *part)
         .done = on_probe,
         .ctx = part,
     };
-    struct http_client **client = &memory_of(part)->client;
-    int r = *client == NULL ? make_probe(o, spec, client) : 0;
-    observe_submitted(o, r < 0 ? r : http_send(*client, &request, &part->probe, &o->refused));
+    int r = make_probe(part, base);
+    observe_submitted(
+        o, r < 0 ? r : http_send(memory_of(part)->client, &request, &part->probe, &o->refused));
 }
 
 void observe_probes(struct observation *o)

@@ -202,6 +202,16 @@ static void remove_strays(struct planner *p)
     }
 }
 
+// What is wrong with a cache's upstream is wrong with the cache, which serves what it has.
+static void set_upstream_fault(struct planner *p)
+{
+    if (p->facts->upstream_fault != NULL) {
+        SET_CONDITION(p, resource, UNAVAILABLE,
+                      "%s; the nodes ask the upstream themselves for what is not cached",
+                      p->facts->upstream_fault);
+    }
+}
+
 // Sees that main runs; its fields are as declared, or have to do for now.
 static void plan_state(struct planner *p)
 {
@@ -220,9 +230,10 @@ static void plan_state(struct planner *p)
         planner_start(p, main, "start", false);
         return;
     case CONTAINER_PAUSED:
-        ADD_ACTION(p, UNPAUSE, .verb = "unpause", .step = true, .target = main->id);
+        ADD_ACTION(p, UNPAUSE, .verb = "unpause", .part = true, .target = main->id);
         return;
     case CONTAINER_RESTARTING:
+        set_upstream_fault(p); // registry:2 ends when it cannot reach it at its start
         SET_CONDITION(p, resource, UNAVAILABLE,
                       "ends again and again, last with exit code %d; see `docker logs %s`",
                       main->exit_code, main->name);
@@ -371,6 +382,9 @@ static void plan_desired(struct planner *p)
                       compare_conflict(&p->plan->arena, p->spec, main));
     } else if (p->facts->storage.state == STORAGE_BROKEN) {
         (void)storage_is_unusable(p); // what runs over it is left alone
+    } else if (p->facts->password.state != STORAGE_USABLE) {
+        SET_CONDITION(p, resource, ERROR, "%s; mend that or change its passwordFile in caches",
+                      p->facts->password.why); // likewise
     } else if (main == NULL) {
         plan_absent(p);
     } else if (is_in_between(main)) {
@@ -388,11 +402,12 @@ static void plan_desired(struct planner *p)
     } else if (silent && is_late(p)) {
         SET_CONDITION(p, resource, UNAVAILABLE,
                       "runs but does not answer at http://%s/v2/; see `docker logs %s`",
-                      p->spec->listen, main->name);
+                      p->spec->authority, main->name);
     } else if (silent) {
         SET_CONDITION(p, resource, CONVERGING,
-                      "is started and does not answer at http://%s/v2/ yet", p->spec->listen);
+                      "is started and does not answer at http://%s/v2/ yet", p->spec->authority);
     } else if (ours && main->state == CONTAINER_RUNNING) {
+        set_upstream_fault(p);
         plan_upload(p);
     }
 }
@@ -453,6 +468,7 @@ void container_plan(const struct input *input, const void *current, struct plan 
             .spec = spec,
             .facts = &observed->facts[i],
             .plan = ret,
+            .desired = input->desired && !spec->undeclared,
             .rejected = rejected ? record_find(input->records, spec->resource) : NULL,
             .main = current_container(observed, spec->name),
         };
@@ -461,7 +477,10 @@ void container_plan(const struct input *input, const void *current, struct plan 
                     (compare_is_own(spec, named) || is_adopted(&p, named));
         p.previous = ours ? named : NULL;
         p.blocker = ours ? NULL : named;
-        if (input->desired) {
+        if (planner_is_maintained(&p)) {
+            continue;
+        }
+        if (p.desired) {
             plan_desired(&p);
         } else {
             plan_removal(&p);

@@ -2,6 +2,7 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "lib/kinds/container/maintenance.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ struct action *planner_add(struct planner *p, struct action action)
         [CONTAINER_OP_STORAGE_MAKE] = "storage-make",
         [CONTAINER_OP_IMAGE_PULL] = "image-pull",
         [CONTAINER_OP_CREATE] = "container-create",
+        [CONTAINER_OP_LOGIN_WRITE] = "login-write",
         [CONTAINER_OP_START] = "container-start",
         [CONTAINER_OP_STOP] = "container-stop",
         [CONTAINER_OP_UNPAUSE] = "container-unpause",
@@ -35,9 +37,9 @@ bool planner_is_port_taken(const char *engine_text)
 
 bool planner_is_stray(const struct planner *p, const struct container *container)
 {
-    return container != p->main && container != p->previous && container != p->blocker &&
-           compare_is_labelled(container) && compare_has_storage(p->spec, container) &&
-           !compare_holds_images(container);
+    return !maintenance_is_of(p->spec, container) && container != p->main &&
+           container != p->previous && container != p->blocker && compare_is_labelled(container) &&
+           compare_has_storage(p->spec, container) && !compare_holds_images(container);
 }
 
 // ---- the network ----
@@ -67,9 +69,9 @@ static const struct engine_node *awaited_node(const struct planner *p, const cha
     bool none_up = true;
     for (size_t i = 0; i < engine->node_count; i++) {
         const struct engine_node *node = &engine->nodes[i];
-        bool wanted = config_has_cluster(p->input->config, node->cluster);
-        none_up = none_up && !(wanted && is_up(node));
-        if (wanted && !is_up(node) && (address == NULL || str_equal(node->address, address))) {
+        bool desired = config_has_cluster(p->input->config, node->cluster);
+        none_up = none_up && !(desired && is_up(node));
+        if (desired && !is_up(node) && (address == NULL || str_equal(node->address, address))) {
             bool late = llabs(engine->now_s - node->stopped_s) >= CONTAINER_NODES_SECONDS;
             any = any == NULL ? node : any;
             in_time = in_time == NULL && !late ? node : in_time;
@@ -114,6 +116,33 @@ static void give_way(struct planner *p, const struct container *container)
     }
 }
 
+// ---- gc ----
+
+static const struct container *find_maintenance(const struct planner *p)
+{
+    for (size_t i = 0; i < p->current->container_count; i++) {
+        if (maintenance_is_of(p->spec, &p->current->containers[i])) {
+            return &p->current->containers[i];
+        }
+    }
+    return NULL;
+}
+
+bool planner_is_maintained(struct planner *p)
+{
+    const struct container *maintenance = find_maintenance(p);
+    if (maintenance == NULL) {
+        return false;
+    }
+    if (!maintenance_is_active(maintenance, p->current->engine->now_s)) {
+        planner_remove(p, maintenance, "remove", false);
+        return false;
+    }
+    SET_CONDITION(p, resource, MAINTENANCE, MAINTENANCE_SENTENCE, maintenance->name);
+    SET_CONDITION(p, network_resource, MAINTENANCE, MAINTENANCE_SENTENCE, maintenance->name);
+    return true;
+}
+
 // ---- steps ----
 
 void planner_make_storage(struct planner *p)
@@ -147,8 +176,18 @@ void planner_stop_others(struct planner *p, const struct container *container, c
         const struct container *other = &p->current->containers[i];
         if (other != container && container_is_up(other) &&
             (other == p->previous || planner_is_stray(p, other))) {
-            ADD_ACTION(p, STOP, .verb = verb, .step = true, .target = other->id);
+            ADD_ACTION(p, STOP, .verb = verb, .part = true, .target = other->id);
         }
+    }
+}
+
+// Into one that was never started: afterwards it is there.
+static void write_login(struct planner *p, const struct container *container, const char *verb)
+{
+    if (p->spec->password_file != NULL) {
+        ADD_ACTION(p, LOGIN_WRITE, .verb = verb, .part = true,
+                   .target = container == NULL ? NULL : container->id,
+                   .argument = p->spec->password_file);
     }
 }
 
@@ -160,7 +199,10 @@ void planner_start(struct planner *p, const struct container *container, const c
     } else if (container != NULL && is_in_the_way(p, container)) {
         give_way(p, container);
     }
-    ADD_ACTION(p, START, .verb = verb, .step = true,
+    if (container != NULL && container->state == CONTAINER_CREATED) {
+        write_login(p, container, verb);
+    }
+    ADD_ACTION(p, START, .verb = verb, .part = true,
                .needs = p->disconnects ? p->spec->network_resource : NULL,
                .digest = tries_out ? p->spec->digest : NULL,
                .target = container == NULL ? NULL : container->id,
@@ -168,7 +210,7 @@ void planner_start(struct planner *p, const struct container *container, const c
 }
 
 void planner_create(struct planner *p, const char *verb, const struct container *replaced,
-                    const struct fields *fields, bool step)
+                    const struct fields *fields, bool part)
 {
     json_auto_t *body = container_spec_body(p->spec);
     json_t *labels = json_object_get(body, "Labels");
@@ -178,13 +220,14 @@ void planner_create(struct planner *p, const char *verb, const struct container 
     if (fields->mends != NULL) {
         json_object_set_new(labels, CONTAINER_LABEL_MENDS, json_string(fields->mends));
     }
-    struct action *action = ADD_ACTION(p, CREATE, .verb = verb, .step = step, .disruptive = true,
-                                       .destructive = replaced != NULL && !step,
+    struct action *action = ADD_ACTION(p, CREATE, .verb = verb, .part = part, .disruptive = true,
+                                       .destructive = replaced != NULL && !part,
                                        .digest = replaced == NULL ? NULL : p->spec->digest,
                                        .target = p->spec->name, .body = body);
-    if (!step) {
+    if (!part) {
         planner_add_fields(p, action, fields);
     }
+    write_login(p, NULL, "start");
     planner_stop_others(p, NULL, "stop");
     planner_start(p, NULL, "start", replaced != NULL);
     p->holder = NULL;
@@ -193,10 +236,10 @@ void planner_create(struct planner *p, const char *verb, const struct container 
 
 void planner_take_name(struct planner *p, const struct container *container, const char *verb)
 {
-    ADD_ACTION(p, RENAME, .verb = verb, .step = true, .target = container->id,
+    ADD_ACTION(p, RENAME, .verb = verb, .part = true, .target = container->id,
                .argument = p->spec->name);
     if (container->state == CONTAINER_PAUSED) {
-        ADD_ACTION(p, UNPAUSE, .verb = "unpause", .step = true, .target = container->id);
+        ADD_ACTION(p, UNPAUSE, .verb = "unpause", .part = true, .target = container->id);
     } else if (!container_is_up(container)) {
         planner_stop_others(p, container, "stop");
         planner_start(p, container, verb, false);
@@ -205,9 +248,9 @@ void planner_take_name(struct planner *p, const struct container *container, con
 }
 
 struct action *planner_remove(struct planner *p, const struct container *container,
-                              const char *verb, bool step)
+                              const char *verb, bool part)
 {
-    struct action *action = ADD_ACTION(p, REMOVE, .verb = verb, .step = step, .destructive = true,
+    struct action *action = ADD_ACTION(p, REMOVE, .verb = verb, .part = part, .destructive = true,
                                        .target = container->id);
     plan_add_field(p->plan, action, container->name, "present", NULL);
     return action;
@@ -246,7 +289,7 @@ static void plan_attachment(struct planner *p, const struct engine_node *awaited
         if (stays) {
             planner_disconnect(p, holder, "attach");
         }
-        ADD_ACTION(p, CONNECT, .verb = "attach", .step = true,
+        ADD_ACTION(p, CONNECT, .verb = "attach", .part = true,
                    .resource = p->spec->network_resource,
                    .needs = holder == NULL ? p->spec->resource : NULL,
                    .target = holder == NULL ? NULL : holder->id, .argument = p->spec->network);
@@ -258,11 +301,11 @@ static void plan_attachment(struct planner *p, const struct engine_node *awaited
 void planner_plan_network(struct planner *p)
 {
     const struct engine_node *awaited = awaited_node(p, NULL);
-    if (p->input->desired) {
+    if (p->desired) {
         plan_attachment(p, awaited);
     }
     bool pending = plan_first_action(p->plan, p->spec->network_resource) != NULL;
-    if (!p->input->desired) {
+    if (!p->desired) {
         if (pending) {
             SET_CONDITION(p, network_resource, CONVERGING, "detach is pending");
         }

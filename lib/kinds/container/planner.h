@@ -16,6 +16,7 @@ enum container_op {            // target; argument; body
     CONTAINER_OP_STORAGE_MAKE, // directory; number of a user who may write there, too, or NULL
     CONTAINER_OP_IMAGE_PULL,   // reference
     CONTAINER_OP_CREATE,       // name; ; spec
+    CONTAINER_OP_LOGIN_WRITE,  // id, NULL: of what this plan creates; file of the password
     CONTAINER_OP_START,        // id, NULL: of what this plan creates; who has its port, or NULL
     CONTAINER_OP_STOP,         // id
     CONTAINER_OP_UNPAUSE,      // id
@@ -33,6 +34,7 @@ struct planner {
     const struct container_spec *spec;
     const struct container_facts *facts;
     struct plan *plan;
+    bool desired;                  // false: it is to be removed
     const struct record *rejected; // why the spec is not to be tried again, NULL: it may be tried
 
     const struct container *main;     // of the declared name, ours or not
@@ -58,12 +60,16 @@ struct action *planner_add(struct planner *p, struct action action);
 bool planner_is_port_taken(const char *engine_text);
 #define PORT_TAKEN "%s is taken by %s%s; change %s.listen or free the port"
 #define PORT_TAKEN_BY(spec, holder)                                                                \
-    (spec)->listen, (holder) == NULL ? "another process" : "container ",                           \
+    (spec)->authority, (holder) == NULL ? "another process" : "container ",                        \
         (holder) == NULL ? "" : (holder), (spec)->section
 
 // Labelled, with the declared storage, and neither main nor previous: one that was renamed. A
 // container gets the labels of its image, so that it takes the storage to tell.
 bool planner_is_stray(const struct planner *p, const struct container *container);
+
+// Whether gc is at work on the storage, so that everything is left alone: says so. What an
+// interrupted gc has left goes.
+bool planner_is_maintained(struct planner *p);
 
 // Each appends the actions of one step. container is what was observed of it, NULL stands for the
 // one that the plan creates.
@@ -80,11 +86,11 @@ void planner_start(struct planner *p, const struct container *container, const c
 // Creates and starts one in the place of another (NULL: of none), which has these fields otherwise.
 // step: what takes that one away comes before.
 void planner_create(struct planner *p, const char *verb, const struct container *replaced,
-                    const struct fields *fields, bool step);
+                    const struct fields *fields, bool part);
 // Gives the declared name to an own container that has another one, and sees that it runs.
 void planner_take_name(struct planner *p, const struct container *container, const char *verb);
 struct action *planner_remove(struct planner *p, const struct container *container,
-                              const char *verb, bool step);
+                              const char *verb, bool part);
 struct action *planner_disconnect(struct planner *p, const struct container *container,
                                   const char *verb);
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool says_full(const char *text)
+static bool is_full(const char *text)
 {
     return strstr(text, "no space left on device") != NULL ||
            strstr(text, "quota exceeded") != NULL;
@@ -37,7 +37,7 @@ static struct upload decode_failure(const char *body, size_t length)
     } else {
         str_excerpt(body, upload.why, sizeof(upload.why));
     }
-    if (code == ENOSPC || code == EDQUOT || says_full(body)) {
+    if (code == ENOSPC || code == EDQUOT || is_full(body)) {
         upload.state = UPLOAD_FULL;
     }
     return upload;

@@ -30,7 +30,7 @@ static void watch_free(struct watch *watch)
 static bool is_of_insides(const char *action)
 {
     static const char *const prefixes[] = {
-        "exec_",  "archive-path", "extract-to-dir", "top",    "resize", "attach",
+        "exec",   "archive-path", "extract-to-dir", "top",    "resize", "attach",
         "detach", "export",       "health_",        "commit", "copy"};
     bool is = false;
     for (size_t i = 0; i < ELEMENTS(prefixes) && !is; i++) {

@@ -1,5 +1,5 @@
 // Each action goes by the container's id: whoever has the name by then may be another node. What it
-// changes is changed by one request or one command, which also ends when this program does not.
+// changes is changed by one request or one command, which goes on without this program.
 #include "lib/kinds/node/act.h"
 
 #include "lib/base/alloc.h"
@@ -16,6 +16,7 @@
 struct act {
     struct docker *docker;
     const struct action *action;
+    const struct engine *engine;
     const struct secrets *secrets;
     act_done_fn done;
     void *ctx;
@@ -23,7 +24,9 @@ struct act {
 
 static void end(struct act *act, const struct error *err)
 {
-    act->done(act->ctx, err);
+    struct error error = err != NULL ? *err : (struct error){0};
+    engine_name_ids(act->engine, &error);
+    act->done(act->ctx, err != NULL ? &error : NULL);
     free(act);
 }
 
@@ -159,12 +162,13 @@ static int restore_config(struct act *act, struct error *err)
 // ---- the whole ----
 
 int node_act(struct io *io, memory_t *memory, const struct action *action,
-             _unused_ const struct input *input, act_done_fn done, void *ctx, struct error *err)
+             const struct input *input, act_done_fn done, void *ctx, struct error *err)
 {
     if (io->docker == NULL) {
         return error_set(err, ERROR_TRANSIENT, ENOTCONN, "engine: not connected");
     }
     node_current_unref(TAKE_PTR(*memory));
+    *memory = node_current_of(action->target); // nothing more is known from here on
     static int (*const acts[NODE_OPS])(struct act * act, struct error * err) = {
         [NODE_HOSTS_WRITE] = write_hosts,
         [NODE_HOSTS_REMOVE] = remove_hosts,
@@ -172,7 +176,7 @@ int node_act(struct io *io, memory_t *memory, const struct action *action,
         [NODE_CONFIG_RESTORE] = restore_config,
     };
     struct act *act = xmalloc(sizeof(*act));
-    *act = (struct act){io->docker, action, io->secrets, done, ctx};
+    *act = (struct act){io->docker, action, input->engine, io->secrets, done, ctx};
     int r = acts[action->op](act, err);
     if (r < 0) {
         free(act);

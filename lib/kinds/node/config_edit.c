@@ -38,7 +38,7 @@ static char version_of(const char *config_toml)
     }
     bool known =
         value != NULL && *value >= '2' && *value <= '4' && !isalnum((unsigned char)value[1]);
-    return known ? *value : '\0';
+    return (char)(known ? *value : '\0');
 }
 
 static enum place place_of(const char *heading, char version)
@@ -79,8 +79,8 @@ static void add_value(struct edit *edit)
     if (length > DIRECTORIES_BYTES_MAX || (quoted && others[length] != *value)) {
         length = 0;
     }
-    char quote = length > 0 ? *value : '"';
-    (void)buf_printf(&edit->out, "%c" NODE_CERTS_DIR "%s%.*s%c" NOTE, quote, length > 0 ? ":" : "",
+    const char *quote = length > 0 && *value == '\'' ? "'" : "\"";
+    (void)buf_printf(&edit->out, "%s" NODE_CERTS_DIR "%s%.*s%s" NOTE, quote, length > 0 ? ":" : "",
                      (int)length, others, quote);
     edit->done = true;
 }
@@ -100,7 +100,8 @@ static void add_line(struct edit *edit, const char *line, size_t length)
     if (edit->place == PLACE_MIRRORS || (in_table && mirrors)) {
         return;
     }
-    bool has_value = edit->value != NULL && edit->value >= line && edit->value < line + length;
+    // It may be empty, at the end of the text.
+    bool has_value = edit->value != NULL && edit->value >= line && edit->value <= line + length;
     if (has_value && !edit->done) {
         (void)buf_append(&edit->out, line, (size_t)(edit->value - line));
         add_value(edit);
@@ -108,6 +109,7 @@ static void add_line(struct edit *edit, const char *line, size_t length)
         (void)buf_append(&edit->out, line, length);
     }
     if (in_table && is_heading(line) && edit->value == NULL && !edit->done) {
+        (void)buf_append_str(&edit->out, line[length - 1] == '\n' ? "" : "\n");
         add_setting(edit);
     }
 }

@@ -99,8 +99,9 @@ bool config_path_is_plain(const char *config_toml)
     }
     const char *first = strstr(config_toml, "config_path");
     struct scan scan = scan_text(config_toml);
+    // Of a later version containerd 1.6 takes a file, too, and reads nothing of it.
     return scan.config_path != NULL && strstr(first + 1, "config_path") == NULL &&
-           scan.version != NULL && strchr(scan.versions, *scan.version) != NULL &&
+           scan.version != NULL && *scan.version == '2' && strchr(scan.versions, '2') != NULL &&
            !isalnum((unsigned char)scan.version[1]) &&
            config_path_names_certs_dir(scan.config_path);
 }

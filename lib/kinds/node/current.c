@@ -11,6 +11,13 @@ struct node_current *node_current_new(void)
     return node_current_ref(xcalloc(1, sizeof(struct node_current)));
 }
 
+struct node_current *node_current_of(const char *id)
+{
+    struct node_current *current = node_current_new();
+    current->id = arena_dup(&current->arena, id);
+    return current;
+}
+
 struct node_current *node_current_ref(struct node_current *current)
 {
     current->refs++;

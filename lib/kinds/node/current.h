@@ -24,6 +24,7 @@ struct hosts_dir {
 struct node_current {
     struct arena arena; // holds every string
     unsigned refs;
+    const char *id;     // of the node's container
     const char **paths; // that matter
     size_t path_count;
     const char
@@ -40,6 +41,8 @@ struct node_current {
 };
 
 struct node_current *node_current_new(void);
+// Of that container nothing more is known.
+struct node_current *node_current_of(const char *id);
 struct node_current *node_current_ref(struct node_current *current);
 // Frees with the last. NULL is fine.
 void node_current_unref(struct node_current *current);

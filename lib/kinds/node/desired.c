@@ -22,6 +22,17 @@ const char *hosts_toml_desired(const struct config *config, struct arena *arena)
                         name, name, config->nodes.skip_verify ? "  skip_verify = true\n" : "");
 }
 
+// `server` is the upstream itself, so that a cache which is away costs nothing but time.
+const char *hosts_toml_cache(const struct config_cache *cache, struct arena *arena)
+{
+    return arena_printf(arena,
+                        OWN_LINE "server = \"%s\"\n"
+                                 "\n"
+                                 "[host.\"http://%s:" REGISTRY_PORT "\"]\n"
+                                 "  capabilities = [\"pull\", \"resolve\"]\n",
+                        cache->url, cache->container);
+}
+
 bool hosts_toml_is_own(const char *content)
 {
     return str_starts_with(content, OWN_LINE);

@@ -35,8 +35,8 @@ static uint64_t node_due_in(_unused_ const struct config *config, const struct e
     if (a == NULL || b == NULL) {
         return a == b ? KIND_NEVER : 0;
     }
-    bool same = str_equal(a->id, b->id) && a->running == b->running &&
-                str_equal(a->status, b->status);
+    bool same =
+        str_equal(a->id, b->id) && a->running == b->running && str_equal(a->status, b->status);
     return same ? KIND_NEVER : 0;
 }
 
@@ -83,15 +83,16 @@ static enum reason node_explain(const struct input *input, const struct action *
     return explain_engine_error(error, message, size);
 }
 
-// All kinds that talk to the engine share its client: who ends one key's calls ends them all.
-static void node_cancel(struct io *io, _unused_ memory_t memory, bool changes_too)
+// All kinds that talk to the engine share its client: the calls about this node's container end.
+static void node_cancel(struct io *io, memory_t memory, bool changes_too)
 {
-    if (io->docker != NULL) {
-        docker_cancel(io->docker, changes_too ? API_CHANGES : API_READS);
+    const struct node_current *kept = memory;
+    if (io->docker != NULL && kept != NULL) {
+        docker_cancel_container(io->docker, kept->id, changes_too ? API_CHANGES : API_READS);
     }
 }
 
-static void node_forget(_unused_ struct io *io, memory_t *memory)
+static void node_invalidate(_unused_ struct io *io, memory_t *memory)
 {
     node_current_unref(TAKE_PTR(*memory));
 }
@@ -111,5 +112,5 @@ const struct kind node_kind = {
     .explain = node_explain,
     .act = node_act,
     .cancel = node_cancel,
-    .forget = node_forget,
+    .invalidate = node_invalidate,
 };

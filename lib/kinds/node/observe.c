@@ -2,7 +2,7 @@
 // times as much, and an exec still more. So the paths that matter are stamped (size, modification
 // time …). Only when a stamp is another than before are the files read, and the node's containerd
 // asked where config.toml leaves a doubt. Stamps are taken before the content: what changes in
-// between shows in the next observation.
+// between shows in the next observation. The container's variables are asked for once: they stay.
 //
 // That containerd could not say (no shell, a config.toml that it refuses) is kept like an answer:
 // the end of an exec is an event that makes the key due, so that asking in each observation would
@@ -26,6 +26,7 @@
 
 struct observation {
     struct docker *docker;
+    const struct engine *engine;
     const struct engine_node *node;
     memory_t *memory; // struct node_current: what was read last
     observe_done_fn done;
@@ -49,7 +50,10 @@ static void observation_free(struct observation *o)
 // current NULL: with err.
 static void end(struct observation *o, struct node_current *current, const struct error *err)
 {
-    o->done(o->ctx, current == NULL ? NULL : node_current_ref(current), err);
+    struct error error = err != NULL ? *err : (struct error){0};
+    engine_name_ids(o->engine, &error);
+    o->done(o->ctx, current == NULL ? NULL : node_current_ref(current),
+            current == NULL ? &error : NULL);
     observation_free(o);
 }
 
@@ -127,7 +131,7 @@ static void add_imports(struct observation *o, const struct docker_file *files, 
 
 // config.toml, what it was before, what it may import, and the directories of certs.d with their
 // hosts.toml. The paths begin with the last part of NODE_CONFIG_DIR.
-static bool is_wanted(const char *path)
+static bool is_selected(const char *path)
 {
     static const char certs[] = "containerd/" NODE_CERTS "/";
     return str_ends_with(path, ".toml") ||
@@ -208,10 +212,10 @@ static int observe_on(struct observation *o, struct error *err)
     if (o->stamped < o->current->path_count) {
         return docker_path_stamp(o->docker, id, o->current->paths[o->stamped], on_stamp, o, err);
     }
-    if (o->config_toml == NULL && known != NULL && str_equal(buf_str(&o->stamps), known->stamps)) {
+    if (o->config_toml == NULL && str_equal(buf_str(&o->stamps), known->stamps)) {
         end(o, known, NULL);
     } else if (o->config_toml == NULL) {
-        return docker_archive_get(o->docker, id, NODE_CONFIG_DIR, is_wanted, on_files, o, err);
+        return docker_archive_get(o->docker, id, NODE_CONFIG_DIR, is_selected, on_files, o, err);
     } else if (o->current->container == NULL) {
         return docker_container_inspect(o->docker, id, on_container, o, err);
     } else if (config_path_is_plain(o->config_toml)) {
@@ -222,45 +226,62 @@ static int observe_on(struct observation *o, struct error *err)
     return 0;
 }
 
+// What is stamped in any case.
+static void add_fixed_paths(struct node_current *current, const struct config *config)
+{
+    const struct strv *aliases = &config->nodes.aliases;
+    node_current_add_path(current, NODE_CONFIG_FILE);
+    node_current_add_path(current, NODE_CERTS_DIR);
+    for (size_t i = 0; i < aliases->count; i++) {
+        _cleanup_free_ char *path =
+            str_printf(NODE_CERTS_DIR "/%s/" NODE_HOSTS_FILE, aliases->items[i]);
+        node_current_add_path(current, path);
+    }
+    for (const struct config_cache *cache = config->caches; cache->upstream != NULL; cache++) {
+        _cleanup_free_ char *path =
+            str_printf(NODE_CERTS_DIR "/%s/" NODE_HOSTS_FILE, cache->upstream);
+        node_current_add_path(current, path);
+    }
+    if (config->nodes.config_path == CURE_REPAIR) {
+        node_current_add_path(current, NODE_CONFIG_DIR "/" NODE_CONFIG_FORMER);
+        node_current_add_path(current, KUBELET_CONF);
+    }
+}
+
 int node_observe(struct io *io, memory_t *memory, const struct input *input, observe_done_fn done,
                  void *ctx, struct error *err)
 {
     const struct engine_node *node = engine_node(input->engine, input->name);
-    const struct strv *aliases = &input->config->nodes.aliases;
-    const struct node_current *known = *memory;
     if (node == NULL || !node->running) {
         return error_set(err, ERROR_CONFLICT, EHOSTDOWN, "node %s is not running", input->name);
     }
     if (io->docker == NULL) {
         return error_set(err, ERROR_TRANSIENT, ENOTCONN, "engine: not connected");
     }
+    const struct node_current *known = *memory;
+    if (known == NULL || !str_equal(known->id, node->id)) {
+        node_current_unref(TAKE_PTR(*memory));
+        *memory = node_current_of(node->id); // so much is known, for a cancel
+        known = *memory;
+    }
     struct observation *o = xcalloc(1, sizeof(*o));
     *o = (struct observation){
         .docker = io->docker,
+        .engine = input->engine,
         .node = node,
         .memory = memory,
         .done = done,
         .ctx = ctx,
-        .current = node_current_new(),
+        .current = node_current_of(node->id),
         .stamps = BUF_INIT(STAMPS_BYTES_MAX),
     };
     (void)buf_printf(&o->stamps, "%s %u\n", node->id, node->writes);
-    node_current_add_path(o->current, NODE_CONFIG_FILE);
-    node_current_add_path(o->current, NODE_CERTS_DIR);
-    for (size_t i = 0; i < aliases->count; i++) {
-        _cleanup_free_ char *path =
-            str_printf(NODE_CERTS_DIR "/%s/" NODE_HOSTS_FILE, aliases->items[i]);
-        node_current_add_path(o->current, path);
-    }
-    if (input->config->nodes.config_path == CURE_REPAIR) {
-        node_current_add_path(o->current, NODE_CONFIG_DIR "/" NODE_CONFIG_FORMER);
-        node_current_add_path(o->current, KUBELET_CONF);
-    }
+    add_fixed_paths(o->current, input->config);
     o->fixed = o->current->path_count;
-    for (size_t i = o->fixed; known != NULL && i < known->path_count; i++) {
+    for (size_t i = o->fixed; i < known->path_count; i++) {
         node_current_add_path(o->current, known->paths[i]);
     }
-    if (known != NULL && str_equal(known->container, node->id)) {
+    if (str_equal(known->container, node->id)) {
         take_variables(o, known);
     }
     int r = observe_on(o, err);

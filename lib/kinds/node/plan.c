@@ -1,5 +1,5 @@
-// The difference of a node's files: a hosts.toml for every alias, and none of ours beside; and a
-// config.toml by which containerd reads them.
+// The difference of a node's files: a hosts.toml for every alias and every cache, and none of ours
+// beside; and a config.toml by which containerd reads them.
 #include "lib/kinds/node/plan.h"
 
 #include "lib/base/str.h"
@@ -18,9 +18,9 @@ struct planner {
     const struct engine_node *node;
     const struct node_current *current;
     const char *resource;
-    const char *content; // that every hosts.toml should have
     struct plan *plan;
     struct action *actions[NODE_OPS]; // by their op, NULL until there is a file to change
+    const struct config_cache *cache; // whose directory is planned, NULL: a name of the registry's
     const char *foreign; // the first thing that is in the way, in words; NULL: nothing is
     enum reason reason;  // of the trouble
     const char *trouble; // that is left when all files are as they should be; NULL: none
@@ -43,8 +43,9 @@ static const char *differing_line(const struct planner *p, const char *text, con
 }
 
 // All files of one sort of change are one action, which is one request to the engine. current is
-// the content that is there, NULL when there is none.
-static void change_file(struct planner *p, enum node_op op, const char *dir, const char *current)
+// the content that is there, and desired what it should be; NULL: none.
+static void change_file(struct planner *p, enum node_op op, const char *dir, const char *current,
+                        const char *desired)
 {
     bool writes = op == NODE_HOSTS_WRITE;
     struct plan *plan = p->plan;
@@ -61,14 +62,14 @@ static void change_file(struct planner *p, enum node_op op, const char *dir, con
         p->actions[op] = plan_add_action(plan, &action);
     }
     const char *path = path_of(p, dir, "/" NODE_HOSTS_FILE);
-    plan_add_file(plan, p->actions[op], dir, writes ? p->content : NULL);
+    plan_add_file(plan, p->actions[op], dir, desired);
     if (!writes) {
         plan_add_field(plan, p->actions[op], path, "present", NULL);
     } else if (current == NULL) {
         plan_add_field(plan, p->actions[op], path, NULL, "present");
     } else {
-        plan_add_field(plan, p->actions[op], path, differing_line(p, current, p->content),
-                       differing_line(p, p->content, current));
+        plan_add_field(plan, p->actions[op], path, differing_line(p, current, desired),
+                       differing_line(p, desired, current));
     }
 }
 
@@ -78,37 +79,43 @@ static void set_foreign(struct planner *p, const char *path, const char *sort)
 {
     struct arena *arena = &p->plan->arena;
     if (p->foreign == NULL) {
-        p->foreign = sort == NULL ? arena_printf(arena, "%s was not made by this program", path)
-                                  : arena_printf(arena, "%s is %s, which this program never makes",
-                                                 path, sort);
+        const char *name = p->cache == NULL ? "alias" : "cache";
+        p->foreign =
+            sort == NULL
+                ? arena_printf(arena, "%s was not made by this program; remove it or drop the %s",
+                               path, name)
+                : arena_printf(arena,
+                               "%s is %s, which this program never makes; remove it or drop the %s",
+                               path, sort, name);
     }
 }
 
-static void plan_alias(struct planner *p, const char *alias)
+// No script ever wrote into the directory of a cache's upstream.
+static void plan_directory(struct planner *p, const char *name, const char *content)
 {
     // containerd looks for HOST_PORT_ before HOST:PORT and takes the first directory that exists
     // (core/remotes/docker/config/config_unix.go).
-    const char *colon = strrchr(alias, ':');
+    const char *colon = strrchr(name, ':');
     const char *shadow = colon == NULL ? ""
                                        : arena_printf(&p->plan->arena, "%.*s_%s_",
-                                                      (int)(colon - alias), alias, colon + 1);
+                                                      (int)(colon - name), name, colon + 1);
     const struct hosts_dir *shadowing = node_current_dir(p->current, shadow);
     if (shadowing != NULL) {
         set_foreign(p, path_of(p, shadow, ""), shadowing->not_directory);
     }
 
     static const struct hosts_dir absent = {0};
-    const struct hosts_dir *found = node_current_dir(p->current, alias);
+    const struct hosts_dir *found = node_current_dir(p->current, name);
     const struct hosts_dir *dir = found == NULL ? &absent : found;
     if (dir->not_directory != NULL) {
-        set_foreign(p, path_of(p, alias, ""), dir->not_directory);
+        set_foreign(p, path_of(p, name, ""), dir->not_directory);
     } else if (dir->not_file != NULL) {
-        set_foreign(p, path_of(p, alias, "/" NODE_HOSTS_FILE), dir->not_file);
+        set_foreign(p, path_of(p, name, "/" NODE_HOSTS_FILE), dir->not_file);
     } else if (dir->content != NULL && !hosts_toml_is_own(dir->content) &&
-               !hosts_toml_is_script(dir->content)) {
-        set_foreign(p, path_of(p, alias, "/" NODE_HOSTS_FILE), NULL);
-    } else if (!str_equal(dir->content, p->content)) {
-        change_file(p, NODE_HOSTS_WRITE, alias, dir->content);
+               (p->cache != NULL || !hosts_toml_is_script(dir->content))) {
+        set_foreign(p, path_of(p, name, "/" NODE_HOSTS_FILE), NULL);
+    } else if (!str_equal(dir->content, content)) {
+        change_file(p, NODE_HOSTS_WRITE, name, dir->content, content);
     }
 }
 
@@ -145,7 +152,7 @@ static void set_disabled(struct planner *p, const char *cure)
 }
 
 static struct action *change_config(struct planner *p, enum node_op op, const char *is,
-                                    const char *should)
+                                    const char *desired)
 {
     bool repairs = op == NODE_CONFIG_REPAIR;
     const struct action action = {
@@ -159,7 +166,7 @@ static struct action *change_config(struct planner *p, enum node_op op, const ch
         .target = p->node->id,
     };
     struct action *added = plan_add_action(p->plan, &action);
-    plan_add_field(p->plan, added, NODE_CONFIG_FILE, is, should);
+    plan_add_field(p->plan, added, NODE_CONFIG_FILE, is, desired);
     return added;
 }
 
@@ -218,29 +225,30 @@ static void plan_config(struct planner *p)
 
 // ---- proxies ----
 
-// With skip_verify containerd asks by HTTPS first (core/remotes/docker/config/hosts.go), and takes
-// what the proxy says to that for an answer.
+// HTTPS_PROXY is in nobody's way: where skip_verify has containerd try HTTPS first, it goes on to
+// `server`, which is plain HTTP.
 static void plan_proxy(struct planner *p)
 {
-    const struct config *config = p->input->config;
     const struct proxy *proxy = &p->current->proxy;
+    const struct config *config = p->input->config;
     const char *name = config->registry.name;
-    const char *variable = proxy->http;
-    if (variable == NULL && config->nodes.skip_verify) {
-        variable = proxy->https;
+    const char *whom = "the registry";
+    const struct config_cache *cache = config->caches;
+    while (name != NULL && proxy_exempts(proxy->no_proxy, name, REGISTRY_PORT)) {
+        whom = "a cache";
+        name = (cache++)->container; // NULL after the last one
     }
-    if (variable == NULL || !p->input->desired || p->trouble != NULL ||
-        proxy_exempts(proxy->no_proxy, name, REGISTRY_PORT)) {
+    if (name == NULL || proxy->variable == NULL || !p->input->desired || p->trouble != NULL) {
         return;
     }
     set_trouble(
         p, REASON_PROXY_IN_THE_WAY,
         arena_printf(&p->plan->arena,
-                     "the node's %s sends pulls from the registry to a proxy, since its "
-                     "NO_PROXY has no entry %s; create the cluster anew with `NO_PROXY="
-                     "$NO_PROXY,%s kind create cluster ...`, or with that entry in noProxy "
-                     "of ~/.docker/config.json: a node keeps the variables it was made with",
-                     variable, name, name));
+                     "the node's %s sends pulls from %s to a proxy, since its NO_PROXY has "
+                     "no entry %s; create the cluster anew with `NO_PROXY=$NO_PROXY,%s kind "
+                     "create cluster ...`, or with that entry in noProxy of "
+                     "~/.docker/config.json: a node keeps the variables it was made with",
+                     proxy->variable, whom, name, name));
 }
 
 // ---- the whole ----
@@ -250,8 +258,8 @@ static void set_condition(const struct planner *p)
     struct plan *plan = p->plan;
     const char *cluster = p->node->cluster;
     if (p->foreign != NULL) {
-        plan_set_condition(plan, p->resource, cluster, READY_FALSE, REASON_FOREIGN_FILE,
-                           "%s; remove it or drop the alias", p->foreign);
+        plan_set_condition(plan, p->resource, cluster, READY_FALSE, REASON_FOREIGN_FILE, "%s",
+                           p->foreign);
     } else if (plan->action_count > 0) {
         plan_set_condition(plan, p->resource, cluster, READY_FALSE, REASON_CONVERGING,
                            "%s is pending", plan->actions[0]->verb);
@@ -270,17 +278,21 @@ void node_plan(const struct input *input, const void *current, struct plan *ret)
         .node = engine_node(input->engine, input->name),
         .current = current,
         .resource = arena_printf(&ret->arena, NODE_PREFIX "%s", input->name),
-        .content = hosts_toml_desired(input->config, &ret->arena),
         .plan = ret,
     };
+    const char *content = hosts_toml_desired(input->config, &ret->arena);
     for (size_t i = 0; input->desired && i < aliases->count; i++) {
-        plan_alias(&p, aliases->items[i]);
+        plan_directory(&p, aliases->items[i], content);
+    }
+    for (p.cache = input->config->caches; input->desired && p.cache->upstream != NULL; p.cache++) {
+        plan_directory(&p, p.cache->upstream, hosts_toml_cache(p.cache, &ret->arena));
     }
     for (size_t i = 0; i < p.current->dir_count; i++) {
         const struct hosts_dir *dir = &p.current->dirs[i];
-        bool desired = input->desired && strv_contains(aliases, dir->name);
+        bool desired = input->desired && (strv_contains(aliases, dir->name) ||
+                                          config_cache_of(input->config, dir->name) != NULL);
         if (!desired && dir->content != NULL && hosts_toml_is_own(dir->content)) {
-            change_file(&p, NODE_HOSTS_REMOVE, dir->name, dir->content);
+            change_file(&p, NODE_HOSTS_REMOVE, dir->name, dir->content, NULL);
         }
     }
     plan_config(&p);

@@ -31,10 +31,7 @@ static const char *find(const json_t *variables, const char *upper, const char *
 struct proxy proxy_decode(const json_t *variables, struct arena *arena)
 {
     const char *value = NULL;
-    struct proxy proxy = {
-        .http = find(variables, "HTTP_PROXY", "http_proxy", &value),
-        .https = find(variables, "HTTPS_PROXY", "https_proxy", &value),
-    };
+    struct proxy proxy = {.variable = find(variables, "HTTP_PROXY", "http_proxy", &value)};
     if (find(variables, "NO_PROXY", "no_proxy", &value) != NULL) {
         proxy.no_proxy = arena_dup(arena, value);
     }

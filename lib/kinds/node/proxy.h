@@ -9,8 +9,7 @@
 #include <stdbool.h>
 
 struct proxy {
-    const char *http;     // the variable that names one for http:// ("HTTP_PROXY"), NULL: none
-    const char *https;    // likewise
+    const char *variable; // that names one for http:// ("HTTP_PROXY"), NULL: none does
     const char *no_proxy; // its value, of the arena; NULL: none
 };
 

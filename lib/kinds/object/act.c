@@ -2,7 +2,6 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "lib/kinds/io.h"
 #include "lib/kinds/object/plan.h"
 #include "lib/kinds/object/residents.h"
 
@@ -10,7 +9,6 @@
 #include <string.h>
 
 struct act {
-    struct io *io;
     struct object_memory *memory;
     const struct action *action;
     char *resident;   // for whom a namespace is released
@@ -81,16 +79,13 @@ static void on_released(void *ctx, _unused_ json_t *answer, const struct error *
         }
         return;
     }
-    if (err == NULL && act->io->notice != NULL) {
-        const struct action *action = act->action;
-        _cleanup_free_ char *line =
-            str_printf("%s: is left in place and no longer managed, for others live in it: %s; if "
-                       "nothing there is needed, `kubectl --context kind-%s delete namespace %s`",
-                       action->resource, act->resident, action->cluster, namespace_name(action));
-        str_make_printable(line);
-        act->io->notice(act->io->told_ctx, line);
+    if (err == NULL) {
+        (void)error_set(&error, ERROR_NONE, 0,
+                        "is left in place and no longer managed, for others live in it: %s; if "
+                        "nothing there is needed, `kubectl --context kind-%s delete namespace %s`",
+                        act->resident, act->action->cluster, namespace_name(act->action));
     }
-    end(act, err);
+    end(act, err == NULL ? &error : err);
 }
 
 static void on_residents(void *ctx, const char *resident, const struct error *err)
@@ -111,7 +106,7 @@ static void on_residents(void *ctx, const char *resident, const struct error *er
     }
 }
 
-int object_act(struct io *io, memory_t *memory, const struct action *action,
+int object_act(_unused_ struct io *io, memory_t *memory, const struct action *action,
                _unused_ const struct input *input, act_done_fn done, void *ctx, struct error *err)
 {
     struct object_memory *kept = object_memory_get(memory);
@@ -121,8 +116,8 @@ int object_act(struct io *io, memory_t *memory, const struct action *action,
                          action->cluster);
     }
     struct act *act = xcalloc(1, sizeof(*act));
-    *act = (struct act){
-        .io = io, .memory = object_memory_ref(kept), .action = action, .done = done, .ctx = ctx};
+    *act =
+        (struct act){.memory = object_memory_ref(kept), .action = action, .done = done, .ctx = ctx};
     int r = 0;
     switch ((enum object_op)action->op) {
     case OBJECT_APPLY:

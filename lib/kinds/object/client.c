@@ -131,6 +131,7 @@ static void on_admin_conf(void *ctx, const struct docker_file *files, size_t cou
     if (err != NULL) {
         error = *err;
         (void)error_wrap(&error, "cannot read %s of cluster %s", ADMIN_CONF, input->name);
+        engine_name_ids(input->engine, &error);
         // A node that is only starting has none yet.
         error.kind = error.status == 404 ? ERROR_TRANSIENT : error.kind;
     } else if (count == 0 || files[0].content == NULL) {

@@ -15,15 +15,15 @@
 #define LABEL_SERVICE "kubernetes.io/service-name"
 #define MIRROR_MAKER "endpointslicemirroring-controller.k8s.io"
 
-// What HostK8s' manifests (infra/manifests/registry-ui.yaml) have on every object, and what its
-// script and kind's (kind-with-registry.sh) write to kube-public.
+// What HostK8s' infra/manifests/registry-ui.yaml has on every object, and what its script
+// setup-registry.py writes to kube-public, for its own registry. kind's script has another port.
 #define LABEL_HOSTK8S "hostk8s.addon"
 #define HOSTK8S_ADDON "registry"
 #define HOSTING_NAME "local-registry-hosting"
 #define HOSTING_KEY "localRegistryHosting.v1"
 #define HOSTING_TEXT                                                                               \
-    "^host: \"localhost:[0-9]+\"\n"                                                                \
-    "help: \"https://kind\\.sigs\\.k8s\\.io/docs/user/local-registry/\"\n$"
+    "host: \"localhost:5002\"\n"                                                                   \
+    "help: \"https://kind.sigs.k8s.io/docs/user/local-registry/\"\n"
 
 struct object_current *object_current_new(const char *cluster)
 {
@@ -84,14 +84,13 @@ static bool is_owned(const struct object_api *api, const json_t *metadata)
     return owned;
 }
 
-static bool is_made_by_script(const struct object_api *api, const char *name, const json_t *json)
+static bool is_of_hostk8s(const struct object_api *api, const char *name, const json_t *json)
 {
     const char *label = json_get_string(json, "metadata", "labels", LABEL_HOSTK8S, NULL);
     const json_t *data = json_get_object(json, "data", NULL);
-    const char *hosting = json_get_string(data, HOSTING_KEY, NULL);
     return (str_equal(label, HOSTK8S_ADDON) && !api->holds_objects) ||
-           (str_equal(name, HOSTING_NAME) && json_object_size(data) == 1 && hosting != NULL &&
-            str_matches(hosting, HOSTING_TEXT));
+           (str_equal(name, HOSTING_NAME) && json_object_size(data) == 1 &&
+            str_equal(json_get_string(data, HOSTING_KEY, NULL), HOSTING_TEXT));
 }
 
 // Of a listed EndpointSlice that the cluster made of Endpoints: the uid of these, else NULL.
@@ -143,7 +142,7 @@ static int add(struct object_current *current, const struct object_api *api, jso
         object->json = object_current_keep(current, json);
         object->uid = uid;
         object->owned = is_owned(api, metadata);
-        object->made_by_script = is_made_by_script(api, name, json);
+        object->made_by_hostk8s = is_of_hostk8s(api, name, json);
         object->deleting = json_get_string(metadata, "deletionTimestamp", NULL) != NULL;
         object->service = service == NULL ? NULL
                                           : object_current_get(current, object_api("Service"),

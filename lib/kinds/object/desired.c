@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-// Of HostK8s' manifests: it has the host localhost for itself.
+// Of HostK8s' manifests: with it the host localhost would have the API and nothing else.
 #define LEFT_OVER_INGRESS "registry-api-ingress"
 
 // A cluster of one family has no route to the other, and an ingress controller would send every
@@ -21,9 +21,11 @@ static struct object_address registry_address(struct object_current *current,
     const char *cluster_ip = json_get_string(service->json, "spec", "clusterIP", NULL);
     const char *ipv4 = engine == NULL ? NULL : engine->registry_ipv4;
     const char *ipv6 = engine == NULL ? NULL : engine->registry_ipv6;
-    bool is_ipv6 =
-        (cluster_ip != NULL && strchr(cluster_ip, ':') != NULL) || (ipv4 == NULL && ipv6 != NULL);
-    return (struct object_address){.text = is_ipv6 ? ipv6 : ipv4, .ipv6 = is_ipv6};
+    bool is_ipv6_alone = ipv4 == NULL && ipv6 != NULL;
+    bool has_ipv6_pods = cluster_ip != NULL ? strchr(cluster_ip, ':') != NULL : is_ipv6_alone;
+    bool is_ipv6 = has_ipv6_pods || is_ipv6_alone;
+    return (struct object_address){
+        .text = is_ipv6 ? ipv6 : ipv4, .ipv6 = is_ipv6, .ipv6_pods = has_ipv6_pods};
 }
 
 static const struct object *find_need(struct object_current *current,
@@ -50,7 +52,7 @@ void object_desired_set(struct object_current *current, const struct config *con
     }
     for (size_t i = 0; i < object_row_count; i++) {
         const struct object_row *row = &object_rows[i];
-        if (row->wanted != NULL && !row->wanted(&config->ui)) {
+        if (row->applies != NULL && !row->applies(&config->ui)) {
             continue;
         }
         json_auto_t *manifest = manifest_read(row->file, variables);

@@ -13,7 +13,7 @@
 
 #define SLOTS 8
 #define SLOT_TIMEOUT_MS 500
-#define ADDRESS_PATIENCE_MS 2000
+#define ADDRESS_DEADLINE_MS 2000
 #define CLUSTER_TEXT_MAX ((size_t)1024 * 1024)
 
 static void add_key(const struct config *config, const char *cluster, key_fn add, void *ctx)
@@ -69,7 +69,7 @@ static uint64_t due_in(_unused_ const struct config *config, const struct engine
     bool same_address = str_equal(before->registry_ipv4, after->registry_ipv4) &&
                         str_equal(before->registry_ipv6, after->registry_ipv6) &&
                         str_equal(before->registry_network_id, after->registry_network_id);
-    return !str_equal(was, is) ? 0 : same_address ? KIND_NEVER : lost ? ADDRESS_PATIENCE_MS : 0;
+    return !str_equal(was, is) ? 0 : same_address ? KIND_NEVER : lost ? ADDRESS_DEADLINE_MS : 0;
 }
 
 static void free_current(void *current)
@@ -88,7 +88,7 @@ static void cancel(_unused_ struct io *io, memory_t memory, bool changes_too)
     }
 }
 
-static void forget(struct io *io, memory_t *memory)
+static void invalidate(struct io *io, memory_t *memory)
 {
     struct object_memory *kept = TAKE_PTR(*memory);
     if (kept != NULL) {
@@ -115,5 +115,5 @@ const struct kind object_kind = {
     .watch = object_watch,
     .unwatch = object_unwatch,
     .cancel = cancel,
-    .forget = forget,
+    .invalidate = invalidate,
 };

@@ -143,7 +143,7 @@ json_t *object_variables(const struct config *config, const struct object_addres
         {"ui.replicas", json_integer(ui->replicas)},
         {"ui.title", json_string(ui->title)},
         {"ui.url", json_string(ui->url)},
-        {"ui.listen", json_string(address->ipv6 ? "[::]:8081" : "8081")},
+        {"ui.listen", json_string(address->ipv6_pods ? "[::]:8081" : "8081")},
         {"ui.path", json_string(ui->path)},
         {"ui.pathPrefix", json_stringn(ui->path, path_length > 1 ? path_length - 1 : 1)},
         {"ui.ingressClass", json_string(ui->ingress_class)},
@@ -214,36 +214,43 @@ static void ready_of_rollout(const struct object *object, struct plan *plan)
 
 // ---- an HTTPRoute ----
 
-// What a controller says of it for the Gateway: a condition in status.parents that is False, or
-// NULL; and whether it says anything of the route as it is now.
-// https://gateway-api.sigs.k8s.io/reference/spec/#routestatus
-static const json_t *route_refusal(const struct object *route, bool *ret_seen)
+// Of the conditions that a controller has set for a parent of the route, about the route as it is
+// now: the first that is False, NULL when none is. Sets *ret_seen when there is any.
+static const json_t *parent_refusal(const struct object *route, const json_t *parent,
+                                    bool *ret_seen)
 {
-    const struct object *gateway = route->need;
+    int64_t generation = json_get_int(route->json, 0, "metadata", "generation", NULL);
     size_t i = 0;
-    json_t *parent = NULL;
-    *ret_seen = false;
-    json_array_foreach (json_get_array(route->json, "status", "parents", NULL), i, parent) {
-        size_t j = 0;
-        json_t *condition = NULL;
-        if (!str_equal(json_get_string(parent, "parentRef", "name", NULL), gateway->name) ||
-            !str_equal(json_get_string(parent, "parentRef", "namespace", NULL),
-                       gateway->name_space)) {
-            continue;
-        }
-        json_array_foreach (json_get_array(parent, "conditions", NULL), j, condition) {
-            const char *type = json_get_string(condition, "type", NULL);
-            if ((str_equal(type, "Accepted") || str_equal(type, "ResolvedRefs")) &&
-                json_get_int(condition, INT64_MAX, "observedGeneration", NULL) >=
-                    json_get_int(route->json, 0, "metadata", "generation", NULL)) {
-                *ret_seen = true;
-                if (str_equal(json_get_string(condition, "status", NULL), "False")) {
-                    return condition;
-                }
+    json_t *condition = NULL;
+    json_array_foreach (json_get_array(parent, "conditions", NULL), i, condition) {
+        const char *type = json_get_string(condition, "type", NULL);
+        bool counts = str_equal(type, "Accepted") || str_equal(type, "ResolvedRefs");
+        if (counts &&
+            json_get_int(condition, INT64_MAX, "observedGeneration", NULL) >= generation) {
+            *ret_seen = true;
+            if (str_equal(json_get_string(condition, "status", NULL), "False")) {
+                return condition;
             }
         }
     }
     return NULL;
+}
+
+// The same of all controllers of the Gateway.
+// https://gateway-api.sigs.k8s.io/reference/spec/#routestatus
+static const json_t *route_refusal(const struct object *route, bool *ret_seen)
+{
+    const json_t *refusal = NULL;
+    size_t i = 0;
+    json_t *parent = NULL;
+    json_array_foreach (json_get_array(route->json, "status", "parents", NULL), i, parent) {
+        const json_t *ref = json_get_object(parent, "parentRef", NULL);
+        if (refusal == NULL && str_equal(json_get_string(ref, "name", NULL), route->need->name) &&
+            str_equal(json_get_string(ref, "namespace", NULL), route->need->name_space)) {
+            refusal = parent_refusal(route, parent, ret_seen);
+        }
+    }
+    return refusal;
 }
 
 static void ready_of_route(const struct object *route, struct plan *plan)
@@ -251,14 +258,16 @@ static void ready_of_route(const struct object *route, struct plan *plan)
     const struct object *gateway = route->need;
     bool seen = false;
     const json_t *refusal = route_refusal(route, &seen);
+    const char *type = json_get_string(refusal, "type", NULL);
     const char *why = object_trouble_text(&plan->arena, refusal, NULL);
     if (refusal != NULL) {
-        object_set_condition(plan, route, REASON_ROUTE_NOT_ACCEPTED,
-                             "Gateway %s/%s: %s is False: %s; mend the Gateway (a listener has to "
-                             "allow routes of namespace %s) or change ui.gateway",
-                             gateway->name_space, gateway->name,
-                             json_get_string(refusal, "type", NULL),
-                             why == NULL ? "no reason" : why, route->name_space);
+        object_set_condition(
+            plan, route, REASON_ROUTE_NOT_ACCEPTED, "Gateway %s/%s: %s is False: %s; %s%s",
+            gateway->name_space, gateway->name, type, why == NULL ? "no reason" : why,
+            str_equal(type, "Accepted")
+                ? "change ui.gateway, or let a listener of it take routes of namespace "
+                : "see what its controller logs of HTTPRoute registry-ui in namespace ",
+            route->name_space);
     } else if (!seen) {
         object_set_condition(plan, route, REASON_CONVERGING,
                              "waits for the controller of Gateway %s/%s to take it up",
@@ -270,19 +279,19 @@ static void ready_of_route(const struct object *route, struct plan *plan)
 
 // ---- objects ----
 
-static bool wants_ui(const struct config_ui *ui)
+static bool has_ui(const struct config_ui *ui)
 {
     return ui->enabled;
 }
 
-static bool wants_route(const struct config_ui *ui)
+static bool has_route(const struct config_ui *ui)
 {
     return ui->enabled && ui->gateway[0] != '\0';
 }
 
-static bool wants_ingress(const struct config_ui *ui)
+static bool has_ingress(const struct config_ui *ui)
 {
-    return ui->enabled && !wants_route(ui);
+    return ui->enabled && !has_route(ui);
 }
 
 static const struct object_need ingress_class = {
@@ -305,34 +314,34 @@ static const struct object_need gateway = {
 #define NO_INGRESS "use a node image of Kubernetes 1.19 or later, or set ui.enabled: false"
 
 const struct object_row object_rows[] = {
-    {.file = "namespace.yaml", .wanted = wants_ui},
+    {.file = "namespace.yaml", .applies = has_ui},
     {.file = "local-registry-hosting.yaml"},
-    {.file = "configmap-ui.yaml", .wanted = wants_ui},
+    {.file = "configmap-ui.yaml", .applies = has_ui},
     {.file = "deployment-ui.yaml",
      .uses = {"configmap-ui.yaml"},
-     .wanted = wants_ui,
+     .applies = has_ui,
      .ready = ready_of_rollout,
      .asks_pods = rollout_asks_pods},
-    {.file = "service-ui.yaml", .wanted = wants_ui},
-    {.file = "service-api.yaml", .wanted = wants_ui},
+    {.file = "service-ui.yaml", .applies = has_ui},
+    {.file = "service-api.yaml", .applies = has_ui},
     {.file = "endpoints-api.yaml",
      .uses = {"service-api.yaml"},
-     .wanted = wants_ui,
+     .applies = has_ui,
      .if_served = true,
      .needs_address = true},
     {.file = "endpointslice-api.yaml",
      .uses = {"service-api.yaml"},
-     .wanted = wants_ui,
+     .applies = has_ui,
      .if_served = true,
      .needs_address = true},
     {.file = "ingress-ui.yaml",
      .uses = {"service-ui.yaml", "service-api.yaml"},
-     .wanted = wants_ingress,
+     .applies = has_ingress,
      .unserved = {REASON_ERROR, NO_INGRESS},
      .need = &ingress_class},
     {.file = "httproute-ui.yaml",
      .uses = {"service-ui.yaml", "service-api.yaml"},
-     .wanted = wants_route,
+     .applies = has_route,
      .unserved = {REASON_GATEWAY_MISSING, NO_GATEWAY},
      .need = &gateway,
      .ready = ready_of_route},

@@ -65,12 +65,11 @@ struct object {
     // label off is drift. A Namespace: by the label alone. Controllers give what they make of an
     // owned object its labels, so that it is owned too.
     bool owned;
-    bool made_by_script; // HostK8s' or kind's: nothing that a user wrote is in it
-    bool deleting;       // has a deletionTimestamp
-    // That it gets requests of: an EndpointSlice or Endpoints that the program did not make.
+    bool made_by_hostk8s; // by its manifests or its script: nothing that a user wrote is in it
+    bool deleting;        // has a deletionTimestamp
+    bool left_over;       // HostK8s alone makes one of this name
+    // Whose requests it gets: of an EndpointSlice or Endpoints that the program did not make.
     const struct object *service;
-    // HostK8s alone makes one of this name.
-    bool left_over;
     // What should be there.
     const struct object_row *row; // NULL: nothing
     json_t *manifest;
@@ -110,10 +109,10 @@ struct object_row {
     const char *file; // in manifests/
     // Files of other rows, whose objects it is for: it waits while one of them is somebody else's.
     const char *uses[OBJECT_USES_MAX];
-    bool (*wanted)(const struct config_ui *ui); // NULL: always
-    bool if_served;                             // and where its kind is served and not replaced
-    bool needs_address;                         // of the registry on the clusters' network
-    struct {                                    // while its kind is not served
+    bool (*applies)(const struct config_ui *ui); // NULL: always
+    bool if_served;                              // and where its kind is served and not replaced
+    bool needs_address;                          // of the registry on the clusters' network
+    struct {                                     // while its kind is not served
         enum reason reason;
         const char *help; // what to do then, for people; NULL: nothing is known
     } unserved;
@@ -131,6 +130,7 @@ extern const size_t object_row_count;
 struct object_address {
     const char *text; // NULL: it has none
     bool ipv6;        // its family, or the one that is waited for
+    bool ipv6_pods;   // the pods have such addresses alone
 };
 
 // What stands for ${…} in the manifests, but for ${digest.FILE}, the digest of what an earlier row

@@ -132,10 +132,10 @@ static void ask_of_owned(struct observation *o)
     for (size_t i = 0; i < o->current->count && o->input->desired; i++) {
         struct object *object = o->current->objects[i];
         const struct object_row *row = object->row;
-        if (object->made_by_script || (object->left_over && object->refusal != NULL)) {
+        if (object->made_by_hostk8s || (object->left_over && object->refusal != NULL)) {
             o->memory->no_left_over = false;
         }
-        if (row == NULL || !object->owned || object->made_by_script || object->deleting ||
+        if (row == NULL || !object->owned || object->made_by_hostk8s || object->deleting ||
             object->waits != NULL) {
             continue;
         }
@@ -179,11 +179,12 @@ static const struct error *take_groups(struct observation *o, const json_t *answ
 }
 
 // A list, an object, or NULL for one that is not there. A kind that a cluster may lack is empty
-// where it says that there is no such thing; what else goes wrong with it concerns the objects of
-// that kind alone.
-static const struct error *take_objects(struct observation *o, const struct object_api *api,
+// where it says that there is no such thing; what else goes wrong with it concerns what was asked
+// for alone.
+static const struct error *take_objects(struct observation *o, const struct request *request,
                                         json_t *answer, const struct error *err)
 {
+    const struct object_api *api = request->api;
     const struct error *refusal = api->optional ? refusal_of(o, err) : NULL;
     size_t index = object_api_index(api);
     if (answer != NULL && object_current_add(o->current, api, answer, &o->error) < 0) {
@@ -192,14 +193,15 @@ static const struct error *take_objects(struct observation *o, const struct obje
     if (refusal == NULL) {
         return err;
     }
-    o->memory->listed[index] = false;
+    o->memory->listed[index] = o->memory->listed[index] && request->verb != LIST;
     if (refusal->status == 404) {
         o->current->served[index] = false;
         return NULL;
     }
     for (size_t i = 0; i < o->current->count; i++) {
-        if (o->current->objects[i]->api == api) {
-            o->current->objects[i]->refusal = refusal;
+        struct object *object = o->current->objects[i];
+        if (request->verb == LIST ? object->api == api : object->path == request->path) {
+            object->refusal = refusal;
         }
     }
     return NULL;
@@ -238,7 +240,7 @@ static const struct error *take(struct observation *o, const struct request *req
         return take_groups(o, answer, err);
     case LIST:
     case GET:
-        return take_objects(o, request->api, answer, err);
+        return take_objects(o, request, answer, err);
     case DRY_APPLY:
         return take_merged(o, request->object, answer, err);
     case DRY_CREATE:

@@ -29,7 +29,7 @@ static void set_error(const struct planner *p, const struct object *object,
 }
 
 static struct action *add_apply(const struct planner *p, const struct object *object,
-                                const char *verb, bool step)
+                                const char *verb, bool part)
 {
     const struct object *home = object->home;
     const struct action action = {
@@ -39,7 +39,7 @@ static struct action *add_apply(const struct planner *p, const struct object *ob
         .resource = object->resource,
         .cluster = object->cluster,
         .needs = home != NULL && home->json == NULL ? home->resource : NULL,
-        .step = step,
+        .part = part,
         .target = object->path,
         .argument = object->digest,
         .body = object->manifest,
@@ -66,14 +66,13 @@ static struct action *add_delete(const struct planner *p, const struct object *o
 
 // ---- a desired object ----
 
-// Deletes it and makes it anew. What a script made is another object altogether, whose fields are
-// not worth telling.
+// Deletes it and makes it anew. What HostK8s made is another object altogether: its fields are not
+// worth telling, and an apply would leave some of them.
 static void plan_recreate(const struct planner *p, const struct object *object)
 {
     struct action *recreate = add_delete(p, object, "recreate");
-    if (object->made_by_script) {
-        plan_add_field(p->plan, recreate, "made by", "HostK8s' or kind's script",
-                       OBJECT_MANAGED_BY);
+    if (object->made_by_hostk8s) {
+        plan_add_field(p->plan, recreate, "made by", "HostK8s", OBJECT_MANAGED_BY);
     } else {
         object_diff(p->plan, recreate, object->json, object->manifest, true);
     }
@@ -109,7 +108,7 @@ static void plan_owned(const struct planner *p, const struct object *object)
 
 static bool is_foreign(const struct object *object)
 {
-    return object->json != NULL && !object->owned && !object->made_by_script &&
+    return object->json != NULL && !object->owned && !object->made_by_hostk8s &&
            !object->api->holds_objects;
 }
 
@@ -160,10 +159,10 @@ static void plan_desired(const struct planner *p, const struct object *object)
     } else if (object->json == NULL) {
         (void)add_apply(p, object, "create", false);
         object_set_condition(plan, object, REASON_CONVERGING, "is missing; is being made");
-    } else if (object->made_by_script) {
+    } else if (object->made_by_hostk8s) {
         plan_recreate(p, object);
         object_set_condition(plan, object, REASON_CONVERGING,
-                             "was made by HostK8s' or kind's script; is being made anew");
+                             "was made by HostK8s; is being made anew");
     } else if (object->owned) {
         plan_owned(p, object);
     } else if (api->holds_objects) {
@@ -231,7 +230,8 @@ static void set_rival(const struct planner *p, const struct object *object)
 static void plan_undesired(const struct planner *p, const struct object *object)
 {
     bool rival = is_rival(p, object);
-    bool taken_over = object->made_by_script && (rival || (object->left_over && p->input->desired));
+    bool taken_over =
+        object->made_by_hostk8s && (rival || (object->left_over && p->input->desired));
     if (object->json == NULL || !object->api->managed || is_of_kubernetes(object)) {
         return;
     }

@@ -198,7 +198,7 @@ int object_residents(struct kube *kube, const char *name_space, object_residents
     struct residents *residents = xcalloc(1, sizeof(*residents));
     *residents = (struct residents){
         .kube = kube, .name_space = str_dup(name_space), .done = done, .ctx = ctx};
-    add_path(residents, "/apis");
+    strv_add(&residents->paths, "/apis");
     int r = ask(residents, err);
     if (r < 0) {
         residents_free(residents);

@@ -138,7 +138,7 @@ void route_cancel(_unused_ struct io *io, memory_t memory, _unused_ bool changes
     }
 }
 
-void route_forget(_unused_ struct io *io, memory_t *memory)
+void route_invalidate(_unused_ struct io *io, memory_t *memory)
 {
     struct memory *kept = TAKE_PTR(*memory);
     if (kept != NULL) {

@@ -6,4 +6,4 @@
 int route_observe(struct io *io, memory_t *memory, const struct input *input, observe_done_fn done,
                   void *ctx, struct error *err);
 void route_cancel(struct io *io, memory_t memory, bool changes_too);
-void route_forget(struct io *io, memory_t *memory);
+void route_invalidate(struct io *io, memory_t *memory);

@@ -30,26 +30,33 @@ struct planner {
 
 // ---- no answer ----
 
-static const char *stopped_node(const struct input *input)
+// Why nobody could listen, NULL when somebody could: a control-plane node, where kind has an
+// ingress.
+static const char *stopped(const struct planner *p)
 {
-    const struct engine *engine = input->engine;
+    const struct engine *engine = p->input->engine;
+    const char *name = NULL;
     for (size_t i = 0; engine != NULL && i < engine->node_count; i++) {
         const struct engine_node *node = &engine->nodes[i];
-        if (!node->running && config_has_cluster(input->config, node->cluster)) {
-            return node->name;
+        if (node->role == NODE_CONTROL_PLANE &&
+            config_has_cluster(p->input->config, node->cluster)) {
+            if (node->running) {
+                return NULL;
+            }
+            name = node->name;
         }
     }
-    return NULL;
+    return engine == NULL ? "the engine does not answer"
+           : name == NULL
+               ? NULL
+               : arena_printf(p->arena, "%s does not run; start it: `docker start %s`", name, name);
 }
 
-static struct fault nothing_listens(const struct planner *p)
+static struct fault nothing_answers(const struct planner *p)
 {
-    const char *node = stopped_node(p->input);
-    if (node != NULL) {
-        return (struct fault){arena_printf(p->arena,
-                                           "nothing listens at %s while %s does not run; start it: "
-                                           "`docker start %s`",
-                                           p->url, node, node),
+    const char *why = stopped(p);
+    if (why != NULL) {
+        return (struct fault){arena_printf(p->arena, "nothing listens at %s while %s", p->url, why),
                               false};
     }
     struct address address = {.port = 0};
@@ -136,7 +143,7 @@ static struct fault fault_of(const struct planner *p, const struct question *que
                              const struct route_answer *answer, bool expected)
 {
     const struct error *error = &answer->error;
-    return error->code == ECONNREFUSED ? nothing_listens(p)
+    return error->code == ECONNREFUSED ? nothing_answers(p)
            : error->kind != ERROR_NONE ? unanswered(p, question, error)
            : !expected                 ? wrong_answer(p, question, answer)
                                        : (struct fault){NULL, false};

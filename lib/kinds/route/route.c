@@ -55,5 +55,5 @@ const struct kind route_kind = {
     .resources = resources,
     .explain = explain_failure,
     .cancel = route_cancel,
-    .forget = route_forget,
+    .invalidate = route_invalidate,
 };

@@ -358,6 +358,22 @@ static void test_stream_ends(_unused_ void **state)
 
 // ---- early ends
 
+static void test_cancel_about(_unused_ void **state)
+{
+    static const char *const about[] = {"a", "b", NULL};
+    struct told told[ELEMENTS(about)] = {0};
+    for (size_t i = 0; i < ELEMENTS(about); i++) {
+        begin((struct api_request){.args = {about[i]}, .effect = API_READS}, &told[i]);
+    }
+    api_cancel_about(f.api, "a", API_READS);
+    assert_int_equal(fake_transport_run(f.fake), 1);
+    for (size_t i = 0; i < ELEMENTS(about); i++) {
+        assert_int_equal(told[i].outcome.err.code, i == 0 ? ECANCELED : 0);
+        fake_transport_reply(f.fake, 200, "");
+    }
+    (void)fake_transport_run(f.fake);
+}
+
 static void test_cancel(_unused_ void **state)
 {
     const struct api_request requests[] = {
@@ -470,10 +486,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-        TEST(test_requests),     TEST(test_requests_refused), TEST(test_answers),
-        TEST(test_secrets),      TEST(test_stream),           TEST(test_stream_ends),
-        TEST(test_cancel),       TEST(test_cancel_in_event),  TEST(test_free_under_way),
-        TEST(test_free_in_done), TEST(test_several_requests),
+        TEST(test_requests),       TEST(test_requests_refused), TEST(test_answers),
+        TEST(test_secrets),        TEST(test_stream),           TEST(test_stream_ends),
+        TEST(test_cancel_about),   TEST(test_cancel),           TEST(test_cancel_in_event),
+        TEST(test_free_under_way), TEST(test_free_in_done),     TEST(test_several_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,6 +134,22 @@ static void distance_counts_what_differs(void **state)
     }
 }
 
+static void bytes_have_a_unit(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {
+        {0, "0 B"},         {999, "999 B"},         {1000, "1.0 kB"},        {999949, "999.9 kB"},
+        {999950, "1.0 MB"}, {1234567890, "1.2 GB"}, {UINT64_MAX, "18.4 EB"},
+    };
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        _cleanup_free_ char *text = str_bytes(cases[i].bytes);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +158,7 @@ int main(void)
         cmocka_unit_test(hashes_are_known),
         cmocka_unit_test(numbers_are_digits_alone),
         cmocka_unit_test(distance_counts_what_differs),
+        cmocka_unit_test(bytes_have_a_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,28 @@ static void values_are_read_and_completed(void **state)
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
 }
 
+static void caches_are_completed(void **state)
+{
+    (void)state;
+    _cleanup_buf_ struct buf out = BUF_INIT(4096);
+    _cleanup_config_ struct config *config =
+        parse("registry: {name: r0, storage: /srv/r}\n"
+              "caches: [Docker.io, {upstream: ghcr.io, username: me, passwordFile: pw}, "
+              "{upstream: '[FD00::1]:05000', url: 'http://x:80/'}]");
+    for (const struct config_cache *cache = config->caches; cache->upstream != NULL; cache++) {
+        assert_int_equal(buf_printf(&out, "%s %s %s %s %s %s\n", cache->upstream, cache->url,
+                                    cache->username,
+                                    cache->password_file == NULL ? "-" : cache->password_file,
+                                    cache->container, cache->storage),
+                         0);
+    }
+    assert_string_equal(
+        buf_str(&out),
+        "docker.io https://registry-1.docker.io  - r0-cache-docker.io /srv/r-cache/docker.io\n"
+        "ghcr.io https://ghcr.io me /srv/app/pw r0-cache-ghcr.io /srv/r-cache/ghcr.io\n"
+        "[fd00::1]:5000 http://x:80  - r0-cache--fd00--1--5000 /srv/r-cache/-fd00--1--5000\n");
+}
+
 static void remote_needs_permission_alone(void **state)
 {
     (void)state;
@@ -309,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_means_the_defaults),
         cmocka_unit_test(values_are_read_and_completed),
+        cmocka_unit_test(caches_are_completed),
         cmocka_unit_test(remote_needs_permission_alone),
         cmocka_unit_test(docker_host_of_the_environment_stands_behind_the_key),
         cmocka_unit_test(engine_is_looked_for_as_the_environment_says),

@@ -18,6 +18,7 @@ static void what_is_printed_reads_back(void **state)
         "registry: {name: '0.x', environment: {A: \"a: \\\"b\\\" #\\u2028\", B: '', C: 'no'}}",
         "nodes: {aliases: [b.c:1, a:2, 'localhost:5002'], skipVerify: false}",
         "nodes: {aliases: []}",
+        "caches: [docker.io, {upstream: A.b:1, username: '#', passwordFile: ~/'p $$x'}]",
         "ui: {enabled: false, title: '', url: 'https://h', path: /a_b/c-d, namespace: '1'}",
         "docker: {host: unix:///a b/$x}",
         "docker: {host: 'tcp://[::]:2', tls: {ca: a, cert: 'b b', key: c$$d}}",

@@ -20,8 +20,8 @@
 static char *table_of(const char *document)
 {
     _cleanup_free_ char *quoted = str_dup(document);
-    for (char *c = quoted; *c != '\0'; c++) {
-        *c = *c == '\'' ? '"' : *c;
+    for (char *at = quoted; (at = strchr(at, '\'')) != NULL;) {
+        *at = '"';
     }
     json_auto_t *status = NULL;
     assert_int_equal(json_parse(quoted, strlen(quoted), &status, NULL), 0);
@@ -41,40 +41,39 @@ static char *table_of(const char *document)
 static const struct {
     const char *document;
     const char *table;
-} cases[] =
-    {
-        {"{'resources': []}", "RESOURCE  READY  REASON  SINCE\n"},
-        {"{'resources': [" ROW("container/r", "True", "Converged", "") "]}",
-         "RESOURCE     READY  REASON     SINCE\n"
-         "container/r  True   Converged  2h5m\n"},
-        // All is well on a machine as it comes: 80 columns with single spaces.
-        {"{'resources': [" ROW(HOSTING, "True", "Converged", "") "]}",
-         "RESOURCE                                                  READY REASON    SINCE\n" HOSTING
-         " True  Converged 2h5m\n"},
-        {"{'resources': [" ROW(HOSTING, "True", "Converged", "") "," ROW(
-             "node/b", "False", "ConfigPathDisabled",
-             "one two three four five six seven eight nine ten eleven twelve thirteen") "]}",
-         "RESOURCE                                          READY REASON             SINCE\n" HOSTING
-         "\n"
-         "                                                  True  Converged          2h5m\n"
-         "node/b                                            False ConfigPathDisabled 2h5m\n"
-         "    one two three four five six seven eight nine ten eleven twelve thirteen\n"},
-        {"{'resources': [" ROW(
-             "node/ü", "Unknown", "Error",
-             "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 01234567890 "
-             "http://a.very.long.one.example/01234567890123456789012345678901234567890123456789/"
-             "0123") "]"
-                     ", 'progress': 'registry:2: 3 of 5 layers, 12.3 MB, 4.1 MB/s'}",
-         "RESOURCE  READY    REASON  SINCE\n"
-         "node/ü    Unknown  Error   2h5m\n"
-         "    0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n"
-         "    01234567890\n"
-         "    "
-         "http://a.very.long.one.example/01234567890123456789012345678901234567890123456789/0123\n"
-         "registry:2: 3 of 5 layers, 12.3 MB, 4.1 MB/s\n"},
-        // It is of another program's making: nothing that is missing is an error.
-        {"{'resources': [{}]}", "RESOURCE  READY  REASON  SINCE\n"
-                                "                         ?\n"},
+} cases[] = {
+    {"{'resources': []}", "RESOURCE  READY  REASON  SINCE\n"},
+    {"{'resources': [" ROW("container/r", "True", "Converged", "") "]}",
+     "RESOURCE     READY  REASON     SINCE\n"
+     "container/r  True   Converged  2h5m\n"},
+    // All is well on a machine as it comes: 80 columns with single spaces.
+    {"{'resources': [" ROW(HOSTING, "True", "Converged", "") "]}",
+     "RESOURCE                                                  READY REASON    SINCE\n" HOSTING
+     " True  Converged 2h5m\n"},
+    {"{'resources': [" ROW(HOSTING, "True", "Converged", "") "," ROW(
+         "node/b", "False", "ConfigPathDisabled",
+         "one two three four five six seven eight nine ten eleven twelve thirteen") "]}",
+     "RESOURCE                                          READY REASON             SINCE\n" HOSTING
+     "\n"
+     "                                                  True  Converged          2h5m\n"
+     "node/b                                            False ConfigPathDisabled 2h5m\n"
+     "    one two three four five six seven eight nine ten eleven twelve thirteen\n"},
+    {"{'resources': [" ROW(
+         "node/ü", "Unknown", "Error",
+         "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 01234567890 "
+         "http://a.very.long.one.example/01234567890123456789012345678901234567890123456789/"
+         "0123") "]"
+                 ", 'progress': 'registry:2: 3 of 5 layers, 12.3 MB, 4.1 MB/s'}",
+     "RESOURCE  READY    REASON  SINCE\n"
+     "node/ü    Unknown  Error   2h5m\n"
+     "    0123456789 0123456789 0123456789 0123456789 0123456789 0123456789\n"
+     "    01234567890\n"
+     "    "
+     "http://a.very.long.one.example/01234567890123456789012345678901234567890123456789/0123\n"
+     "registry:2: 3 of 5 layers, 12.3 MB, 4.1 MB/s\n"},
+    // It is of another program's making: nothing that is missing is an error.
+    {"{'resources': [{}]}", "RESOURCE  READY  REASON  SINCE\n"
+                            "                         ?\n"},
 };
 
 static void tables(_unused_ void **state)

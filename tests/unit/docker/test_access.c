@@ -36,6 +36,9 @@ static void cases_have_cures(void **unused)
         {{.owner = "root"},
          REFUSED "it is root's alone: run an engine as me (rootless), or give the socket a group "
                  "that me is in"},
+        {{.owner = "root", .group = "docker", .member = true, .joined = true},
+         REFUSED "a directory on the way to it is closed to this user: open it, or set "
+                 "docker.host"},
         {{0},
          REFUSED "a directory on the way to it is closed to this user: open it, or set "
                  "docker.host"},

@@ -27,7 +27,7 @@ static void files_done(struct files *files)
 }
 #define _cleanup_files_ _cleanup_(files_done)
 
-static int read_tar(const void *data, size_t length, docker_wanted_fn wanted, struct files *ret,
+static int read_tar(const void *data, size_t length, docker_select_fn wanted, struct files *ret,
                     struct error *err)
 {
     return docker_tar_read(data, length, wanted, &ret->items, &ret->count, err);
@@ -121,14 +121,15 @@ static void test_round_trip(_unused_ void **state)
 // What the engine will unpack: modes, owner and a time of now.
 static void test_attributes(_unused_ void **state)
 {
-    const struct docker_file file = {(char[]){"a/b"}, (char[]){"x"}, 1, NULL};
+    const struct docker_file files[] = {{(char[]){"a/b"}, (char[]){"x"}, 1, NULL, false},
+                                        {(char[]){"a/c"}, (char[]){"x"}, 1, NULL, true}};
     static const struct {
         const char *path;
         mode_t mode;
-    } expected[] = {{"a/", AE_IFDIR | 0755}, {"a/b", AE_IFREG | 0644}};
+    } expected[] = {{"a/", AE_IFDIR | 0755}, {"a/b", AE_IFREG | 0644}, {"a/c", AE_IFREG | 0600}};
     _cleanup_buf_ struct buf tar = BUF_INIT(TAR_MAX);
     time_t before = time(NULL);
-    assert_int_equal(docker_tar_write(&file, 1, &tar, NULL), 0);
+    assert_int_equal(docker_tar_write(files, ELEMENTS(files), &tar, NULL), 0);
     struct archive *archive = archive_read_new();
     struct archive_entry *entry = NULL;
     assert_int_equal(archive_read_support_format_tar(archive), ARCHIVE_OK);
@@ -149,7 +150,7 @@ static void test_write_refuses(_unused_ void **state)
     char paths[][8] = {"/a", "../a", "a/../b", "a/..", "", ".", "./a", "a//b", "a/"};
     struct error err;
     for (size_t i = 0; i < ELEMENTS(paths); i++) {
-        const struct docker_file file = {paths[i], (char[]){"x"}, 1, NULL};
+        const struct docker_file file = {paths[i], (char[]){"x"}, 1, NULL, false};
         struct buf tar = BUF_INIT(TAR_MAX);
         assert_int_equal(docker_tar_write(&file, 1, &tar, &err), -EINVAL);
         assert_string_equal(err.text, REFUSED);
@@ -158,7 +159,7 @@ static void test_write_refuses(_unused_ void **state)
                          -EINVAL);
         assert_string_equal(err.text, "engine: write below /etc in container node: " REFUSED);
     }
-    const struct docker_file file = {(char[]){"a"}, (char[]){"x"}, 1, NULL};
+    const struct docker_file file = {(char[]){"a"}, (char[]){"x"}, 1, NULL, false};
     struct buf small = BUF_INIT(600);
     assert_int_equal(docker_tar_write(&file, 1, &small, &err), -EFBIG);
     assert_string_equal(err.text, "tar: more than 600 bytes");
@@ -358,7 +359,7 @@ static void test_get(_unused_ void **state)
 
 static void test_put(_unused_ void **state)
 {
-    const struct docker_file file = {(char[]){"certs.d/hosts.toml"}, (char[]){"x"}, 1, NULL};
+    const struct docker_file file = {(char[]){"certs.d/hosts.toml"}, (char[]){"x"}, 1, NULL, false};
     static const char missing[] =
         "engine: write below /etc/containerd in container node: no such path (HTTP 404)";
     for (int i = 0; i < 2; i++) {

@@ -151,7 +151,7 @@ static void test_ends_at_every_step(_unused_ void **state)
         for (size_t j = 0; j < step; j++) {
             fake_transport_reply(docker_test.fake, 200, answers[j]);
             fake_transport_refuse(docker_test.fake, i % 3 == 2 && j + 1 == step, EMFILE);
-            assert_true(fake_transport_step(docker_test.fake));
+            assert_true(fake_transport_advance(docker_test.fake));
         }
         if (i % 3 == 0) {
             docker_cancel(docker_test.docker, API_CHANGES);

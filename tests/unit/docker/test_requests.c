@@ -163,6 +163,60 @@ static void test_time(_unused_ void **state)
     }
 }
 
+static void on_exit_code(void *ctx, int exit_code, const struct error *err)
+{
+    json_auto_t *code = err != NULL ? NULL : json_pack("{s:i}", "code", exit_code);
+    outcome_done(ctx, code, err);
+}
+
+static void on_text(void *ctx, const char *text, const struct error *err)
+{
+    json_auto_t *said = err != NULL ? NULL : json_pack("{s:s}", "text", text);
+    outcome_done(ctx, said, err);
+}
+
+// What becomes of a container that runs a command.
+static void test_ends(_unused_ void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        const char *text; // "": it is no error
+        const char *answer;
+        bool log; // or how it has ended
+    } table[] = {
+        {200, "{\"StatusCode\":137}\n", "", "{\"code\":137}", false},
+        {200, "{\"Error\":null,\"StatusCode\":0}\n", "", "{\"code\":0}", false},
+        {200, "{}", "engine: wait for container r: the answer has no exit code", NULL, false},
+        {404, "{\"message\":\"No such container: r\"}",
+         "engine: wait for container r: No such container: r (HTTP 404)", NULL, false},
+        {200, "a\r\nb\r\n", "", "{\"text\":\"a\\r\\nb\\r\\n\"}", true},
+        {404, "{\"message\":\"No such container: r\"}",
+         "engine: read the log of container r: No such container: r (HTTP 404)", NULL, true},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        _cleanup_outcome_ struct outcome outcome = {0};
+        struct docker *docker = docker_test.docker;
+        fake_transport_reply(docker_test.fake, table[i].status, table[i].body);
+        assert_int_equal(table[i].log
+                             ? docker_container_log(docker, "r", on_text, &outcome, NULL)
+                             : docker_container_wait(docker, "r", on_exit_code, &outcome, NULL),
+                         0);
+        const struct fake_request *sent = fake_transport_last(docker_test.fake);
+        assert_string_equal(sent->path, table[i].log
+                                            ? "/v1.41/containers/r/logs?stdout=1&stderr=1&tail=2"
+                                            : "/v1.41/containers/r/wait");
+        assert_int_equal(sent->method, table[i].log ? HTTP_GET : HTTP_POST);
+        assert_int_equal(sent->timeout_ms, table[i].log ? DOCKER_TEST_TIMEOUT_MS : 0);
+        assert_int_equal(fake_transport_run(docker_test.fake), 1);
+        outcome_is(&outcome, table[i].text);
+        json_auto_t *expected =
+            table[i].answer == NULL ? NULL : json_loads(table[i].answer, 0, NULL);
+        assert_true(expected == NULL ? outcome.answer == NULL
+                                     : json_equal(outcome.answer, expected));
+    }
+}
+
 // ---- requests
 
 typedef int (*send_fn)(struct outcome *o);
@@ -372,7 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new), cmocka_unit_test(test_versions), cmocka_unit_test(test_losses),
         WITH_DOCKER(test_time),     WITH_DOCKER(test_requests),      WITH_DOCKER(test_answers),
-        WITH_DOCKER(test_events),   WITH_DOCKER(test_cancel),
+        WITH_DOCKER(test_ends),     WITH_DOCKER(test_events),        WITH_DOCKER(test_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

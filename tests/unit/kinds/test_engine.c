@@ -102,6 +102,24 @@ static void test_published_host(void **state)
     }
 }
 
+#define ID(digit) digit "123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_names_for_ids(void **state)
+{
+    (void)state;
+    struct engine_node named[] = {{.id = ID("0"), .name = "hostk8s-worker"},
+                                  {.id = "n2", .name = "b"}};
+    const struct engine known = {.nodes = named, .node_count = ELEMENTS(named)};
+    struct error err = {
+        .text = "read /etc in container " ID("0") ": " ID("f") " dead beef " ID("0") "0 n2"};
+    engine_name_ids(&known, &err);
+    assert_string_equal(
+        err.text, "read /etc in container hostk8s-worker: f123456789ab dead beef " ID("0") "0 n2");
+    struct error unknown = {.text = ID("0")};
+    engine_name_ids(NULL, &unknown);
+    assert_string_equal(unknown.text, "0123456789ab");
+}
+
 // The sanitizers tell when it goes too late or too early.
 static void test_references(void **state)
 {
@@ -122,7 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nodes),          cmocka_unit_test(test_clusters),
         cmocka_unit_test(test_new_and_moving), cmocka_unit_test(test_published_host),
-        cmocka_unit_test(test_references),
+        cmocka_unit_test(test_names_for_ids),  cmocka_unit_test(test_references),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,13 +52,13 @@ static void test_actions_are_copies(void **state)
     plan_done(&plan);
 }
 
-static void test_a_step_follows_an_action_of_its_resource(void **state)
+static void test_a_part_follows_an_action_of_its_resource(void **state)
 {
     (void)state;
     static const struct {
         const char *resource;
-        bool step;
-        bool is_step;
+        bool part;
+        bool is_part;
     } cases[] = {
         {"a", true, false}, {"b", false, false}, {"a", true, true},
         {"b", true, true},  {"a", false, false}, {"c", true, false},
@@ -66,8 +66,8 @@ static void test_a_step_follows_an_action_of_its_resource(void **state)
     struct plan plan = {0};
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         const struct action *added = plan_add_action(
-            &plan, &(struct action){.resource = cases[i].resource, .step = cases[i].step});
-        assert_int_equal(added->step, cases[i].is_step);
+            &plan, &(struct action){.resource = cases[i].resource, .part = cases[i].part});
+        assert_int_equal(added->part, cases[i].is_part);
     }
     assert_ptr_equal(plan_first_action(&plan, "a"), plan.actions[0]);
     assert_ptr_equal(plan_first_action(&plan, "c"), plan.actions[5]);
@@ -148,7 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_actions_are_copies),
-        cmocka_unit_test(test_a_step_follows_an_action_of_its_resource),
+        cmocka_unit_test(test_a_part_follows_an_action_of_its_resource),
         cmocka_unit_test(test_fields_and_files),
         cmocka_unit_test(test_the_first_condition_stands),
         cmocka_unit_test(test_every_reason_has_a_name),

@@ -18,7 +18,7 @@ static struct scripted *converged(void)
     reconciler_trigger(s->reconciler);
     scripted_settle(s);
     assert_line(s, "1/1 ready");
-    scripted_forget_log(s);
+    scripted_invalidate_log(s);
     return s;
 }
 
@@ -100,7 +100,7 @@ static void test_a_failed_action_backs_off(void **state)
     assert_line(s, "1/1 ready");
     scripted_advance(s, 5000);
     s->things[0].value = 7;
-    scripted_forget_log(s);
+    scripted_invalidate_log(s);
     scripted_event(s, "engine");
     scripted_advance(s, 10);
     assert_told(s, "engine Converging: write is pending\nwrite engine\nengine Converged\n");
@@ -256,7 +256,7 @@ static void test_a_fight_is_throttled_and_told(void **state)
     unsigned before = s->things[0].acted;
     meddle(s, 10, 100);
     assert_int_equal(s->things[0].acted - before, 10);
-    scripted_forget_log(s);
+    scripted_invalidate_log(s);
     meddle(s, 1, 100);
     assert_told(s, "engine Contended: something else keeps changing value back; stop it, or "
                    "declare what it wants\n");
@@ -447,7 +447,7 @@ static void test_stop_ends_a_background_action(void **state)
     s->things[0].act_hangs = true;
     reconciler_trigger(s->reconciler);
     scripted_settle(s);
-    scripted_forget_log(s);
+    scripted_invalidate_log(s);
     reconciler_stop(s->reconciler);
     scripted_settle(s);
     assert_true(reconciler_is_idle(s->reconciler));

@@ -27,7 +27,7 @@ static struct scripted *converged(void)
     struct scripted *s = started();
     assert_line(s, "4/4 ready");
     scripted_advance(s, 100); // the streams begin with one more attempt
-    scripted_forget_log(s);
+    scripted_invalidate_log(s);
     return s;
 }
 
@@ -363,12 +363,38 @@ static void test_a_reload_forgets_what_was_held_back(void **state)
 
 // ---- the other modes ----
 
+// What is on its way is no failure: it is asked again in each poll at least, and the engine with
+// it.
+static void test_what_comes_is_not_backed_off_from(void **state)
+{
+    (void)state;
+    _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_KEEP, DEFAULTS);
+    struct thing *node = scripted_add(s, "node/a", "hostk8s");
+    (void)error_set(&node->observe_error, ERROR_CONFLICT, EHOSTDOWN, "on its way");
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    const struct status *status = reconciler_status(s->reconciler);
+    const struct condition *condition = status_get(status, "node/a");
+    assert_int_equal(condition->ready, READY_FALSE);
+    assert_int_equal(condition->reason, REASON_CONVERGING);
+    unsigned engine = s->things[0].observed;
+    scripted_advance(s, 9000); // 500, 1500, 3500 and 7500 ms
+    assert_int_equal(node->observed, 5);
+    assert_true(s->things[0].observed - engine >= 3);
+    scripted_advance(s, 60000);
+    assert_in_range(node->observed, 10, 13);
+    node->observe_error = (struct error){0};
+    scripted_advance(s, 10000);
+    assert_int_equal(status_get(status, "node/a")->ready, READY_TRUE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_node_appears_and_goes),
         cmocka_unit_test(test_a_node_goes_in_mid_action),
         cmocka_unit_test(test_a_declared_cluster_that_is_not_there),
+        cmocka_unit_test(test_what_comes_is_not_backed_off_from),
         cmocka_unit_test(test_an_address_that_changes_or_is_lost),
         cmocka_unit_test(test_a_pass_is_counted),
         cmocka_unit_test(test_what_hangs_holds_nobody_up),

@@ -62,7 +62,7 @@ static void on_news(void *ctx, const struct news *news)
 static void told(struct fixture *f, uint64_t ms, const char *expected)
 {
     buf_truncate(&f->told, 0);
-    uint64_t next_ms = news_tell(&f->status, NOW_MS + ms, HOLD_MS, on_news, f);
+    uint64_t next_ms = news_report(&f->status, NOW_MS + ms, HOLD_MS, on_news, f);
     f->next_ms = next_ms == STATUS_NEVER ? STATUS_NEVER : next_ms - NOW_MS;
     assert_string_equal(buf_str(&f->told), expected);
 }

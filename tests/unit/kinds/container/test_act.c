@@ -1,4 +1,5 @@
 // Actions as requests: by id, whatever has the name by then; and what their errors mean.
+#include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "tests/support/container_rig.h"
 #include "tests/support/sample_config.h"
@@ -116,7 +117,7 @@ static void nothing_is_asked_in_vain(void **state)
     assert_false(container_rig_act(rig, &create));
     assert_int_equal(rig->error.code, EILSEQ);
     // There is no engine.
-    container_kind.forget(&rig->io, &rig->memory);
+    container_kind.invalidate(&rig->io, &rig->memory);
     const struct action stop = action_of(CONTAINER_OP_STOP, ID);
     assert_false(container_rig_act(rig, &stop));
     assert_int_equal(rig->error.kind, ERROR_CONFLICT);
@@ -168,11 +169,64 @@ static void storage_is_made_off_the_loop(void **state)
     assert_int_equal(rig->error.code, ETIMEDOUT);
 
     assert_true(container_rig_begin_action(rig, &action));
-    container_kind.forget(&rig->io, &rig->memory);
+    container_kind.invalidate(&rig->io, &rig->memory);
     assert_int_equal(rig->ended, 0);
     assert_int_equal(scripted_worker_run(rig->worker), 1);
     assert_int_equal(rig->ended, 1);
     assert_int_equal(rig->error.code, ECANCELED);
+}
+
+// A login is written into the container, where neither its environment nor a mount shows it.
+static void login_is_put_into_the_container(void **state)
+{
+    struct container_rig *rig = *state;
+    static const char expected[] =
+        "{\"version\":\"0.1\",\"storage\":{\"cache\":{\"blobdescriptor\":\"inmemory\"},"
+        "\"filesystem\":{\"rootdirectory\":\"/var/lib/registry\"}},\"http\":{\"addr\":\":5000\"},"
+        "\"proxy\":{\"remoteurl\":\"https://ghcr.io\",\"username\":\"me\",\"password\":\"hunter2 "
+        "\\\"x\\\"\"}}";
+    static const struct {
+        const char *password; // NULL: there is no file
+        const char *error;    // NULL: none
+    } passwords[] = {
+        {"hunter2 \"x\"\n", NULL},
+        {"hunter2 \"x\"\r\nmore", NULL},
+        {"\xff\n", "the password is not UTF-8"},
+        {NULL, "cannot be read"},
+    };
+    _cleanup_free_ char *path = str_printf("%s/password", rig->directory);
+    _cleanup_free_ char *text =
+        str_printf("caches: [{upstream: ghcr.io, username: me, passwordFile: '%s'}]", path);
+    container_rig_configure(rig, text);
+    const struct action action = {.op = CONTAINER_OP_LOGIN_WRITE,
+                                  .resource = "container/hostk8s-registry-cache-ghcr.io",
+                                  .target = ID,
+                                  .argument = path};
+    for (size_t i = 0; i < ELEMENTS(passwords); i++) {
+        const char *password = passwords[i].password;
+        size_t before = fake_transport_count(rig->fake);
+        (void)unlink(path);
+        assert_true(password == NULL || file_replace(path, password, strlen(password)) == 0);
+        if (passwords[i].error == NULL) {
+            ANSWER(rig, "200");
+            assert_true(container_rig_act(rig, &action));
+            const struct fake_request *put = fake_transport_last(rig->fake);
+            assert_non_null(strstr(put->path, ID "/archive?path=%2Fetc"));
+            assert_non_null(memmem(put->body, put->body_length, expected, strlen(expected)));
+            assert_non_null(memmem(put->body, put->body_length, "000600 ", 7));
+        } else {
+            assert_false(container_rig_act(rig, &action));
+            assert_non_null(strstr(rig->error.text, passwords[i].error));
+            assert_int_equal(fake_transport_count(rig->fake), before);
+        }
+    }
+    _cleanup_free_ char *hidden = secrets_hide(rig->secrets, "a hunter2 b");
+    assert_string_equal(hidden, "a ***b");
+    // The file system may hang.
+    assert_true(container_rig_begin_action(rig, &action));
+    assert_int_equal(scripted_worker_time_out(rig->worker), 1);
+    assert_non_null(strstr(rig->error.text, "does not answer"));
+    assert_int_equal(rig->error.kind, ERROR_PERMANENT);
 }
 
 // Where root in a container is another user of this machine.
@@ -245,6 +299,9 @@ static void errors_show_short_ids(void **state)
 
 #define NAME "; rename or remove that container, or change registry.name"
 #define PULL "; correct registry.image, or pull it by hand with `docker pull registry:2`"
+#define FIREWALL                                                                                   \
+    "; the firewall was loaded again without the engine's rules: restart the engine (`sudo "       \
+    "systemctl restart docker`)"
 #define ALLOW "; let docker.host's engine allow the request"
 
 static const struct {
@@ -260,6 +317,10 @@ static const struct {
      REASON_PORT_IN_USE,
      "127.0.0.1:5002 is taken by container other; change registry.listen or free the port"},
     {CONTAINER_OP_START, ERROR_CONFLICT, EIO, 409, "no", REASON_ERROR, "no"},
+    {CONTAINER_OP_CONNECT, ERROR_TRANSIENT, EIO, 500,
+     "Chain 'DOCKER-ISOLATION-STAGE-2' does not exist", REASON_ERROR, FIREWALL},
+    {CONTAINER_OP_START, ERROR_TRANSIENT, EIO, 500,
+     "driver failed: iptables failed: No chain/target/match by that name", REASON_ERROR, FIREWALL},
     {CONTAINER_OP_STOP, ERROR_TRANSIENT, EIO, 500, "address already in use\n", REASON_ERROR,
      "address already in use "},
     {CONTAINER_OP_CREATE, ERROR_CONFLICT, EIO, 409, "in use", REASON_NAME_CONFLICT, NAME},
@@ -357,6 +418,7 @@ int main(void)
         TEST(nothing_is_asked_in_vain),
         TEST(refused_update_is_known_from_then_on),
         TEST(storage_is_made_off_the_loop),
+        TEST(login_is_put_into_the_container),
         TEST(storage_is_made_for_who_writes_there),
         TEST(only_a_pull_is_cut_short),
         TEST(pull_tells_of_its_progress),

@@ -47,20 +47,61 @@ static void body_is_what_the_engine_is_asked_for(void **state)
     _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(
         text,
-        "{\"Env\":[\"OTEL_TRACES_EXPORTER=none\",\"REGISTRY_LOG_LEVEL=debug\",\"REGISTRY_STORAGE_"
-        "DELETE_ENABLED=true\"],"
+        "{\"Env\":[\"REGISTRY_LOG_LEVEL=debug\",\"REGISTRY_STORAGE_DELETE_ENABLED=true\",\"OTEL_"
+        "TRACES_EXPORTER=none\"],"
         "\"ExposedPorts\":{\"5000/tcp\":{}},"
         "\"HostConfig\":{\"Binds\":[\"/home/user/.local/share/hostk8s/registry:/var/lib/"
         "registry\"],\"NetworkMode\":\"bridge\","
         "\"PortBindings\":{\"5000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"5002\"}]},"
         "\"RestartPolicy\":{\"Name\":\"on-failure\"}},\"Image\":\"registry:2\","
-        "\"Labels\":{\"io.hostk8s.registryd.environment\":\"OTEL_TRACES_EXPORTER,REGISTRY_LOG_"
-        "LEVEL,"
+        "\"Labels\":{\"io.hostk8s.registryd.environment\":\"REGISTRY_LOG_LEVEL,"
         "REGISTRY_STORAGE_DELETE_ENABLED\",\"io.hostk8s.registryd.owner\":\"hostk8s-registry\"}}");
     assert_ptr_equal(container_specs_find(&specs, "network/kind/hostk8s-registry"),
                      &specs.items[0]);
     assert_null(container_specs_find(&specs, "container/other"));
     container_specs_done(&specs);
+}
+
+// Where the registry keeps its images, and who may push, is none of a cache's business.
+static void cache_is_on_the_network_alone(void **unused)
+{
+    (void)unused;
+    struct config *config = sample_config_of(
+        "registry: {name: r0, image: 'registry:3', storage: /srv/r, restart: 'no', environment: "
+        "{HTTPS_PROXY: 'http://p:1', REGISTRY_STORAGE_S3_BUCKET: b}}\n"
+        "caches: [docker.io, {upstream: ghcr.io, username: me, passwordFile: /pw}]");
+    struct container_specs specs;
+    container_specs_make(config, &specs);
+    assert_int_equal(specs.count, 3);
+    for (size_t i = 1; i < specs.count; i++) {
+        const struct container_spec *spec = &specs.items[i];
+        json_auto_t *body = container_spec_body(spec);
+        _cleanup_free_ char *expected = str_printf(
+            "{%s\"Env\":[\"HTTPS_PROXY=http://"
+            "p:1\",\"REGISTRY_PROXY_REMOTEURL=https://%s\","
+            "\"REGISTRY_STORAGE_DELETE_ENABLED=true\",\"OTEL_TRACES_EXPORTER=none\"],"
+            "\"ExposedPorts\":{\"5000/tcp\":{}},"
+            "\"HostConfig\":{\"Binds\":[\"/srv/r-cache/%s:/var/lib/registry\"],"
+            "\"NetworkMode\":\"bridge\",\"PortBindings\":{},\"RestartPolicy\":{\"Name\":"
+            "\"no\"}},\"Image\":\"registry:3\",\"Labels\":{\"io.hostk8s.registryd.environment\":"
+            "\"HTTPS_PROXY,REGISTRY_PROXY_REMOTEURL,REGISTRY_STORAGE_DELETE_ENABLED\","
+            "\"io.hostk8s.registryd.owner\":\"r0\"}}",
+            i == 1 ? "" : "\"Cmd\":[\"serve\",\"/etc/registryd-cache.json\"],",
+            i == 1 ? "registry-1.docker.io" : "ghcr.io", i == 1 ? "docker.io" : "ghcr.io");
+        assert_int_equal(json_object_del(json_object_get(body, "Labels"), CONTAINER_LABEL_SPEC), 0);
+        _cleanup_free_ char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+        assert_string_equal(text, expected);
+        assert_true(container_spec_has_proxy(spec));
+    }
+    assert_string_equal(specs.items[2].name, "r0-cache-ghcr.io");
+    assert_string_equal(specs.items[2].owner, "r0");
+    // Another file for the password takes another container.
+    char digest[CONTAINER_DIGEST_SIZE];
+    memcpy(digest, specs.items[2].digest, sizeof(digest));
+    container_spec_stamp(&specs.items[2], "1");
+    assert_string_not_equal(specs.items[2].digest, digest);
+    container_specs_done(&specs);
+    config_free(config);
 }
 
 static void storage_is_labelled_where_the_engine_has_selinux(void **state)
@@ -69,7 +110,12 @@ static void storage_is_labelled_where_the_engine_has_selinux(void **state)
     container_specs_make(*state, &specs);
     struct container_spec *spec = &specs.items[0];
     _cleanup_free_ char *before = str_dup(spec->digest);
-    container_spec_relabel(spec);
+    container_spec_relabel(spec, false);
+    assert_string_equal(spec->digest, before);
+    _cleanup_free_ char *alternative = str_dup(spec->alternative);
+    container_spec_relabel(spec, true);
+    assert_string_equal(spec->digest, alternative);
+    assert_string_equal(spec->alternative, "");
     assert_string_not_equal(spec->digest, before);
     json_auto_t *body = container_spec_body(spec);
     const json_t *binds = json_object_get(json_object_get(body, "HostConfig"), "Binds");
@@ -85,7 +131,11 @@ static void traces_may_be_wanted(void **state)
     struct container_specs specs;
     strmap_set(&config->registry.environment, "OTEL_TRACES_EXPORTER", "otlp");
     container_specs_make(config, &specs);
-    assert_string_equal(strmap_get(&specs.items[0].environment, "OTEL_TRACES_EXPORTER"), "otlp");
+    json_auto_t *body = container_spec_body(&specs.items[0]);
+    const json_t *variables = json_object_get(body, "Env");
+    assert_int_equal(json_array_size(variables), 2);
+    assert_string_equal(json_string_value(json_array_get(variables, 0)),
+                        "OTEL_TRACES_EXPORTER=otlp");
     container_specs_done(&specs);
 }
 
@@ -194,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(body_is_what_the_engine_is_asked_for, begin, end),
+        cmocka_unit_test(cache_is_on_the_network_alone),
         cmocka_unit_test_setup_teardown(storage_is_labelled_where_the_engine_has_selinux, begin,
                                         end),
         cmocka_unit_test_setup_teardown(traces_may_be_wanted, begin, end),

@@ -75,7 +75,7 @@ static void files_of_tls_that_cannot_be_read(void **state)
     write_file(ca, "PEM");
     // The configuration is another before they are read.
     container_rig_begin_observation(rig);
-    container_kind.forget(&rig->io, &rig->memory);
+    container_kind.invalidate(&rig->io, &rig->memory);
     container_rig_run(rig);
     assert_int_equal(rig->error.code, ECANCELED);
     assert_null(rig->io.docker);
@@ -116,7 +116,7 @@ static void engine_is_looked_for_until_it_answers(void **state)
                    first, first, second);
     assert_string_equal(rig->error.text, told);
 
-    _cleanup_close_ int fd = make_socket(second);
+    _unused_ _cleanup_close_ int fd = make_socket(second);
     ANSWER(rig, "ping", NOTHING);
     container_rig_observe(rig);
     const struct engine_about *about = &rig->current->engine->about;
@@ -125,7 +125,7 @@ static void engine_is_looked_for_until_it_answers(void **state)
     assert_string_equal(fake_transport_endpoint(rig->fake, 1)->unix_socket, second);
 
     // It answers: nothing is looked for, until it does so no more.
-    _cleanup_close_ int better = make_socket(first);
+    _unused_ _cleanup_close_ int better = make_socket(first);
     ANSWER(rig, NOTHING);
     container_rig_observe(rig);
     fake_transport_fail(rig->fake, ERROR_TRANSIENT, ECONNREFUSED, "refused");
@@ -178,7 +178,6 @@ static void engine_says_what_it_is(void **state)
         {"200 {'DockerRootDir': '/var/lib/docker', 'SecurityOptions': ['name=userns']}",
          {.version = "", .system = "", .user_namespaces = true}},
         {"403 {'message': 'not allowed'}", {.version = "", .system = ""}},
-        {"200 []", {.version = "", .system = ""}},
     };
     struct container_rig *rig = *state;
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
@@ -198,7 +197,7 @@ static void engine_says_what_it_is(void **state)
             assert_int_equal(about->root_user, cases[i].about.root_user);
             assert_int_equal(about->selinux, cases[i].about.selinux);
         }
-        container_kind.forget(&rig->io, &rig->memory);
+        container_kind.invalidate(&rig->io, &rig->memory);
     }
     fake_transport_answer(
         rig->fake, &(struct fake_answer){.status = 200,
@@ -208,6 +207,34 @@ static void engine_says_what_it_is(void **state)
     ANSWER(rig, "200 {'ServerVersion': '4.3.1'}", NOTHING);
     container_rig_observe(rig);
     assert_string_equal(rig->current->engine->about.product, "Podman");
+}
+
+// What it has said before counts until it says something else, and a container that is labelled for
+// SELinux, or is not, is as good as the other where nobody knows.
+static void what_was_said_before_counts(void **state)
+{
+    struct container_rig *rig = *state;
+    struct container_specs specs;
+    ANSWER(rig, "ping", NOTHING);
+    container_rig_observe(rig);
+    container_kind.invalidate(&rig->io, &rig->memory);
+    fake_transport_answer(
+        rig->fake,
+        &(struct fake_answer){.status = 200, .headers = "Api-Version: 1.41\r\n", .body = "OK"});
+    ANSWER(rig, "500 {'message': 'not now'}", NOTHING);
+    container_rig_observe(rig);
+    container_specs_make(rig->config, &specs);
+    container_spec_relabel(&specs.items[0], true);
+    const struct container_spec *spec = &rig->current->specs.items[0];
+    assert_string_equal(spec->alternative, specs.items[0].digest);
+    assert_false(spec->relabels);
+    ANSWER(rig, "200 {'SecurityOptions': ['name=selinux']}", NOTHING); // it is asked again
+    container_rig_observe(rig);
+    spec = &rig->current->specs.items[0];
+    assert_string_equal(spec->digest, specs.items[0].digest);
+    assert_string_equal(spec->alternative, "");
+    assert_true(spec->relabels);
+    container_specs_done(&specs);
 }
 
 #define TEST(function)                                                                             \
@@ -221,6 +248,7 @@ int main(void)
         TEST(engine_is_looked_for_until_it_answers),
         TEST(context_that_is_of_no_use),
         TEST(engine_says_what_it_is),
+        TEST(what_was_said_before_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

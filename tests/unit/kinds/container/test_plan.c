@@ -10,8 +10,7 @@
 
 #define LABEL "io.hostk8s.registryd."
 #define LABELS(labels) "'Labels': {" labels "}"
-#define ENV(variables)                                                                             \
-    "'Env': ['OTEL_TRACES_EXPORTER=none', 'REGISTRY_STORAGE_DELETE_ENABLED=true', " variables "]"
+#define ENV(variables) "'Env': ['REGISTRY_STORAGE_DELETE_ENABLED=true', " variables "]"
 #define BINDINGS(bindings) "'PortBindings': {'5000/tcp': [" bindings "]}"
 #define PORTS(bindings) "'HostConfig': {" BINDINGS(bindings) "}"
 #define BINDING(address) "{'HostIp': '" address "', 'HostPort': '5002'}"
@@ -298,8 +297,7 @@ static const struct container_case made_by_others[] = {
                             "'Destination': '/var/lib/registry'}, {'Type': 'bind', 'Source': '/srv/"
                             "registry-config.yml', 'Destination': "
                             "'/etc/docker/registry/config.yml'}]}"},
-     RENAME "environment.OTEL_TRACES_EXPORTER: absent -> (hidden), "
-            "environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
+     RENAME "environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
             "container-create hostk8s-registry replaces=id-1 (create+?)\n" TRIED(STOP)},
 
     // What is a registry with this storage is taken over.
@@ -308,8 +306,7 @@ static const struct container_case made_by_others[] = {
     {NULL,
      {FOREIGN "running {'Config': {'Image': 'ghcr.io:443/mirror/registry@sha256:1'}}"},
      RENAME "listen: absent -> 127.0.0.1:5002, image: ghcr.io:443/mirror/registry@sha256:1 -> "
-            "registry:2, environment.OTEL_TRACES_EXPORTER: absent -> (hidden), "
-            "environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
+            "registry:2, environment.REGISTRY_STORAGE_DELETE_ENABLED: absent -> (hidden)\n"
             "container-create hostk8s-registry replaces=id-1 (create+?)\n" TRIED(STOP)},
     {NULL,
      {BY_HAND("", ", 'HostConfig': {'NetworkMode': 'pasta'}")},

@@ -287,7 +287,7 @@ static void act(struct run *run, const struct plan *plan, size_t limit)
         const struct action *action = plan->actions[i];
         struct error err = {0};
         check_action(run, action);
-        assert_false(i == 0 && action->step);
+        assert_false(i == 0 && action->part);
         int r = accent_engine_act(&run->engine, action, &err);
         run->created += action->op == CONTAINER_OP_CREATE && r == 0 ? 1 : 0;
         // As the reconciler does it: a spec that did not come up is not tried again.

@@ -79,6 +79,7 @@ static const struct {
     {CONTAINER("start", "\"name\":\"other\""), ""},
     {CONTAINER("start", NODE), "engine "},
     {CONTAINER("exec_start: ls", NODE), ""},
+    {CONTAINER("exec", NODE), ""}, // podman's beginning of one
     {CONTAINER("exec_die", NODE), "node/hostk8s-worker "},
     {CONTAINER("exec_died", NODE), "node/hostk8s-worker "},
     {CONTAINER("exec_die", OWN), ""},
@@ -171,7 +172,7 @@ static void stream_ends(void **state)
     fake_transport_refuse(rig->fake, 1, EMFILE);
     assert_int_equal(watch(rig), -EMFILE);
     assert_int_equal(watch(rig), 0);
-    container_kind.forget(&rig->io, &rig->memory);
+    container_kind.invalidate(&rig->io, &rig->memory);
     unwatch(rig);
     assert_int_equal(rig->watched, 3);
 }

@@ -46,6 +46,7 @@ static const struct {
     {"version = 2\n" CRI "  a = 1\n" DEBUG, "version = 2\n" CRI SET "  a = 1\n" DEBUG},
     {"version = 2\n" CRI_QUOTED DEBUG, "version = 2\n" CRI_QUOTED SET DEBUG},
     {"version = 4\n" IMAGES_QUOTED, "version = 4\n" IMAGES_QUOTED SET},
+    {"version = 2\n[plugins.'io.containerd.grpc.v1.cri'.registry]", "version = 2\n" CRI_QUOTED SET},
     // It is set otherwise.
     {"version = 2\n" CRI "config_path = \"\"\n" DEBUG,
      "version = 2\n" CRI "config_path = \"" OURS "\"" NOTE DEBUG},
@@ -61,6 +62,7 @@ static const struct {
      "version = 2\n" CRI "config_path = \"" OURS "\"" NOTE},
     {"version = 2\n" CRI "config_path =\n'a'\n",
      "version = 2\n" CRI "config_path =\"" OURS "\"" NOTE "'a'\n"},
+    {"version = 2\n" CRI "config_path =", "version = 2\n" CRI "config_path =\"" OURS "\"" NOTE},
     // `mirrors` go, whatever their shape; what else is said of registries stays.
     {"version = 2\n" CRI_MIRROR ENDPOINT DEBUG, "version = 2\n" DEBUG "\n" CRI SET},
     {"version = 2\n" CRI CRI_MIRRORS "  " CRI_MIRROR ENDPOINT CRI_TLS "  ca_file = \"/a\"\n",
@@ -106,8 +108,7 @@ static void test_cases(void **state)
 static void test_result_is_plain(void **state)
 {
     (void)state;
-    static const char *const files[] = {KIND, "version = 3\n" DEBUG, "version = 4\n",
-                                        "version = 2\n" CRI_MIRROR ENDPOINT};
+    static const char *const files[] = {KIND, "version = 2\n" CRI_MIRROR ENDPOINT};
     for (size_t i = 0; i < ELEMENTS(files); i++) {
         _cleanup_free_ char *after = config_edit(files[i]);
         assert_false(config_path_is_plain(files[i]));

@@ -23,10 +23,7 @@ static const struct {
     bool plain;
 } cases[] = {
     {V2 CRI SET, true},
-    {V3 IMAGES SET, true},
-    {"version = 4\n" IMAGES SET, true},
     {V2 "[plugins.'io.containerd.grpc.v1.cri'.registry]\n" SET, true},
-    {V3 "[plugins.\"io.containerd.cri.v1.images\".registry]\n" SET, true},
     {"\r\n# kind's\r\n version=2 # of the file\r\n\t" CRI
      "\tconfig_path='/etc/containerd/certs.d/' # here\r\n",
      true},
@@ -36,6 +33,8 @@ static const struct {
     // Not every containerd reads this name in a file of this version.
     {V2 IMAGES SET, false},
     {V3 CRI SET, false},
+    {V3 IMAGES SET, false},
+    {"version = 4\n" IMAGES SET, false},
     {CRI SET, false},
     {"version = 1\n" CRI SET, false},
     {"version = 20\n" CRI SET, false},
@@ -126,15 +125,14 @@ static char *with_carriage_returns(const char *text)
     return buf_take(&buf);
 }
 
-// Where config.toml alone is enough, every containerd that reads it says the same. 1.6, which no
-// node of kind has any more, takes a later version's file and ignores what it does not know.
+// Where config.toml alone is enough, every containerd that reads it says the same.
 static void check_plain(const struct dump_files *files, const char *containerd, const char *name,
                         enum config_path found)
 {
     for (size_t i = 0; i < files->count; i++) {
         if (str_equal(files->names[i], name)) {
             bool plain = config_path_is_plain(files->contents[i]);
-            if (plain && found != CONFIG_PATH_ENABLED && !str_starts_with(containerd, "1.6")) {
+            if (plain && found != CONFIG_PATH_ENABLED) {
                 fail_msg("%s: %s", containerd, name);
             }
             return;

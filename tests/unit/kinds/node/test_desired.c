@@ -34,6 +34,21 @@ static void test_content(void **state)
     config_free(config);
 }
 
+static void test_content_of_a_cache(void **state)
+{
+    (void)state;
+    struct config *config = sample_config_of("caches: [docker.io]");
+    struct arena arena = {0};
+    assert_string_equal(hosts_toml_cache(&config->caches[0], &arena),
+                        "# managed by hostk8s-registryd\n"
+                        "server = \"https://registry-1.docker.io\"\n"
+                        "\n"
+                        "[host.\"http://hostk8s-registry-cache-docker.io:5000\"]\n"
+                        "  capabilities = [\"pull\", \"resolve\"]\n");
+    arena_done(&arena);
+    config_free(config);
+}
+
 static void test_own(void **state)
 {
     (void)state;
@@ -111,9 +126,8 @@ static void test_long_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content),
-        cmocka_unit_test(test_own),
-        cmocka_unit_test(test_scripts),
+        cmocka_unit_test(test_content),   cmocka_unit_test(test_content_of_a_cache),
+        cmocka_unit_test(test_own),       cmocka_unit_test(test_scripts),
         cmocka_unit_test(test_long_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

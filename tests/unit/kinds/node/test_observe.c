@@ -102,7 +102,7 @@ static void test_files_are_read(void **state)
     node_rig_answer_container(rig, "[\"HTTP_PROXY=p\", \"NO_PROXY=a\"]");
     node_rig_observe(rig);
     assert_node_requests(rig, HEADS GET INSPECT);
-    assert_string_equal(rig->current->proxy.http, "HTTP_PROXY");
+    assert_string_equal(rig->current->proxy.variable, "HTTP_PROXY");
     assert_string_equal(rig->current->proxy.no_proxy, "a");
     assert_int_equal(rig->current->dir_count, 2);
     assert_dir(rig->current, "localhost:5000", "text", NULL, NULL);
@@ -138,7 +138,7 @@ static void test_containerd_is_asked(void **state)
     };
     struct node_rig *rig = *state;
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
-        node_kind.forget(&rig->io, &rig->memory);
+        node_kind.invalidate(&rig->io, &rig->memory);
         node_rig_answer_stamps(rig, HEAD_COUNT, "a");
         node_rig_answer_config(rig, cases[i].config_toml);
         node_rig_answer_container(rig, "[]");
@@ -166,7 +166,7 @@ static void read_again(struct node_rig *rig, size_t first, size_t last)
     }
     node_rig_observe(rig);
     assert_int_equal(rig->current->config_path, CONFIG_PATH_ENABLED);
-    assert_string_equal(rig->current->proxy.http, "http_proxy");
+    assert_string_equal(rig->current->proxy.variable, "http_proxy");
     assert_string_equal(rig->current->proxy.no_proxy, "a");
 }
 
@@ -190,7 +190,7 @@ static void test_unchanged(void **state)
     read_again(rig, 0, 0);
     rig->node->writes++;
     read_again(rig, 0, 0);
-    node_kind.forget(&rig->io, &rig->memory);
+    node_kind.invalidate(&rig->io, &rig->memory);
     read_again(rig, 0, 0);
     assert_node_requests(rig, HEADS GET HEADS GET HEADS GET INSPECT);
     rig->node->id = "n2";
@@ -304,7 +304,7 @@ static void test_former_file(void **state)
         {"containerd/config.toml.hostk8s-registryd.new", "new"},
     };
     for (size_t count = 1; count <= ELEMENTS(files); count++) {
-        node_kind.forget(&rig->io, &rig->memory);
+        node_kind.invalidate(&rig->io, &rig->memory);
         node_rig_answer_stamps(rig, HEAD_COUNT, "a");
         node_rig_answer_files(rig, files, count);
         node_rig_answer_container(rig, "[]");
@@ -366,6 +366,31 @@ static void test_not_begun(void **state)
     node_kind.cancel(&rig->io, rig->memory, true);
 }
 
+static void on_other_stamp(void *ctx, const char *stamp, const struct error *err)
+{
+    assert_null(stamp);
+    assert_null(err);
+    ++*(size_t *)ctx;
+}
+
+// Another key's calls of the same client go on.
+static void test_cancel_is_for_one_node(void **state)
+{
+    struct node_rig *rig = *state;
+    size_t told = 0;
+    assert_int_equal(node_rig_start(rig), 0);
+    assert_int_equal(
+        docker_path_stamp(rig->io.docker, "another", "/etc", on_other_stamp, &told, NULL), 0);
+    node_kind.cancel(&rig->io, rig->memory, true);
+    fake_transport_run(rig->fake);
+    assert_int_equal(rig->calls, 1);
+    assert_int_equal(rig->err.code, ECANCELED);
+    assert_int_equal(told, 0);
+    fake_transport_reply(rig->fake, 404, "");
+    fake_transport_run(rig->fake);
+    assert_int_equal(told, 1);
+}
+
 // The observation up to this request, whose answer is to come. Returns whether it is one.
 static void script(struct node_rig *rig, size_t answered)
 {
@@ -396,7 +421,7 @@ static void test_each_failure(void **state)
 
         script(rig, answered);
         assert_int_equal(node_rig_start(rig), 0);
-        while (fake_transport_step(rig->fake)) {
+        while (fake_transport_advance(rig->fake)) {
         }
         node_kind.cancel(&rig->io, rig->memory, false);
         assert_int_equal(rig->calls, 0);
@@ -408,7 +433,7 @@ static void test_each_failure(void **state)
         script(rig, answered);
         assert_int_equal(node_rig_start(rig), 0);
         for (size_t i = 1; i < answered; i++) {
-            assert_true(fake_transport_step(rig->fake));
+            assert_true(fake_transport_advance(rig->fake));
         }
         fake_transport_refuse(rig->fake, 1, ECONNREFUSED);
         assert_int_equal(fake_transport_run(rig->fake), 1);
@@ -430,7 +455,7 @@ static void test_refused_answers(void **state)
     };
     struct node_rig *rig = *state;
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
-        node_kind.forget(&rig->io, &rig->memory);
+        node_kind.invalidate(&rig->io, &rig->memory);
         script(rig, HEAD_COUNT + 2);
         fake_transport_reply(rig->fake, cases[i].status, "{\"message\":\"no\"}");
         node_rig_observe(rig);
@@ -439,12 +464,12 @@ static void test_refused_answers(void **state)
             assert_int_equal(rig->current->config_path, CONFIG_PATH_UNKNOWN);
         }
     }
-    node_kind.forget(&rig->io, &rig->memory);
+    node_kind.invalidate(&rig->io, &rig->memory);
     script(rig, HEAD_COUNT);
     fake_transport_reply(rig->fake, 409, "{\"message\":\"no\"}"); // to the GET
     node_rig_observe(rig);
     assert_int_equal(rig->err.status, 409);
-    assert_null(rig->memory);
+    assert_false(node_rig_knows(rig));
 }
 
 int main(void)
@@ -461,6 +486,7 @@ int main(void)
         NODE_TEST(test_former_file),
         NODE_TEST(test_repair),
         NODE_TEST(test_not_begun),
+        NODE_TEST(test_cancel_is_for_one_node),
         NODE_TEST(test_each_failure),
         NODE_TEST(test_refused_answers),
     };

@@ -145,6 +145,74 @@ static void test_cases(void **state)
     arena_done(&arena);
 }
 
+#define CACHE "hostk8s-registry-cache-docker.io"
+
+// What a script writes for a registry is a user's own mirror in the directory of an upstream.
+static void test_caches(void **state)
+{
+    struct node_rig *rig = *state;
+    static const struct {
+        bool teardown;
+        struct entry entries[2];
+        const char *expected;
+        struct proxy proxy;
+    } cache_cases[] = {
+        {false, {{0}}, WRITE HOSTS("docker.io", "absent", "present") PENDING("write"), {0}},
+        {false, {{"docker.io/hosts.toml", RIGHT, NULL}}, READY, {0}},
+        {false,
+         {{"docker.io/hosts.toml", OWN "\n" SERVER "\n", NULL}},
+         WRITE HOSTS("docker.io", SERVER, "server = \"https://registry-1.docker.io\"")
+             PENDING("write"),
+         {0}},
+        {false,
+         {{"docker.io/hosts.toml", SCRIPT "\n", NULL}},
+         "node/hostk8s-worker False ForeignFile: " CERTS "docker.io/hosts.toml" NOT_MADE
+         "; remove it or drop the cache\n",
+         {0}},
+        {false,
+         {{"ghcr.io/hosts.toml", OWN "\n", NULL}, {"docker.io/hosts.toml", RIGHT, NULL}},
+         REMOVE HOSTS("ghcr.io", "present", "absent") PENDING("remove"),
+         {0}},
+        {true,
+         {{"docker.io/hosts.toml", RIGHT, NULL}},
+         REMOVE HOSTS("docker.io", "present", "absent") PENDING("remove"),
+         {0}},
+        {false,
+         {{"docker.io/hosts.toml", RIGHT, NULL}},
+         "node/hostk8s-worker False ProxyInTheWay: the node's HTTP_PROXY sends pulls from a cache "
+         "to a proxy, since its NO_PROXY has no entry " CACHE "; create the cluster anew with "
+         "`NO_PROXY=$NO_PROXY," CACHE " kind create cluster ...`, or with that entry in noProxy of "
+         "~/.docker/config.json: a node keeps the variables it was made with\n",
+         {"HTTP_PROXY", "hostk8s-registry"}},
+        {false,
+         {{"docker.io/hosts.toml", RIGHT, NULL}},
+         READY,
+         {"HTTP_PROXY", "hostk8s-registry," CACHE}},
+    };
+    struct arena arena = {0};
+    config_free(rig->config);
+    rig->input.config = rig->config = sample_config_of("caches: [docker.io]");
+    const char *right = hosts_toml_cache(&rig->config->caches[0], &arena);
+    strv_done(&rig->config->nodes.aliases);
+    for (size_t i = 0; i < ELEMENTS(cache_cases); i++) {
+        struct node_current *current = node_current_new();
+        struct plan plan = {0};
+        for (size_t j = 0; j < ELEMENTS(cache_cases[i].entries); j++) {
+            const struct entry *entry = &cache_cases[i].entries[j];
+            if (entry->path != NULL) {
+                add(current, entry->path, entry->content, NULL, right);
+            }
+        }
+        current->proxy = cache_cases[i].proxy;
+        rig->input.desired = !cache_cases[i].teardown;
+        node_plan(&rig->input, current, &plan);
+        assert_node_plan(&plan, cache_cases[i].expected);
+        plan_done(&plan);
+        node_current_unref(current);
+    }
+    arena_done(&arena);
+}
+
 static void test_action_carries_files(void **state)
 {
     struct node_rig *rig = *state;
@@ -302,31 +370,26 @@ static void test_repair_carries_both_files(void **state)
 static const struct {
     struct node_current current;
     bool teardown;
-    bool plain; // without skip_verify
     const char *expected;
 } proxies[] = {
-    {{.proxy = {"HTTP_PROXY", NULL, NULL}}, .expected = IN_THE_WAY("HTTP_PROXY")},
-    {{.proxy = {"HTTP_PROXY", NULL, NULL}}, .plain = true, .expected = IN_THE_WAY("HTTP_PROXY")},
-    {{.proxy = {NULL, "https_proxy", "10.0.0.0/8"}}, .expected = IN_THE_WAY("https_proxy")},
-    {{.proxy = {NULL, "https_proxy", NULL}}, .plain = true, .expected = READY},
-    {{.proxy = {"HTTP_PROXY", "HTTPS_PROXY", "a,hostk8s-registry"}}, .expected = READY},
-    {{.proxy = {"HTTP_PROXY", "HTTPS_PROXY", "hostk8s-registry:5000"}}, .expected = READY},
-    {{.proxy = {NULL, NULL, "a"}}, .expected = READY},
-    {{.proxy = {"HTTP_PROXY", NULL, NULL}}, .teardown = true, .expected = READY},
+    {{.proxy = {"HTTP_PROXY", NULL}}, .expected = IN_THE_WAY("HTTP_PROXY")},
+    {{.proxy = {"http_proxy", "10.0.0.0/8"}}, .expected = IN_THE_WAY("http_proxy")},
+    {{.proxy = {"HTTP_PROXY", "a,hostk8s-registry"}}, .expected = READY},
+    {{.proxy = {"HTTP_PROXY", "hostk8s-registry:5000"}}, .expected = READY},
+    {{.proxy = {NULL, "a"}}, .expected = READY},
+    {{.proxy = {"HTTP_PROXY", NULL}}, .teardown = true, .expected = READY},
     // The first thing that is to be done is told.
-    {{.proxy = {"HTTP_PROXY", NULL, NULL}, .config_path = CONFIG_PATH_UNSET},
-     .expected = DISABLED CURE},
+    {{.proxy = {"HTTP_PROXY", NULL}, .config_path = CONFIG_PATH_UNSET}, .expected = DISABLED CURE},
 };
 
 static void test_proxies(void **state)
 {
     struct node_rig *rig = *state;
     struct arena arena = {0};
+    const char *right = hosts_toml_desired(rig->config, &arena);
     for (size_t i = 0; i < ELEMENTS(proxies); i++) {
         struct node_current current = proxies[i].current;
-        rig->config->nodes.skip_verify = !proxies[i].plain;
         rig->input.desired = !proxies[i].teardown;
-        const char *right = hosts_toml_desired(rig->config, &arena);
         assert_plan(rig, &current, right, proxies[i].expected);
     }
     arena_done(&arena);
@@ -335,8 +398,11 @@ static void test_proxies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        NODE_TEST(test_cases),   NODE_TEST(test_action_carries_files),
-        NODE_TEST(test_repairs), NODE_TEST(test_repair_carries_both_files),
+        NODE_TEST(test_cases),
+        NODE_TEST(test_caches),
+        NODE_TEST(test_action_carries_files),
+        NODE_TEST(test_repairs),
+        NODE_TEST(test_repair_carries_both_files),
         NODE_TEST(test_proxies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,13 +81,12 @@ static const struct {
     {"[]", {0}},
     {"null", {0}},
     {"[\"PATH=/bin\", 7, null, \"HTTP_PROXY\", \"HTTP_PROXY2=x\", \"XHTTP_PROXY=x\"]", {0}},
-    {"[\"HTTP_PROXY=http://p:3128\", \"NO_PROXY=a,b\"]", {"HTTP_PROXY", NULL, "a,b"}},
-    {"[\"https_proxy=x\", \"HTTPS_PROXY=p\", \"http_proxy=q\"]",
-     {"http_proxy", "HTTPS_PROXY", NULL}},
+    {"[\"HTTPS_PROXY=p\", \"ALL_PROXY=p\"]", {0}},
+    {"[\"HTTP_PROXY=http://p:3128\", \"NO_PROXY=a,b\"]", {"HTTP_PROXY", "a,b"}},
+    {"[\"http_proxy=q\", \"HTTP_PROXY=p\"]", {"HTTP_PROXY", NULL}},
     // What is empty is not set.
-    {"[\"HTTP_PROXY=\", \"HTTPS_PROXY=\", \"NO_PROXY=\", \"no_proxy=c\", \"http_proxy=q\"]",
-     {"http_proxy", NULL, "c"}},
-    {"[\"no_proxy=c\", \"NO_PROXY=d\"]", {NULL, NULL, "d"}},
+    {"[\"HTTP_PROXY=\", \"NO_PROXY=\", \"no_proxy=c\", \"http_proxy=q\"]", {"http_proxy", "c"}},
+    {"[\"no_proxy=c\", \"NO_PROXY=d\"]", {NULL, "d"}},
 };
 
 static void test_environments(void **state)
@@ -98,7 +97,7 @@ static void test_environments(void **state)
         json_auto_t *variables = json_loads(environments[i].variables, JSON_DECODE_ANY, NULL);
         const struct proxy *expected = &environments[i].expected;
         struct proxy found = proxy_decode(variables, &arena);
-        if (!str_equal(found.http, expected->http) || !str_equal(found.https, expected->https) ||
+        if (!str_equal(found.variable, expected->variable) ||
             !str_equal(found.no_proxy, expected->no_proxy)) {
             fail_msg("%s", environments[i].variables);
         }

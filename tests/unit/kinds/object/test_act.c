@@ -67,7 +67,7 @@ static void test_delete(void **state)
 static void test_not_connected(void **state)
 {
     struct object_rig *rig = *state;
-    object_kind.forget(&rig->io, &rig->memory);
+    object_kind.invalidate(&rig->io, &rig->memory);
     object_kind.cancel(&rig->io, rig->memory, true);
     object_kind.unwatch(&rig->io, rig->memory);
     const struct action action = {.op = OBJECT_DELETE, .cluster = "dev"};
@@ -75,7 +75,7 @@ static void test_not_connected(void **state)
     assert_string_equal(rig->err.text, "no connection to cluster dev");
     assert_int_equal(rig->err.kind, ERROR_CONFLICT);
     object_kind.cancel(&rig->io, rig->memory, true);
-    object_kind.forget(&rig->io, &rig->memory);
+    object_kind.invalidate(&rig->io, &rig->memory);
 }
 
 // ---- a namespace ----
@@ -163,7 +163,7 @@ static void test_nobody_lives_there(void **state)
                                     "widgets gadgets\n"
                                     "DELETE " HOME "\n");
     assert_non_null(strstr(fake_transport_last(rig->fake)->body, "\"uid\":\"uid-1\""));
-    assert_null(rig->notice);
+    assert_string_equal(rig->err.text, "");
     assert_string_equal(fake_transport_request(rig->fake, 5)->path,
                         HOME "/secrets?labelSelector=app.kubernetes.io%2Fmanaged-by%21%3Dhostk8s-"
                              "registryd&limit=10");
@@ -220,12 +220,12 @@ static void test_others_live_there(void **state)
         assert_string_equal(release->body,
                             "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{"
                             "\"name\":\"hostk8s\",\"uid\":\"uid-1\"}}");
-        _cleanup_free_ char *notice = str_printf(
-            "kube/dev/Namespace/hostk8s: is left in place and no longer managed, for others live "
+        _cleanup_free_ char *text = str_printf(
+            "is left in place and no longer managed, for others live "
             "in it: %s; if nothing there is needed, `kubectl --context kind-dev delete namespace "
             "hostk8s`",
             residents[i].resident);
-        assert_string_equal(rig->notice, notice);
+        assert_string_equal(rig->err.text, text);
     }
 }
 
@@ -233,16 +233,10 @@ static void test_release_fails(void **state)
 {
     struct object_rig *rig = *state;
     delete_with(rig, "/secrets", 200, NAMED("token"));
-    str_replace(&rig->notice, NULL);
     object_rig_rule(rig, "PATCH", 500, "{}");
     object_rig_act(rig, &delete_home);
     assert_int_equal(rig->err.status, 500);
-    assert_null(rig->notice);
-    // Somebody need not listen.
-    rig->io.notice = NULL;
-    object_rig_rule(rig, "PATCH", 200, "{}");
-    object_rig_act(rig, &delete_home);
-    assert_int_equal(rig->err.kind, ERROR_NONE);
+    assert_null(strstr(rig->err.text, "is left"));
     fake_transport_refuse(rig->fake, 1, EMFILE);
     assert_int_equal(object_rig_begin_act(rig, &delete_home), -EMFILE);
 }
@@ -270,7 +264,7 @@ static void test_doubt(void **state)
         object_rig_rule(rig, "/gadgets", 200, NAMED("mine"));
         object_rig_act(rig, &delete_home);
         assert_int_equal(rig->err.kind, ERROR_NONE);
-        assert_non_null(strstr(rig->notice, "gadgets/mine"));
+        assert_non_null(strstr(rig->err.text, "gadgets/mine"));
     }
 }
 

@@ -17,7 +17,7 @@ static int setup_disconnected(void **state)
 {
     (void)object_rig_setup(state);
     struct object_rig *rig = *state;
-    object_kind.forget(&rig->io, &rig->memory);
+    object_kind.invalidate(&rig->io, &rig->memory);
     return 0;
 }
 
@@ -49,7 +49,7 @@ static void init_docker(struct object_rig *rig)
 {
     const struct docker_options options = {.host = "unix:///docker.sock", .timeout_ms = 1000};
     object_rig_reset(rig);
-    object_kind.forget(&rig->io, &rig->memory);
+    object_kind.invalidate(&rig->io, &rig->memory);
     assert_int_equal(docker_new(rig->io.transport, &options, &rig->io.docker, NULL), 0);
     assert_int_equal(docker_negotiate(rig->io.docker, on_negotiated, rig, NULL), 0);
     fake_transport_answer(rig->fake,

@@ -30,7 +30,7 @@ static const struct {
     {"Service", "'labels':null," MANAGER, "Service/b/a owned"},
     {"Service", "'managedFields':[{'manager':'kubectl'}]", "Service/b/a"},
     {"Service", "'labels':{" SERVICE "'s'}", "Service/b/a"},
-    {"Service", "'labels':{'hostk8s.addon':'registry'}", "Service/b/a script"},
+    {"Service", "'labels':{'hostk8s.addon':'registry'}", "Service/b/a hostk8s"},
     {"Service", "'labels':{'hostk8s.addon':'other'}", "Service/b/a"},
     {"Service", "'deletionTimestamp':'2026'", "Service/b/a deleting"},
     {"Namespace", LABEL "}", "Namespace/a owned"},
@@ -45,11 +45,13 @@ static const struct {
     {"EndpointSlice", MIRROR ",'ownerReferences':null", "EndpointSlice/b/a of s"},
     {"EndpointSlice", MIRROR ",'ownerReferences':[{'kind':'Service','uid':'7'}]",
      "EndpointSlice/b/a of s"},
-    {"ConfigMap", HOSTING("host: \\\"localhost:5001\\\"\\n" HELP, ""),
-     "ConfigMap/b/local-registry-hosting script"},
-    {"ConfigMap", HOSTING("host: \\\"localhost:5001\\\"\\n" HELP, ",'mine':''"),
+    {"ConfigMap", HOSTING("host: \\\"localhost:5002\\\"\\n" HELP, ""),
+     "ConfigMap/b/local-registry-hosting hostk8s"},
+    {"ConfigMap", HOSTING("host: \\\"localhost:5002\\\"\\n" HELP, ",'mine':''"),
      "ConfigMap/b/local-registry-hosting"},
     {"ConfigMap", HOSTING("host: \\\"registry:5001\\\"\\n" HELP, ""),
+     "ConfigMap/b/local-registry-hosting"},
+    {"ConfigMap", HOSTING("host: \\\"localhost:5001\\\"\\n" HELP, ""),
      "ConfigMap/b/local-registry-hosting"},
     {"ConfigMap", HOSTING(HELP, ""), "ConfigMap/b/local-registry-hosting"},
 };
@@ -67,7 +69,7 @@ static void test_objects(void **state)
         const struct object *object = current->objects[0];
         _cleanup_free_ char *said =
             str_printf("%s%s%s%s%s%s", object->resource + strlen("kube/dev/"),
-                       object->owned ? " owned" : "", object->made_by_script ? " script" : "",
+                       object->owned ? " owned" : "", object->made_by_hostk8s ? " hostk8s" : "",
                        object->deleting ? " deleting" : "", object->service == NULL ? "" : " of ",
                        object->service == NULL ? "" : object->service->name);
         assert_string_equal(said, objects[i].expected);

@@ -13,7 +13,7 @@
 static const struct action *action_of(struct object_rig *rig, const char *resource)
 {
     _cleanup_free_ char *whole = str_printf("kube/dev/%s", resource);
-    _cleanup_free_ char *text = object_rig_plan(rig);
+    free(object_rig_plan(rig));
     const struct action *action = plan_first_action(&rig->plan, whole);
     assert_non_null(action);
     return action;
@@ -95,61 +95,6 @@ static const struct {
     {&delete_home, ERROR_TRANSIENT, OBJECT_DOUBT, 403, REASON_FORBIDDEN, NO_RIGHTS},
 };
 
-// The control plane was made a minute ago: what is not there yet may come.
-static void test_explain_new_cluster(void **state)
-{
-    (void)state;
-    static const struct {
-        const struct action *action;
-        enum error_kind kind;
-        int code;
-        int status;
-        bool converges;
-    } cases[] = {
-        {NULL, ERROR_TRANSIENT, EREMOTEIO, 404, true}, // of admin.conf
-        {NULL, ERROR_TRANSIENT, ECONNREFUSED, 0, true},
-        {NULL, ERROR_TRANSIENT, EREMOTEIO, 503, true},
-        {NULL, ERROR_PERMANENT, EREMOTEIO, 403, true},
-        {NULL, ERROR_PERMANENT, EREMOTEIO, 422, false},
-        {NULL, ERROR_TRANSIENT, EMFILE, 0, false},
-        {&delete_home, ERROR_TRANSIENT, EREMOTEIO, 503, false},
-    };
-    struct engine_node node = {
-        .cluster = "dev", .role = NODE_CONTROL_PLANE, .running = true, .created_s = 1000};
-    struct engine engine = {.nodes = &node, .node_count = 1};
-    const struct input input = {.name = "dev", .engine = &engine};
-    for (size_t i = 0; i < 2 * ELEMENTS(cases); i++) {
-        char message[600];
-        struct error error = {0};
-        bool is_old = i >= ELEMENTS(cases);
-        size_t row = i % ELEMENTS(cases);
-        engine.now_s = is_old ? 2000 : 1060;
-        (void)error_set(&error, cases[row].kind, cases[row].code, "it failed");
-        error.status = cases[row].status;
-        enum reason reason =
-            object_explain(&input, cases[row].action, &error, message, sizeof(message));
-        bool converges = cases[row].converges && !is_old;
-        assert_int_equal(reason == REASON_CONVERGING, converges);
-        assert_int_equal(
-            str_equal(message, "cluster dev is being made; its API server does not answer yet"),
-            converges);
-    }
-}
-
-static void test_explain_desktop(void **state)
-{
-    (void)state;
-    const struct input input = {.name = "desktop"};
-    struct error error = {0};
-    char message[600];
-    (void)error_set(&error, ERROR_PERMANENT, ENOENT, "no kind cluster desktop on this engine");
-    assert_int_equal(object_explain(&input, NULL, &error, message, sizeof(message)),
-                     REASON_CLUSTER_NOT_FOUND);
-    assert_string_equal(message, "no kind cluster desktop on this engine; turn on Kubernetes by "
-                                 "kind, and Show system containers, in Docker Desktop's settings, "
-                                 "or change clusters");
-}
-
 static void test_explain(void **state)
 {
     (void)state;
@@ -173,8 +118,6 @@ int main(void)
         OBJECT_TEST(test_actions),
         OBJECT_TEST(test_resources),
         cmocka_unit_test(test_explain),
-        cmocka_unit_test(test_explain_new_cluster),
-        cmocka_unit_test(test_explain_desktop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

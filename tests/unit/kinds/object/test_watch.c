@@ -95,14 +95,14 @@ static void test_ends(void **state)
 static void test_unwatched(void **state)
 {
     struct object_rig *rig = *state;
-    for (int forget = 0; forget < 2; forget++) {
+    for (int invalidate = 0; invalidate < 2; invalidate++) {
         object_rig_reset(rig);
         init_watched(rig);
-        if (forget == 0) {
+        if (invalidate == 0) {
             object_kind.unwatch(&rig->io, rig->memory);
             object_kind.unwatch(&rig->io, rig->memory);
         } else {
-            object_kind.forget(&rig->io, &rig->memory);
+            object_kind.invalidate(&rig->io, &rig->memory);
         }
         assert_int_equal(rig->done, 0);
         (void)fake_transport_run(rig->fake);

@@ -46,9 +46,10 @@ static int setup(void **state)
         .clusters = {&f->cluster, 1},
         .ui = {.enabled = true, .url = (char *)URL, .path = (char *)"/registry/", .check = true},
         .reconcile.timeout_ms = 3000};
-    f->node = (struct engine_node){.id = "1", .name = "n", .cluster = "hostk8s"};
+    f->node = (struct engine_node){.name = "n", .cluster = "hostk8s", .running = true};
     f->engine = (struct engine){.nodes = &f->node, .node_count = 1};
-    f->input = (struct input){.config = &f->config, .name = URL, .desired = true};
+    f->input =
+        (struct input){.config = &f->config, .engine = &f->engine, .name = URL, .desired = true};
     *state = f;
     return 0;
 }
@@ -57,7 +58,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     route_kind.free_current(f->current);
-    route_kind.forget(&f->io, &f->memory);
+    route_kind.invalidate(&f->io, &f->memory);
     assert_null(f->memory);
     plan_done(&f->plan);
     fake_transport_free(f->fake);
@@ -260,16 +261,24 @@ static void test_ports(void **state)
 static void test_stopped_node(void **state)
 {
     struct fixture *f = *state;
-    f->input.engine = &f->engine;
     f->node.running = false;
     const struct condition *condition = refused(f);
     assert_false(condition->stays);
     assert_string_equal(condition->message, "nothing listens at " URL
                                             " while n does not run; start it: `docker start n`");
-    f->node.cluster = "another";
+    struct engine_node nodes[] = {f->node, f->node};
+    nodes[1].running = true;
+    f->engine = (struct engine){.nodes = nodes, .node_count = 2};
     assert_said(refused(f), "nothing listens at " URL "; a kind");
-    f->node = (struct engine_node){.name = "n", .cluster = "hostk8s", .running = true};
+    nodes[1].role = NODE_WORKER;
+    assert_said(refused(f), "nothing listens at " URL " while n does");
+    nodes[0].cluster = "another";
     assert_said(refused(f), "nothing listens at " URL "; a kind");
+    f->input.engine = NULL;
+    condition = refused(f);
+    assert_false(condition->stays);
+    assert_string_equal(condition->message,
+                        "nothing listens at " URL " while the engine does not answer");
 }
 
 static void test_cancelled(void **state)
