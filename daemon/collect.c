@@ -71,6 +71,7 @@ static void on_done(void *ctx, _unused_ json_t *answer, const struct error *err)
 static int converge(struct collector *c, _unused_ struct error *err)
 {
     c->converging = true;
+    c->told = false;
     c->passes = reconciler_status(c->session.reconciler)->passes;
     c->begin_ms = uv_now(&c->session.loop);
     reconciler_trigger(c->session.reconciler);
@@ -108,6 +109,11 @@ static void follow_reconciler(struct collector *c)
                         condition == NULL ? "it was not looked at" : condition->message);
         collector_complete(c, &error);
     } else {
+        if (status->passes > c->passes && condition != NULL && !c->told) {
+            c->told = true;
+            (void)fputs("waits for ", stdout);
+            report_print_condition(condition);
+        }
         (void)uv_timer_start(&c->timer, on_timer, COLLECTOR_DEADLINE_MS - waited_ms, 0);
     }
 }
@@ -123,7 +129,7 @@ static bool on_iteration(void *ctx)
 
 static void on_acted(_unused_ void *ctx, const struct action *action, const struct error *err)
 {
-    if (!action->part || err != NULL) {
+    if (!action->part || err->kind != ERROR_NONE) {
         _cleanup_free_ char *line = report_action(action, err);
         (void)printf("%s\n", line);
     }

@@ -19,6 +19,7 @@ struct collector {
     size_t stage;        // the next one
     uint64_t begin_ms;   // of the one that is under way, when it waits
     bool converging;     // the one that is under way waits for the reconciler
+    bool told;           // what it waits for
     uint64_t passes;     // that had ended before it
     json_t *registry;    // the inspect of its container
     char *container;     // gc's own: its id; NULL while there is none

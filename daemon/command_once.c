@@ -289,7 +289,7 @@ int command_teardown(const struct options *options)
         _cleanup_free_ char *question =
             str_printf("%sThe storage directory %s stays. Remove the above?",
                        cached == NULL ? "" : cached, storage);
-        if (!terminal_confirms(question)) {
+        if (preview.changes == 0 || !terminal_confirms(question)) {
             (void)fputs("nothing was removed\n", stderr);
             return EXIT_FAILED;
         }

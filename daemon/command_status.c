@@ -57,7 +57,10 @@ static int read_status(const char *file, char **names, char **ret_file, json_t *
         return EXIT_FAILED;
     }
     if (r == 0) {
-        (void)error_set(ret_error, ERROR_PERMANENT, ESRCH, "no daemon runs with %s", file);
+        (void)error_set(ret_error, ERROR_PERMANENT, ESRCH,
+                        "no daemon runs with %s; start it (systemctl --user start "
+                        "hostk8s-registryd)",
+                        file);
         return EXIT_NOT_RUNNING;
     }
     r = file_read(*ret_file, STATUS_BYTES_MAX, FILE_REGULAR, &text, &length, ret_error);

@@ -75,7 +75,8 @@ int command_usage(const struct options *options)
         store = ask_registry(config, &unasked);
     }
     if (store == NULL) {
-        terminal_complain("%s; %s", error.text, unasked.text);
+        terminal_complain("%s; %s; `hostk8s-registryd apply` makes the registry", error.text,
+                          unasked.text);
         return EXIT_FAILED;
     }
     mark_store(store, &(struct mark_rules){0});

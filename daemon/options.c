@@ -23,29 +23,27 @@ static const struct {
     const char *argument; // NULL: it takes none
     const char *help;
 } rows[] = {
-    {"config", 'c', "FILE", "configuration (default: $XDG_CONFIG_HOME/hostk8s/registryd.yaml)"},
+    {"config", 'c', "FILE", "instead of ~/.config/hostk8s/registryd.yaml"},
     {"log-level", 'l', "LEVEL", "debug, info, notice, warning or error"},
     {"help", 'h', NULL, "this text"},
     {"version", 'V', NULL, "the version"},
-    {"print", NO_LETTER | OPTION_PRINT, NULL,
-     "check: print the effective configuration, with all environment values"},
-    {"schema", NO_LETTER | OPTION_SCHEMA, NULL,
-     "check: print the JSON Schema of the configuration, for editors"},
+    {"print", NO_LETTER | OPTION_PRINT, NULL, "check: print what is in force, environments too"},
+    {"schema", NO_LETTER | OPTION_SCHEMA, NULL, "check: print its JSON Schema, for editors"},
     {"json", NO_LETTER | OPTION_JSON, NULL, "plan, status, doctor, usage: print JSON"},
     {"watch", NO_LETTER | OPTION_WATCH, NULL, "status: stay, and print it whenever it changes"},
     {"timeout", NO_LETTER | OPTION_TIMEOUT, "TIME",
-     "apply, teardown, doctor: give up after TIME, such as 90s (default 120s)"},
+     "apply, teardown, doctor: give up after it (120s)"},
     {"yes", NO_LETTER | OPTION_YES, NULL, "teardown, gc: do not ask"},
     {"dry-run", NO_LETTER | OPTION_DRY_RUN, NULL, "gc: list what goes, remove nothing"},
-    {"keep", NO_LETTER | OPTION_KEEP, "N",
-     "gc: keep the N tags pushed last of each repository that is named"},
+    {"keep", NO_LETTER | OPTION_KEEP, "N", "gc: keep the N newest tags of each that is named"},
     {"all", NO_LETTER | OPTION_ALL, NULL, "gc: with --keep, of every repository"},
 };
 
 static int print_help(const struct command *commands)
 {
-    (void)printf("Usage: hostk8s-registryd [-c FILE] [-l LEVEL] [COMMAND]\n\n"
-                 "Keeps a local image registry for kind clusters converged.\n\nCommands:\n");
+    (void)printf(
+        "Usage: hostk8s-registryd [-c FILE] [-l LEVEL] [COMMAND [OPTION ...] [NAME ...]]\n\n"
+        "Keeps a local image registry for kind clusters converged.\n\nCommands:\n");
     for (const struct command *command = commands; command->name != NULL; command++) {
         (void)printf("  %-10s %s\n", command->name, command->summary);
     }

@@ -57,11 +57,12 @@ void station_name(struct doctor *doctor, const char *subject)
 }
 
 // crictl does as the kubelet does; ctr reads no config_path of its own. Whichever it is, it ends
-// before the engine's patience with a command does.
+// before the engine's patience with a command does. What it says on stdout is ctr's progress, which
+// would come behind its error.
 static const char *const pull_command[] = {
     "sh",
     "-c",
-    ("if command -v crictl >/dev/null; then exec timeout -k 2 15 crictl pull \"$0\"; fi; "
+    ("exec >/dev/null; if command -v crictl; then exec timeout -k 2 15 crictl pull \"$0\"; fi; "
      "exec timeout -k 2 15 ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d \"$0\""),
 };
 

@@ -118,9 +118,12 @@ static int take_context(struct search *search, const char *name, const char *sou
     if (!local && !str_starts_with(host, "tcp://")) {
         return refuse_host(name, host, err);
     }
-    if (local && strlen(host) > strlen(UNIX_SCHEME) + UNIX_PATH_MAX) {
-        return error_invalid(err, "the context %s is a socket whose path has more than %d bytes",
-                             name, UNIX_PATH_MAX);
+    const char *path = host + strlen(UNIX_SCHEME);
+    if (local && (path[0] != '/' || strlen(path) > UNIX_PATH_MAX)) {
+        return error_invalid(err,
+                             "the context %s is %s, which is not unix:// and an absolute path of "
+                             "at most %d bytes; set docker.host",
+                             name, host, UNIX_PATH_MAX);
     }
     place->ca = context_file(search, directory, "ca.pem");
     place->cert = context_file(search, directory, "cert.pem");

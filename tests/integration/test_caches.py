@@ -316,6 +316,14 @@ class Logins(CachesTest):
         self.run_program("apply", status=0)
         self.assertEqual(self.login()["password"], PASSWORD)
 
+    def test_file_without_a_password(self):
+        for content in (b"\n\n", b"\xff\n"):
+            self.password_file.write_bytes(content)
+            told = self.run_program("apply", status=1).stdout
+            self.assertRegex(
+                told, f"{RESOURCE}: Error: {self.password_file} has no password .*; mend that or change its passwordFile"
+            )
+
     def test_file_that_is_none(self):
         daemon = self.daemon()
         daemon.wait_converged(RESOURCES + 2)
@@ -325,5 +333,9 @@ class Logins(CachesTest):
         self.assertIs(self.cache(), cache)
         self.password_file.mkdir()
         daemon.wait_reason(RESOURCE, "Error", "it is no file")
+        self.password_file.rmdir()
+        self.password_file.write_text(4097 * "a")
+        daemon.wait_reason(RESOURCE, "Error", "it is too long.*passwordFile in caches")
+        self.assertIs(self.cache(), cache)
         self.assertEqual(daemon.condition(CONTAINER)["reason"], "Converged")
         self.texts.append(daemon.output)

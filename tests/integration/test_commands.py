@@ -38,6 +38,7 @@ class Usage(MachineTest):
         for option in ("-h", "--help"):
             result = self.run_program(option, status=0, config=False)
             self.assertEqual(result.stderr, "")
+            self.assertLessEqual(max(map(len, result.stdout.splitlines())), 80)
             for command in COMMANDS:
                 self.assertRegex(result.stdout, rf"(?m)^  {command}\s")
         for option in ("-V", "--version"):

@@ -517,6 +517,8 @@ class Scripts(Doctor):
                 log = pathlib.Path(directory, f"{tool}.log")
                 self.assertEqual(self.run_script(pull, directory, {tool: crictl}).returncode, 0)
                 self.assertEqual(log.read_text(), pulls.replace("REF", pull[3]) + "\n")
+                failing = self.run_script(pull, directory, {tool: "echo why >&2; echo resolving; exit 1"})
+                self.assertEqual((failing.returncode, failing.stdout, failing.stderr), (1, "", "why\n"))
                 self.assertEqual(self.run_script(clean, directory, {tool: crictl}).returncode, 0)
                 self.assertIn(f"{removes} {' '.join(clean[4:])}\n", log.read_text())
                 left = self.run_script(clean, directory, {tool: f"echo y:{tag} {tag} 1kB"})

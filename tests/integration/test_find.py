@@ -63,6 +63,10 @@ class Find(MachineTest):
         )
         self.run_program("check", status=0)  # nothing of the file is wrong
 
+    def test_context_without_an_absolute_path(self):
+        self.write_context("odd", "unix://docker.sock")
+        self.daemon().wait_reason(CONTAINER, "Error", "^engine: the context odd is unix://docker.sock, which is not")
+
     def test_sockets(self):
         """Of rootless Docker, and of Podman where there is none."""
         if os.path.exists(self.default):

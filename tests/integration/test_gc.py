@@ -271,6 +271,22 @@ class Whether(GcTest):
         self.gc("--yes", "--keep", "2", "app")
         self.assertEqual(list(self.store.tags("app")), ["v0", "v1", "v2"])
 
+    def test_engine_down(self):
+        """It is waited for, which is told."""
+        self.engine.down()
+        process = self.start("gc", "--yes")
+        process.wait_line(f"^waits for {CONTAINER}: EngineUnreachable: ")
+        self.engine.up()
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual(process.output.count("waits for "), 1)
+
+    def test_parts_are_not_told(self):
+        """Of what is done to a registry, as `apply` tells of it."""
+        self.registry().labels["io.hostk8s.registryd.spec"] = "another"
+        told = self.gc("--yes").stdout
+        self.assertIn(f"{CONTAINER}: recreate", told)
+        self.assertNotIn(f"{CONTAINER}: stop\n", told)
+
     def test_collect_fails(self):
         self.engine.program = ["sh", "-c", "echo no space left; exit 3", "sh"]
         result = self.gc("--yes", status=1)

@@ -29,6 +29,12 @@ class Teardown(MachineTest):
                 self.assertIn(f"The storage directory {self.storage} stays.", result.stdout)
                 self.assertEqual(result.stderr, "nothing was removed\n")
 
+    def test_does_not_ask_about_nothing(self):
+        self.engine.close()
+        result = self.run_program("teardown", input="y\n", status=1)
+        self.assertRegex(result.stdout, r"\n0 changes pending, \d+ resources blocked\n\Z")
+        self.assertEqual(result.stderr, "nothing was removed\n")
+
     def test_yes_at_the_prompt(self):
         self.run_program("teardown", input="y\n", status=0)
         self.assert_gone()

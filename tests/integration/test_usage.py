@@ -76,7 +76,7 @@ class Usage(MachineTest):
     def test_nobody_answers(self):
         self.configure(registry={"storage": str(self.home / "nowhere")})
         result = self.run_program("usage", status=1)
-        self.assertRegex(result.stderr, "nowhere cannot be read: No such file or directory; registry: .* refused")
+        self.assertRegex(result.stderr, "nowhere cannot be read: No such file or directory; registry: .* refused; `hostk8s-registryd apply`")
 
     def test_table(self):
         self.fill()

@@ -31,7 +31,7 @@ class Counts(ctypes.Structure):
 SIGNATURES = {  # result, arguments
     "sim_new": ("p", "sIQqpz"),
     "sim_free": ("", "p"),
-    "sim_step": ("", "pQq"),
+    "sim_advance": ("", "pQq"),
     "sim_next_due": ("Q", "p"),
     "sim_requests": ("p", "p"),
     "sim_reload": ("b", "pspz"),
@@ -95,7 +95,7 @@ class Program:
         self.library.sim_free(self.sim)
 
     def step(self, now_ms, now_s):
-        self.library.sim_step(self.sim, now_ms, now_s)
+        self.library.sim_advance(self.sim, now_ms, now_s)
 
     def next_due(self):
         return self.library.sim_next_due(self.sim)

@@ -15,7 +15,6 @@
 #define STOP_SECONDS 10u
 #define DIRECTORY_MODE 0755
 #define RATE_AFTER_MS 500 // what a pull's first moments say of its rate is chance
-#define PASSWORD_BYTES_MAX 4096
 
 struct act {
     struct io *io;
@@ -184,11 +183,14 @@ static int put_login(struct act *act, const char *id, char *password, struct err
     secrets_add(act->io->secrets, password);
     container_specs_make(act->input->config, &specs);
     const struct container_spec *spec = container_specs_find(&specs, act->action->resource);
-    json_auto_t *json = spec == NULL ? NULL : container_spec_login(spec, password);
+    json_auto_t *json =
+        spec == NULL || str_empty(password) ? NULL : container_spec_login(spec, password);
     _cleanup_(secret_wipep) char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
     container_specs_done(&specs);
     if (text == NULL) {
-        return error_set(err, ERROR_PERMANENT, EILSEQ, "the password is not UTF-8");
+        return error_set(err, ERROR_PERMANENT, EILSEQ,
+                         "%s has no password in UTF-8 in its first line; " CONTAINER_LOGIN_CURE,
+                         act->action->argument);
     }
     const struct docker_file file = {
         .path = (char *)CONTAINER_LOGIN_FILE,

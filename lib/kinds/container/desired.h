@@ -31,6 +31,7 @@
 // exec, commit).
 #define CONTAINER_LOGIN_DIR "/etc"
 #define CONTAINER_LOGIN_FILE "registryd-cache.json"
+#define CONTAINER_LOGIN_CURE "mend that or change its passwordFile in caches"
 // Sent explicitly: rootless podman takes one without networks ("pasta") for none.
 #define CONTAINER_NETWORK_MODE "bridge"
 

@@ -101,6 +101,8 @@ void container_observe_cancel(struct io *io, struct container_memory *memory);
 // observe_local.c: files of this machine. Their file system may hang, so that a thread works on
 // them (lib/work/work.h).
 
+#define PASSWORD_BYTES_MAX 4096
+
 struct storage_job {
     struct storage storage;
     char stamp[STAMP_SIZE]; // of a password's file: another one when it is written to

@@ -85,14 +85,14 @@ void password_check(void *block)
     struct stat st;
     int code = stat(job->path, &st) < 0 || access(job->path, R_OK) < 0 ? errno : 0;
     bool regular = code == 0 && S_ISREG(st.st_mode);
-    if (regular && st.st_size > 0) {
+    if (regular && st.st_size > 0 && st.st_size <= PASSWORD_BYTES_MAX) {
         (void)snprintf(job->stamp, sizeof(job->stamp), "%jd.%ld %jd", (intmax_t)st.st_mtim.tv_sec,
                        st.st_mtim.tv_nsec, (intmax_t)st.st_size);
         return;
     }
     job->storage.state = STORAGE_BROKEN;
     (void)snprintf(job->storage.why, sizeof(job->storage.why), "%s cannot be read (%s)", job->path,
-                   regular     ? "it is empty"
+                   regular     ? st.st_size == 0 ? "it is empty" : "it is too long"
                    : code == 0 ? "it is no file"
                                : strerror(code));
 }

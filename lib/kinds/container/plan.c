@@ -383,7 +383,7 @@ static void plan_desired(struct planner *p)
     } else if (p->facts->storage.state == STORAGE_BROKEN) {
         (void)storage_is_unusable(p); // what runs over it is left alone
     } else if (p->facts->password.state != STORAGE_USABLE) {
-        SET_CONDITION(p, resource, ERROR, "%s; mend that or change its passwordFile in caches",
+        SET_CONDITION(p, resource, ERROR, "%s; " CONTAINER_LOGIN_CURE,
                       p->facts->password.why); // likewise
     } else if (main == NULL) {
         plan_absent(p);

@@ -155,6 +155,8 @@ static void test_contexts_that_name_no_engine(void **state)
          "the context x is ssh://me@far: an engine behind ssh cannot be watched; forward"},
         {"{\"Name\": \"x\", \"Endpoints\": {\"docker\": {\"Host\": \"npipe:////./pipe/d\"}}}",
          EINVAL, "the context x is npipe:////./pipe/d, which is neither unix:// nor tcp://"},
+        {"{\"Name\": \"x\", \"Endpoints\": {\"docker\": {\"Host\": \"unix://d.sock\"}}}", EINVAL,
+         "the context x is unix://d.sock, which is not unix:// and an absolute path"},
     };
     f->hints.context = "x";
     for (size_t i = 0; i < ELEMENTS(cases); i++) {

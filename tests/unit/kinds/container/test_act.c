@@ -191,7 +191,8 @@ static void login_is_put_into_the_container(void **state)
     } passwords[] = {
         {"hunter2 \"x\"\n", NULL},
         {"hunter2 \"x\"\r\nmore", NULL},
-        {"\xff\n", "the password is not UTF-8"},
+        {"\xff\n", "has no password in UTF-8 in its first line; mend that"},
+        {"\n", "has no password in UTF-8 in its first line"},
         {NULL, "cannot be read"},
     };
     _cleanup_free_ char *path = str_printf("%s/password", rig->directory);
