@@ -20,6 +20,8 @@
 // As large as the engine's client takes a file; what does not fit goes another time.
 #define LIST_BYTES_MAX (15u * 1024u * 1024u)
 
+static const int signal_numbers[COLLECTOR_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+
 enum stage {
     STAGE_CONVERGE,
     STAGE_QUIET,
@@ -325,11 +327,17 @@ static void on_signal(uv_signal_t *handle, _unused_ int number)
     work_cancel(c->session.worker);
 }
 
-static void start_signal(struct collector *c, uv_signal_t *handle, int number)
+static void start_signals(struct collector *c)
 {
-    (void)uv_signal_init(&c->session.loop, handle);
-    handle->data = c;
-    (void)uv_signal_start(handle, on_signal, number);
+    struct sigaction hangup = {0};
+    (void)sigaction(SIGHUP, NULL, &hangup);
+    for (size_t i = 0; i < ELEMENTS(signal_numbers); i++) {
+        (void)uv_signal_init(&c->session.loop, &c->signals[i]);
+        c->signals[i].data = c;
+        if (signal_numbers[i] != SIGHUP || hangup.sa_handler != SIG_IGN) { // as nohup has it
+            (void)uv_signal_start(&c->signals[i], on_signal, signal_numbers[i]);
+        }
+    }
 }
 
 static void print_end(const struct collector *c)
@@ -361,8 +369,7 @@ int collect(const struct collect_plan *plan)
     c.spec = &c.specs.items[0];
     (void)uv_timer_init(&c.session.loop, &c.timer);
     c.timer.data = &c;
-    start_signal(&c, &c.interrupt, SIGINT);
-    start_signal(&c, &c.terminate, SIGTERM);
+    start_signals(&c);
     advance(&c);
     session_run(&c.session);
     bool done = c.ended && c.error.kind == ERROR_NONE;
@@ -375,8 +382,9 @@ int collect(const struct collect_plan *plan)
         api_free(c.api);
     }
     uv_close((uv_handle_t *)&c.timer, NULL);
-    uv_close((uv_handle_t *)&c.interrupt, NULL);
-    uv_close((uv_handle_t *)&c.terminate, NULL);
+    for (size_t i = 0; i < ELEMENTS(c.signals); i++) {
+        uv_close((uv_handle_t *)&c.signals[i], NULL);
+    }
     session_close(&c.session);
     store_free(c.found);
     store_free(c.left);

@@ -6,6 +6,8 @@
 #include "lib/api/api.h"
 #include "lib/kinds/container/desired.h"
 
+#define COLLECTOR_SIGNALS 3 // that stop it
+
 struct collect_plan;
 
 struct collector {
@@ -14,8 +16,7 @@ struct collector {
     struct container_specs specs;
     const struct container_spec *spec; // the registry's
     uv_timer_t timer;
-    uv_signal_t interrupt;
-    uv_signal_t terminate;
+    uv_signal_t signals[COLLECTOR_SIGNALS];
     size_t stage;        // the next one
     uint64_t begin_ms;   // of the one that is under way, when it waits
     bool converging;     // the one that is under way waits for the reconciler

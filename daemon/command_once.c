@@ -147,9 +147,13 @@ static void on_acted(void *ctx, const struct action *action, const struct error 
     if (action->part && !failed) {
         return;
     }
-    _cleanup_free_ char *line = report_action(action, err);
     terminal_progress("");
-    (void)printf("%s\n", line);
+    if (failed || !str_empty(err->text)) {
+        _cleanup_free_ char *line = report_action(action, err);
+        (void)printf("%s\n", line);
+    } else {
+        report_print_action(action);
+    }
     (void)fflush(stdout);
     once->changes += !failed;
 }

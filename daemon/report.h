@@ -1,5 +1,4 @@
-// Actions and conditions in words: a line of the log, a line of `apply`, a paragraph or JSON of
-// `plan`.
+// Actions and conditions in words: a line of the log, a paragraph of `apply` and `plan`, or JSON.
 #pragma once
 
 #include "lib/base/error.h"

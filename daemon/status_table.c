@@ -140,6 +140,13 @@ static void print_cell(enum column column, const char *text, const struct layout
     }
 }
 
+// What several have for one cause stands once, below the last of them.
+static bool has_message(const json_t *resource, const json_t *next)
+{
+    const char *message = json_get_string(resource, "message", NULL);
+    return message != NULL && !str_equal(message, json_get_string(next, "message", NULL));
+}
+
 void status_table_print(const json_t *status, int width, time_t now, FILE *out)
 {
     json_t *resources = json_get_array(status, "resources", NULL);
@@ -158,8 +165,9 @@ void status_table_print(const json_t *status, int width, time_t now, FILE *out)
         for (enum column column = 0; column < _COLUMN_COUNT; column++) {
             print_cell(column, text_of(resource, column, now, &cell), &layout, out);
         }
-        const char *message = json_get_string(resource, "message", NULL);
-        print_message("", message == NULL ? "" : message, width, out);
+        if (has_message(resource, json_array_get(resources, i + 1))) {
+            print_message("", json_get_string(resource, "message", NULL), width, out);
+        }
     }
     const char *progress = json_get_string(status, "progress", NULL);
     (void)fprintf(out, "%s%s", progress == NULL ? "" : progress, progress == NULL ? "" : "\n");

@@ -222,6 +222,7 @@ class Apply(MachineTest):
         self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: create$")
         self.assertRegex(result.stdout, rf"\nconverged: {RESOURCES} of {RESOURCES} ready, \d+ changes\n\Z")
         self.assertNotRegex(result.stdout, "[\x1b\r]")
+        self.assertLessEqual(max(map(len, result.stdout.splitlines())), 80)
         self.assert_registry()
         self.assertTrue(self.storage.is_dir())
         registry = self.registry()

@@ -389,6 +389,17 @@ class Interrupted(GcTest):
         self.engine.wait("/wait")
         return process, container
 
+    def test_nohup(self):
+        """What is ignored stays ignored."""
+        self.engine.holds_scripts = True
+        process = self.start("gc", "--yes", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        container = wait_until(lambda: self.engine.find(GC), "gc's container")
+        self.engine.wait("/wait")
+        process.signal(signal.SIGHUP)
+        self.engine.run_script(container)
+        self.assertEqual(process.wait(), 0)
+        self.assert_back()
+
     def test_daemon(self):
         """It leaves the registry alone, whatever becomes of gc, and takes up what that has left."""
         daemon = self.daemon()
@@ -419,7 +430,7 @@ class Interrupted(GcTest):
         self.assertEqual(len(self.engine.since(0, "DELETE /.*/containers/")), 1)
 
     def test_interrupted(self):
-        for number in signal.SIGINT, signal.SIGTERM:
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
             process, _ = self.held()
             process.signal(number)
             self.assertEqual(process.wait(), 1)

@@ -66,6 +66,15 @@ class Pushes(ConditionTest):
         self.engine.pullable["registry:2"] = "full"
         self.assertRegex(self.apply(status=1).stdout, f"(?m)^{CONTAINER}: StorageFull: it answers, but cannot store")
 
+    def test_without_an_answer(self):
+        """It may be busy, and may take the next one."""
+        self.configure(reconcile={"timeout": "1s"})
+        self.engine.fault(f"PATCH{UPLOADS}", "hang")
+        daemon = self.daemon()
+        daemon.wait_reason(CONTAINER, "Unavailable", f"^it answers, but not to a push: no answer within 1 s; .*{self.storage}")
+        self.mend()
+        daemon.wait_converged()
+
     def test_once_for_each_start(self):
         daemon = self.converged_daemon()
         self.assertEqual(len(self.engine.since(0, f"POST{UPLOADS}$")), 1)

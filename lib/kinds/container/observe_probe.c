@@ -35,7 +35,8 @@ static void end_upload(struct part *part)
 {
     struct observation *o = part->observation;
     struct probe_memory *memory = memory_of(part);
-    bool failed = part->upload.state == UPLOAD_FAILED || part->upload.state == UPLOAD_FULL;
+    enum upload_state state = part->upload.state;
+    bool failed = state == UPLOAD_FAILED || state == UPLOAD_FULL || state == UPLOAD_SILENT;
     _cleanup_free_ char *hidden = secrets_hide(o->io->secrets, part->upload.why);
     (void)snprintf(part->upload.why, sizeof(part->upload.why), "%s", hidden);
     memory->upload = part->upload;
@@ -104,7 +105,7 @@ static void on_upload(void *ctx, struct http_response *response, const struct er
         return;
     }
     int status = response == NULL ? 0 : response->status;
-    struct upload upload = {.state = UPLOAD_FAILED};
+    struct upload upload = {.state = UPLOAD_SILENT};
     if (response != NULL) {
         upload = upload_decode(status, buf_str(&response->body), response->body.length);
     } else {

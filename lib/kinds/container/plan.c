@@ -355,6 +355,11 @@ static void plan_upload(struct planner *p)
                       "%s (`hostk8s-registryd gc` removes images that nothing refers to)",
                       upload->why, path);
         return;
+    case UPLOAD_SILENT:
+        SET_CONDITION(p, resource, UNAVAILABLE,
+                      "it answers, but not to a push: %s; see whether the file system of %s hangs",
+                      upload->why, path);
+        return;
     case UPLOAD_REFUSED:
         SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE,
                       "it answers, but takes no push (HTTP 405): it is read-only, or a "

@@ -309,9 +309,11 @@ enum reason object_explain(const struct input *input, const struct action *actio
                        error->text);
     }
     if (missing) {
-        return explain(message, size, REASON_CLUSTER_NOT_FOUND,
-                       "%s; create it with `kind create cluster --name %s` or change clusters",
-                       error->text, input->name);
+        return explain(
+            message, size, REASON_CLUSTER_NOT_FOUND,
+            "%s; create it with `kind create cluster --name %s`, or set clusters to what "
+            "`kind get clusters` prints",
+            error->text, input->name);
     }
     if (explain_is_refusal(error)) {
         return explain(message, size, REASON_FORBIDDEN,

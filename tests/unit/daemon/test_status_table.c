@@ -71,6 +71,15 @@ static const struct {
      "    "
      "http://a.very.long.one.example/01234567890123456789012345678901234567890123456789/0123\n"
      "registry:2: 3 of 5 layers, 12.3 MB, 4.1 MB/s\n"},
+    // One message for all that have it by one cause.
+    {"{'resources': [" ROW("node/a", "False", "Error", "one") "," ROW(
+         "node/b", "False", "Error", "two") "," ROW("node/c", "False", "Error", "two") "]}",
+     "RESOURCE  READY  REASON  SINCE\n"
+     "node/a    False  Error   2h5m\n"
+     "    one\n"
+     "node/b    False  Error   2h5m\n"
+     "node/c    False  Error   2h5m\n"
+     "    two\n"},
     // It is of another program's making: nothing that is missing is an error.
     {"{'resources': [{}]}", "RESOURCE  READY  REASON  SINCE\n"
                             "                         ?\n"},

@@ -191,8 +191,8 @@ static void login_is_put_into_the_container(void **state)
     } passwords[] = {
         {"hunter2 \"x\"\n", NULL},
         {"hunter2 \"x\"\r\nmore", NULL},
-        {"\xff\n", "has no password in UTF-8 in its first line; mend that"},
-        {"\n", "has no password in UTF-8 in its first line"},
+        {"\xff\n", "/password has no password in UTF-8 in its first line; mend that or change"},
+        {"\n", "/password has no password in UTF-8 in its first line; mend that or change"},
         {NULL, "cannot be read"},
     };
     _cleanup_free_ char *path = str_printf("%s/password", rig->directory);

@@ -65,6 +65,10 @@ static const struct container_case made_here[] = {
     // It answers, and that is not all: UPLOAD_TAKEN is 1, …
     {"upload=1", {"main"}, ""},
     {"upload=0", {"main"}, ""},
+    {"upload=5",
+     {"main"},
+     "container: Unavailable: it answers, but not to a push: mkdir /r: No; see whether the file "
+     "system of /srv/a hangs\n"},
     {"upload=2",
      {"main"},
      "container: StorageNotWritable: it answers, but takes no push (HTTP 405): it is read-only, or "

@@ -82,7 +82,8 @@ static const struct {
     const char *help;
 } errors[] = {
     {NULL, ERROR_PERMANENT, ENOENT, 0, REASON_CLUSTER_NOT_FOUND,
-     "; create it with `kind create cluster --name dev` or change clusters"},
+     "; create it with `kind create cluster --name dev`, or set clusters to what `kind get "
+     "clusters` prints"},
     {NULL, ERROR_TRANSIENT, ENOENT, 0, REASON_API_UNREACHABLE, "; it is asked again"},
     {NULL, ERROR_PERMANENT, EKEYREJECTED, 0, REASON_API_UNREACHABLE, "; it is asked again"},
     {NULL, ERROR_PERMANENT, EREMOTEIO, 403, REASON_FORBIDDEN, NO_RIGHTS},
