@@ -32,7 +32,7 @@ class Repair(ConditionTest):
         with self.untouched():
             self.apply()
         result = self.run_program("teardown", "--yes", status=0)
-        self.assertRegex(result.stdout, rf"(?m)^{WORKER}: restore: {CONFIG} ")
+        self.assertRegex(result.stdout, rf"(?m)^{WORKER}: restore \(destructive\)\n    {CONFIG}: ")
         self.assertEqual((self.files(), self.worker.tree.text(CONFIG)), ([CONFIG], MIRRORS))
         self.assertEqual(self.worker.restarts, 2)
 
