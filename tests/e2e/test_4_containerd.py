@@ -171,7 +171,7 @@ class Containerd(unittest.TestCase):
             result = self.program("apply", check=False)
             for version, node in NODES.items():
                 with self.subTest(containerd=version, config=name):
-                    self.assertIn(f"node/{node}: repair: ", result.stdout)
+                    self.assertIn(f"node/{node}: repair", result.stdout)
                     self.assertEqual(self.decision(node), ("Converged", []))
                     self.assertEqual(self.pull(node), "")
                     self.assertEqual(in_node(node, f"cat {FORMER}"), files["config.toml"])
@@ -181,7 +181,7 @@ class Containerd(unittest.TestCase):
             teardown = self.program("teardown", "--yes", check=False)
             for version, node in NODES.items():
                 with self.subTest(containerd=version, config=name):
-                    self.assertIn(f"node/{node}: restore: ", teardown.stdout)
+                    self.assertIn(f"node/{node}: restore", teardown.stdout)
                     self.assertEqual(in_node(node, f"cat {CONFIG}"), files["config.toml"])
                     self.assertEqual(in_node(node, f"ls {FORMER}* 2>/dev/null", check=False), "")
                     self.assertEqual(in_node(node, "systemctl is-active containerd").strip(), "active")
@@ -283,7 +283,7 @@ class WholeNode(unittest.TestCase):
             "docker": {"host": f"unix://{MACHINE.socket}"},
         }))
         self.addCleanup(program, "teardown", "--yes", check=False)
-        self.assertIn(f"node/{self.NODE}: repair: ", program("apply").stdout)
+        self.assertIn(f"node/{self.NODE}: repair", program("apply").stdout)
         push_demo(PORT)
         run_pod(f"{ALIAS}/demo:1", self.NODE, self.CLUSTER)
         self.kubectl("wait", "--for=condition=Ready", f"node/{self.NODE}", "--timeout=60s")
