@@ -24,130 +24,10 @@
 // (kind images/base/files/usr/local/bin/entrypoint).
 #define ADDRESS_FILE "/kind/old-ipv4"
 
-// ---- what is kept ----
-
-struct container_memory *memory_take(memory_t *memory)
-{
-    if (*memory == NULL) {
-        *memory = xcalloc(1, sizeof(struct container_memory));
-        ((struct container_memory *)*memory)->refs = 1;
-    }
-    struct container_memory *taken = *memory;
-    taken->refs++;
-    return taken;
-}
-
-void memory_unref(struct container_memory *memory)
-{
-    if (--memory->refs > 0) {
-        return;
-    }
-    for (size_t i = 0; i < memory->probe_count; i++) {
-        http_client_free(memory->probes[i].client);
-        http_client_free(memory->probes[i].upstream);
-        free(memory->probes[i].base);
-        free(memory->probes[i].start);
-        free(memory->probes[i].upstream_fault);
-    }
-    free(memory->probes);
-    strmap_done(&memory->created);
-    free(memory->kept_policy);
-    docker_place_done(&memory->place);
-    json_decref(memory->info);
-    engine_unref(memory->engine);
-    free(memory);
-}
-
-// ---- from step to step ----
-
-static void begin_list(struct observation *o);
-static void begin_inspects(struct observation *o);
-
-static void (*const stages[])(struct observation *o) = {
-    observe_client, observe_version, observe_info, begin_list, begin_inspects, observe_probes,
-};
-
-static void note_error(struct observation *o, const struct error *err)
-{
-    if (err != NULL && o->error.kind == ERROR_NONE) {
-        o->error = *err;
-    }
-}
-
-void observe_submitted(struct observation *o, int r)
-{
-    if (r < 0) {
-        note_error(o, &o->refused);
-    } else {
-        o->pending++;
-    }
-}
-
-void observe_work(struct observation *o, const struct work *work, void *block)
-{
-    struct work timed = *work;
-    timed.timeout_ms = o->input->config->reconcile.timeout_ms;
-    o->pending++;
-    o->works++;
-    work_submit(o->io->worker, &timed, block);
-}
-
-// Goes on until something is under way, has failed, or nothing is left to do.
-static void advance(struct observation *o)
-{
-    while (o->pending == 0 && o->error.kind == ERROR_NONE && o->stage < ELEMENTS(stages)) {
-        stages[o->stage++](o);
-    }
-}
-
-static void observation_free(struct observation *o)
-{
-    current_free(o->current);
-    memory_unref(o->memory);
-    free(o);
-}
-
-// What was counted since the engine was observed before stays counted.
-static void keep_writes(struct engine *engine, const struct engine *before)
-{
-    for (size_t i = 0; before != NULL && i < engine->node_count; i++) {
-        const struct engine_node *known = engine_node(before, engine->nodes[i].name);
-        engine->nodes[i].writes = known == NULL ? 0 : known->writes;
-    }
-}
-
-void observe_join(struct observation *o, const struct error *err)
-{
-    struct container_memory *memory = o->memory;
-    note_error(o, err);
-    o->pending--;
-    advance(o);
-    if (o->pending > 0) {
-        return;
-    }
-    memory->observation = NULL;
-    if (o->error.kind == ERROR_NONE) {
-        current_finish(o->current, o->input->config);
-        keep_writes(o->current->engine, memory->engine);
-        engine_unref(memory->engine);
-        memory->engine = engine_ref(o->current->engine);
-        o->done(o->ctx, TAKE_PTR(o->current), NULL);
-    } else {
-        engine_name_ids(memory->engine, &o->error);
-        o->done(o->ctx, NULL, &o->error);
-    }
-    observation_free(o);
-}
-
 // The same for what may be missing.
 static void join_optional(struct observation *o, const struct error *err)
 {
     observe_join(o, err != NULL && err->status == 404 ? NULL : err);
-}
-
-bool observe_is_local(const struct observation *o)
-{
-    return str_starts_with(o->memory->place.host, "unix://");
 }
 
 // ---- the list ----
@@ -343,6 +223,10 @@ static void begin_inspects(struct observation *o)
 
 // ----
 
+static const observe_stage_fn stages[] = {
+    observe_client, observe_version, observe_info, begin_list, begin_inspects, observe_probes, NULL,
+};
+
 int container_observe(struct io *io, memory_t *memory, const struct input *input,
                       observe_done_fn done, void *ctx, struct error *err)
 {
@@ -354,6 +238,7 @@ int container_observe(struct io *io, memory_t *memory, const struct input *input
         .done = done,
         .ctx = ctx,
         .current = current_new(input->config),
+        .stage = stages,
     };
     size_t count = o->current->specs.count;
     o->specs = arena_alloc(&o->current->arena, count * sizeof(*o->specs));
@@ -364,7 +249,7 @@ int container_observe(struct io *io, memory_t *memory, const struct input *input
         o->memory->probes = xcalloc(count, sizeof(*o->memory->probes));
         o->memory->probe_count = count;
     }
-    advance(o);
+    observe_advance(o);
     if (o->pending == 0) { // the list is always asked for: that was refused, or what comes before
         *err = o->error;
         observation_free(o);

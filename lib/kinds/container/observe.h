@@ -58,6 +58,8 @@ struct part {
     struct upload upload; // what has come of it so far
 };
 
+typedef void (*observe_stage_fn)(struct observation *o);
+
 struct observation {
     struct io *io;
     struct container_memory *memory;
@@ -65,18 +67,21 @@ struct observation {
     observe_done_fn done;
     void *ctx;
     struct current *current;
-    struct part *specs;   // of current's arena, as many as there are of these
-    size_t stage;         // the next one
-    size_t pending;       // requests and work under way
-    size_t works;         // of these, work
-    struct error error;   // the first that came
-    struct error refused; // of the latest submission
+    struct part *specs;            // of current's arena, as many as there are of these
+    const observe_stage_fn *stage; // the next one; NULL ends them
+    size_t pending;                // requests and work under way
+    size_t works;                  // of these, work
+    struct error error;            // the first that came
+    struct error refused;          // of the latest submission
 };
 
+// Goes on until something is under way, has failed, or nothing is left to do.
+void observe_advance(struct observation *o);
+void observation_free(struct observation *o);
 // Of the submission of a request with o->refused: one that is refused counts as a failed request.
 void observe_submitted(struct observation *o, int r);
 void observe_work(struct observation *o, const struct work *work, void *block);
-// What was asked ends here; with the last of a step the next one begins.
+// What was asked ends here; with the last of a stage the next one begins.
 void observe_join(struct observation *o, const struct error *err);
 bool observe_is_local(const struct observation *o);
 

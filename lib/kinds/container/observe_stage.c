@@ -1,0 +1,118 @@
+// What the key keeps from observation to observation, and how an observation goes from stage to
+// stage.
+#include "lib/kinds/container/observe.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/str.h"
+
+// ---- what is kept ----
+
+struct container_memory *memory_take(memory_t *memory)
+{
+    if (*memory == NULL) {
+        *memory = xcalloc(1, sizeof(struct container_memory));
+        ((struct container_memory *)*memory)->refs = 1;
+    }
+    struct container_memory *taken = *memory;
+    taken->refs++;
+    return taken;
+}
+
+void memory_unref(struct container_memory *memory)
+{
+    if (--memory->refs > 0) {
+        return;
+    }
+    for (size_t i = 0; i < memory->probe_count; i++) {
+        http_client_free(memory->probes[i].client);
+        http_client_free(memory->probes[i].upstream);
+        free(memory->probes[i].base);
+        free(memory->probes[i].start);
+        free(memory->probes[i].upstream_fault);
+    }
+    free(memory->probes);
+    strmap_done(&memory->created);
+    free(memory->kept_policy);
+    docker_place_done(&memory->place);
+    json_decref(memory->info);
+    engine_unref(memory->engine);
+    free(memory);
+}
+
+// ---- from stage to stage ----
+
+static void note_error(struct observation *o, const struct error *err)
+{
+    if (err != NULL && o->error.kind == ERROR_NONE) {
+        o->error = *err;
+    }
+}
+
+void observe_submitted(struct observation *o, int r)
+{
+    if (r < 0) {
+        note_error(o, &o->refused);
+    } else {
+        o->pending++;
+    }
+}
+
+void observe_work(struct observation *o, const struct work *work, void *block)
+{
+    struct work timed = *work;
+    timed.timeout_ms = o->input->config->reconcile.timeout_ms;
+    o->pending++;
+    o->works++;
+    work_submit(o->io->worker, &timed, block);
+}
+
+void observe_advance(struct observation *o)
+{
+    while (o->pending == 0 && o->error.kind == ERROR_NONE && *o->stage != NULL) {
+        (*o->stage++)(o);
+    }
+}
+
+void observation_free(struct observation *o)
+{
+    current_free(o->current);
+    memory_unref(o->memory);
+    free(o);
+}
+
+// What was counted since the engine was observed before stays counted.
+static void keep_writes(struct engine *engine, const struct engine *before)
+{
+    for (size_t i = 0; before != NULL && i < engine->node_count; i++) {
+        const struct engine_node *known = engine_node(before, engine->nodes[i].name);
+        engine->nodes[i].writes = known == NULL ? 0 : known->writes;
+    }
+}
+
+void observe_join(struct observation *o, const struct error *err)
+{
+    struct container_memory *memory = o->memory;
+    note_error(o, err);
+    o->pending--;
+    observe_advance(o);
+    if (o->pending > 0) {
+        return;
+    }
+    memory->observation = NULL;
+    if (o->error.kind == ERROR_NONE) {
+        current_finish(o->current, o->input->config);
+        keep_writes(o->current->engine, memory->engine);
+        engine_unref(memory->engine);
+        memory->engine = engine_ref(o->current->engine);
+        o->done(o->ctx, TAKE_PTR(o->current), NULL);
+    } else {
+        engine_name_ids(memory->engine, &o->error);
+        o->done(o->ctx, NULL, &o->error);
+    }
+    observation_free(o);
+}
+
+bool observe_is_local(const struct observation *o)
+{
+    return str_starts_with(o->memory->place.host, "unix://");
+}
