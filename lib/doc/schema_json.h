@@ -1,4 +1,4 @@
-// A schema's tables as a JSON Schema (2020-12), by which an editor completes and judges the
+// A schema's tables as a JSON Schema (2020-12), by which an editor completes and checks the
 // document. What follows from more than one value, or from the machine, it cannot tell.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The heart: takes keys from the queues and leads each through attempts (attempt.c) until nothing
+// Takes keys from the queues and leads each through attempts (attempt.c) until nothing
 // is left to do, and keeps a condition for every resource. All I/O goes through the kinds' table
 // and struct io, all time comes in as a parameter, so it runs the same under a real loop and under
 // a test's clock.

@@ -116,7 +116,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 // Ends what the threads have brought. With freed the jobs that still run are their threads'.
-static void collect(struct uv_worker *worker, bool freed)
+static void deliver(struct uv_worker *worker, bool freed)
 {
     struct job_queue ended = STAILQ_HEAD_INITIALIZER(ended);
     struct job *job = NULL;
@@ -139,7 +139,7 @@ static void collect(struct uv_worker *worker, bool freed)
 
 static void on_ended(uv_async_t *async)
 {
-    collect(async->data, false);
+    deliver(async->data, false);
     set_timer(async->data);
 }
 
@@ -210,7 +210,7 @@ static void release(struct worker *base)
 {
     struct uv_worker *worker = (struct uv_worker *)base;
     assert(first_due(worker) == NULL);
-    collect(worker, true);
+    deliver(worker, true);
     uv_close((uv_handle_t *)&worker->timer, on_closed);
     uv_close((uv_handle_t *)&worker->async, on_closed);
 }

@@ -3,9 +3,9 @@
 #include "lib/base/alloc.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -19,7 +19,9 @@ struct gate {
     int answer;
 };
 
-static atomic_int destroyed;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int destroyed; // under lock
 
 static struct gate *gate_new(void)
 {
@@ -40,7 +42,18 @@ static void gate_destroy(void *block)
     struct gate *gate = block;
     (void)close(gate->ends[0]);
     free(gate);
+    (void)pthread_mutex_lock(&lock);
     destroyed++;
+    (void)pthread_cond_signal(&changed);
+    (void)pthread_mutex_unlock(&lock);
+}
+
+static int count_destroyed(void)
+{
+    (void)pthread_mutex_lock(&lock);
+    int count = destroyed;
+    (void)pthread_mutex_unlock(&lock);
+    return count;
 }
 
 struct seen {
@@ -119,7 +132,7 @@ static void run(struct fixture *f)
 
 static void on_idle(uv_idle_t *idle)
 {
-    if (destroyed == *(const int *)idle->data) {
+    if (count_destroyed() == *(const int *)idle->data) {
         uv_close((uv_handle_t *)idle, NULL);
     }
 }
@@ -135,10 +148,12 @@ static void run_until_destroyed(struct fixture *f, int count)
 // What a thread frees is freed some time after it was let go.
 static void await_destroyed(int count)
 {
+    (void)pthread_mutex_lock(&lock);
     while (destroyed < count) {
-        (void)usleep(1000);
+        (void)pthread_cond_wait(&changed, &lock);
     }
-    assert_int_equal(destroyed, count);
+    (void)pthread_mutex_unlock(&lock);
+    assert_int_equal(count_destroyed(), count);
 }
 
 static void answers_come(void **state)
@@ -151,7 +166,7 @@ static void answers_come(void **state)
     run(f);
     assert_int_equal(f->seen.answers, 84);
     assert_int_equal(f->seen.timed_out + f->seen.canceled, 0);
-    assert_int_equal(destroyed, 2);
+    assert_int_equal(count_destroyed(), 2);
 }
 
 static void what_takes_too_long_is_given_up(void **state)
@@ -160,7 +175,7 @@ static void what_takes_too_long_is_given_up(void **state)
     int hanging = submit(f, "a", 1);
     run(f);
     assert_int_equal(f->seen.timed_out, 1);
-    assert_int_equal(destroyed, 0); // the thread has it
+    assert_int_equal(count_destroyed(), 0); // the thread has it
 
     // The same again takes no second thread, another work does.
     (void)close(submit(f, "a", LONG_MS));
@@ -168,7 +183,7 @@ static void what_takes_too_long_is_given_up(void **state)
     run(f);
     assert_int_equal(f->seen.timed_out, 2);
     assert_int_equal(f->seen.answers, 42);
-    assert_int_equal(destroyed, 2);
+    assert_int_equal(count_destroyed(), 2);
 
     (void)close(hanging);
     run_until_destroyed(f, 3);
