@@ -5,6 +5,7 @@
 #include "lib/doc/json.h"
 #include "lib/kinds/container/container.h"
 #include "lib/kinds/container/planner.h"
+#include "tests/support/json_text.h"
 #include "tests/support/sample_config.h"
 
 #include <setjmp.h>
@@ -179,11 +180,7 @@ static void create(struct world *world, const char *text)
     if (str_equal(name, "previous")) {
         json_object_set_new(container, "Name", json_string("/hostk8s-registry-previous"));
     }
-    _cleanup_free_ char *patch = str_dup(text[length] == '\0' ? "{}" : text + length);
-    for (char *at = patch; (at = strchr(at, '\'')) != NULL;) {
-        *at = '"';
-    }
-    json_auto_t *changes = json_loads(patch, JSON_REJECT_DUPLICATES, NULL);
+    json_auto_t *changes = json_of(text[length] == '\0' ? "{}" : text + length);
     if (json_object_update_recursive(container, changes) < 0) {
         fail_msg("%s", text);
     }

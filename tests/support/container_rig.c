@@ -1,6 +1,7 @@
 #include "tests/support/container_rig.h"
 
 #include "lib/base/str.h"
+#include "tests/support/json_text.h"
 #include "tests/support/sample_config.h"
 
 #include <stdio.h>
@@ -77,10 +78,7 @@ void container_rig_answer(struct container_rig *rig, const char *answer)
     if (!str_ends_with(answer, ".json")) {
         char *end = NULL;
         int status = (int)strtol(answer, &end, 10);
-        _cleanup_free_ char *body = str_dup(*end == ' ' ? end + 1 : "{}");
-        for (char *at = body; (at = strchr(at, '\'')) != NULL;) {
-            *at = '"';
-        }
+        _cleanup_free_ char *body = json_text(*end == ' ' ? end + 1 : "{}");
         fake_transport_reply(rig->fake, status, body);
         return;
     }

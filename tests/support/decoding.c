@@ -1,6 +1,7 @@
 #include "tests/support/decoding.h"
 
 #include "lib/base/str.h"
+#include "tests/support/json_text.h"
 #include "tests/support/sample_config.h"
 
 #include <setjmp.h>
@@ -33,20 +34,12 @@ int decoding_teardown(void **state)
 
 json_t *decoding_json(const char *text)
 {
-    json_t *json = NULL;
-    if (str_ends_with(text, ".json")) {
-        char path[512];
-        (void)snprintf(path, sizeof(path), TEST_DATA "/fixtures/%s", text);
-        json = json_load_file(path, 0, NULL);
-    } else {
-        _cleanup_free_ char *copy = str_dup(text);
-        for (char *at = copy; (at = strchr(at, '\'')) != NULL;) {
-            *at = '"';
-        }
-        json = json_loads(copy, JSON_DECODE_ANY, NULL);
+    if (!str_ends_with(text, ".json")) {
+        return json_of(text);
     }
-    if (json == NULL) {
-        fail_msg("%s", text);
-    }
+    char path[512];
+    (void)snprintf(path, sizeof(path), TEST_DATA "/fixtures/%s", text);
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_non_null(json);
     return json;
 }

@@ -6,6 +6,7 @@
 #include "lib/doc/json.h"
 #include "lib/kinds/object/object.h"
 #include "lib/kinds/object/plan.h"
+#include "tests/support/json_text.h"
 #include "tests/support/sample_config.h"
 
 #include <errno.h>
@@ -18,17 +19,6 @@ json_t *object_fixture(const char *name)
 {
     _cleanup_free_ char *path = str_printf("%s/fixtures/kube/%s.json", TEST_DATA, name);
     json_t *value = json_load_file(path, 0, NULL);
-    assert_non_null(value);
-    return value;
-}
-
-json_t *object_json(const char *text)
-{
-    _cleanup_free_ char *copy = str_dup(text);
-    for (char *at = copy; (at = strchr(at, '\'')) != NULL;) {
-        *at = '"';
-    }
-    json_t *value = json_loads(copy, JSON_DECODE_ANY, NULL);
     assert_non_null(value);
     return value;
 }
@@ -167,7 +157,7 @@ static void drop_nulls(json_t *json)
 // Steals json.
 static void change(json_t *server, const char *key, json_t *json, const char *text)
 {
-    json_auto_t *value = object_json(text);
+    json_auto_t *value = json_of(text);
     json_object_update_recursive(json, value);
     drop_nulls(json);
     json_object_set_new(server, key, json);

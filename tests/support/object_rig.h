@@ -51,8 +51,6 @@ void object_rig_connect(struct object_rig *rig); // by other credentials than be
 #define OBJECT_TEST(name)                                                                          \
     cmocka_unit_test_setup_teardown(name, object_rig_setup, object_rig_teardown)
 
-// A JSON text, in which ' may stand for ".
-json_t *object_json(const char *text);
 // tests/fixtures/kube/NAME.json; the caller owns the reference.
 json_t *object_fixture(const char *name);
 

@@ -3,6 +3,7 @@
 
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
+#include "tests/support/json_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,15 +17,9 @@
 #define NOW 1767225600 // 2026-01-01T00:00:00Z
 #define WIDTH 80
 
-// ' stands for " in the document.
 static char *table_of(const char *document)
 {
-    _cleanup_free_ char *quoted = str_dup(document);
-    for (char *at = quoted; (at = strchr(at, '\'')) != NULL;) {
-        *at = '"';
-    }
-    json_auto_t *status = NULL;
-    assert_int_equal(json_parse(quoted, strlen(quoted), &status, NULL), 0);
+    json_auto_t *status = json_of(document);
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);

@@ -2,6 +2,7 @@
 #include "lib/base/str.h"
 #include "lib/kinds/container/maintenance.h"
 #include "tests/support/container_case.h"
+#include "tests/support/json_text.h"
 #include "tests/support/sample_config.h"
 
 #include <setjmp.h>
@@ -82,16 +83,10 @@ static void bodies(void **unused)
         container_specs_make(config, &specs);
         _cleanup_free_ char *text =
             str_printf("{'Image': 'sha256:1', 'Config': {%s}}", table[i].registry);
-        _cleanup_free_ char *wanted = str_printf("['-c', '%s', 'sh', '%s', %s]", "SCRIPT",
-                                                 table[i].entrypoint, table[i].command);
-        for (char *at = text; (at = strchr(at, '\'')) != NULL;) {
-            *at = '"';
-        }
-        for (char *at = wanted; (at = strchr(at, '\'')) != NULL;) {
-            *at = '"';
-        }
-        json_auto_t *registry = json_loads(text, 0, NULL);
-        json_auto_t *command = json_loads(wanted, 0, NULL);
+        _cleanup_free_ char *desired = str_printf("['-c', '%s', 'sh', '%s', %s]", "SCRIPT",
+                                                  table[i].entrypoint, table[i].command);
+        json_auto_t *registry = json_of(text);
+        json_auto_t *command = json_of(desired);
         json_array_set_new(command, 1, json_string(SCRIPT));
         json_auto_t *body = maintenance_body(&specs.items[0], registry, "/var/lib/registry/docker");
         json_auto_t *plain = container_spec_body(&specs.items[0]);
