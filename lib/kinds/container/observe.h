@@ -80,6 +80,10 @@ void observe_advance(struct observation *o);
 void observation_free(struct observation *o);
 // Of the submission of a request with o->refused: one that is refused counts as a failed request.
 void observe_submitted(struct observation *o, int r);
+// Asks a registry for /v2/; its done has the part. Returns what http_send does, with o->refused.
+#define OBSERVE_BODY_MAX (64u * 1024u)
+int observe_ask(struct part *part, struct http_client *client, http_done_fn done,
+                struct http_call **ret);
 void observe_work(struct observation *o, const struct work *work, void *block);
 // What was asked ends here; with the last of a stage the next one begins.
 void observe_join(struct observation *o, const struct error *err);

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PROBE_TIMEOUT_MS 2000u
-#define PROBE_BODY_MAX (64u * 1024u)
 #define UPLOAD_PATH "/v2/hostk8s-registryd/probe/blobs/uploads/"
 #define UPLOAD_AGAIN_MS (24u * 60u * 60u * 1000u)
 #define UPLOAD_FAILED_AGAIN_MS (60u * 1000u)
@@ -67,7 +65,7 @@ static void send_upload(struct part *part)
         .body = requests[part->upload_stage].body,
         .body_length = strlen(requests[part->upload_stage].body),
         .timeout_ms = o->input->config->reconcile.timeout_ms,
-        .max_body = PROBE_BODY_MAX,
+        .max_body = OBSERVE_BODY_MAX,
         .done = on_upload,
         .ctx = part,
     };
@@ -222,18 +220,9 @@ static void probe(struct part *part)
     if (base == NULL) {
         return;
     }
-    uint64_t timeout_ms = o->input->config->reconcile.timeout_ms;
-    const struct http_request request = {
-        .method = HTTP_GET,
-        .path = "/v2/",
-        .timeout_ms = timeout_ms < PROBE_TIMEOUT_MS ? timeout_ms : PROBE_TIMEOUT_MS,
-        .max_body = PROBE_BODY_MAX,
-        .done = on_probe,
-        .ctx = part,
-    };
     int r = make_probe(part, base);
     observe_submitted(
-        o, r < 0 ? r : http_send(memory_of(part)->client, &request, &part->probe, &o->refused));
+        o, r < 0 ? r : observe_ask(part, memory_of(part)->client, on_probe, &part->probe));
 }
 
 void observe_probes(struct observation *o)

@@ -5,6 +5,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
+#define ASK_TIMEOUT_MS 2000u // of a registry that is asked whether it is there
+
 // ---- what is kept ----
 
 struct container_memory *memory_take(memory_t *memory)
@@ -55,6 +57,22 @@ void observe_submitted(struct observation *o, int r)
     } else {
         o->pending++;
     }
+}
+
+int observe_ask(struct part *part, struct http_client *client, http_done_fn done,
+                struct http_call **ret)
+{
+    struct observation *o = part->observation;
+    uint64_t timeout_ms = o->input->config->reconcile.timeout_ms;
+    const struct http_request request = {
+        .method = HTTP_GET,
+        .path = "/v2/",
+        .timeout_ms = timeout_ms < ASK_TIMEOUT_MS ? timeout_ms : ASK_TIMEOUT_MS,
+        .max_body = OBSERVE_BODY_MAX,
+        .done = done,
+        .ctx = part,
+    };
+    return http_send(client, &request, ret, &o->refused);
 }
 
 void observe_work(struct observation *o, const struct work *work, void *block)

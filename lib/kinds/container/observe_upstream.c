@@ -7,8 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define UPSTREAM_TIMEOUT_MS 2000u
-#define UPSTREAM_BODY_MAX (64u * 1024u)
 #define UPSTREAM_AGAIN_MS (10u * 60u * 1000u)
 #define UPSTREAM_FAULT_AGAIN_MS (60u * 1000u)
 #define HEADER_MAX 1024 // a longer one counts as none
@@ -86,20 +84,11 @@ static int ask(struct part *part, const struct container_spec *spec)
 {
     struct observation *o = part->observation;
     struct http_client **client = &o->memory->probes[part->index].upstream;
-    uint64_t timeout_ms = o->input->config->reconcile.timeout_ms;
     const struct http_endpoint endpoint = {.base = spec->upstream};
-    const struct http_request request = {
-        .method = HTTP_GET,
-        .path = "/v2/",
-        .timeout_ms = timeout_ms < UPSTREAM_TIMEOUT_MS ? timeout_ms : UPSTREAM_TIMEOUT_MS,
-        .max_body = UPSTREAM_BODY_MAX,
-        .done = on_upstream,
-        .ctx = part,
-    };
     int r = *client == NULL
                 ? o->io->transport->client_new(o->io->transport, &endpoint, client, &o->refused)
                 : 0;
-    return r < 0 ? r : http_send(*client, &request, &part->upstream, &o->refused);
+    return r < 0 ? r : observe_ask(part, *client, on_upstream, &part->upstream);
 }
 
 // A name without a dot may be known on the engine's networks alone, and what goes through a proxy
