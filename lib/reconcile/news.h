@@ -1,6 +1,7 @@
 // What the log tells of conditions: another reason, not another sentence for the same, and one that
 // has stood for a while, since an engine that restarts has resources come and go with each of its
-// events. What has one cause is one line.
+// events. Contended is told at once: what is changed back again and again never stands. What has
+// one cause is one line.
 #pragma once
 
 #include "lib/reconcile/status.h"

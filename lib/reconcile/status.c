@@ -95,6 +95,8 @@ enum status_change status_set(struct status *status, const struct condition *con
     entry->since_s = now_s;
     if (entry->told == condition->reason) {
         entry->news_ms = STATUS_NEVER;
+    } else if (condition->reason == REASON_CONTENDED) {
+        entry->news_ms = 0; // it has gone back and forth long enough
     } else if (entry->news_ms == STATUS_NEVER) {
         entry->news_ms = now_ms;
     }

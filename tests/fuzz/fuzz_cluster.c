@@ -74,9 +74,17 @@ static void on_observed(void *ctx, void *current, const struct error *err)
     end(play, err);
 }
 
+// What tells of something else that was done is no failure.
 static void on_acted(void *ctx, const struct error *err)
 {
-    end(ctx, err);
+    struct play *play = ctx;
+    if (err == NULL || err->kind != ERROR_NONE) {
+        end(play, err);
+        return;
+    }
+    MUST(err->text[0] != '\0');
+    must_be_line(err->text);
+    end(play, NULL);
 }
 
 // r is of the function that began it. Whatever has no answer is cancelled.

@@ -123,10 +123,18 @@ static void test_no_news(void **state)
     set(f, 26000, "node/a", "a", REASON_ERROR, "three");
     told(f, 40000, "");
     assert_string_equal(f->status.entries[0].condition.message, "three");
+    // What never stands for long.
+    set(f, 40000, "node/b", "a", REASON_CONVERGED, "");
+    told(f, 45000, "node/b of a:  -> Converged: \n");
+    set(f, 50000, "node/b", "a", REASON_CONTENDED, "stop it");
+    told(f, 50000, "node/b of a: Converged -> Contended: stop it\n");
+    set(f, 51000, "node/b", "a", REASON_CONVERGED, "");
+    set(f, 52000, "node/b", "a", REASON_CONTENDED, "stop it");
+    told(f, 60000, "");
     // Counted from the first of several in a row.
-    set(f, 40000, "node/a", "a", REASON_CONVERGING, "");
-    set(f, 44000, "node/a", "a", REASON_FORBIDDEN, "no");
-    told(f, 45000, "node/a of a: Error -> Forbidden: no\n");
+    set(f, 70000, "node/a", "a", REASON_CONVERGING, "");
+    set(f, 74000, "node/a", "a", REASON_FORBIDDEN, "no");
+    told(f, 75000, "node/a of a: Error -> Forbidden: no\n");
 }
 
 int main(void)
