@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@ struct locks {
 };
 
 struct claims {
+    atomic_uint references;
     char *config_file;
     char *directory;    // of all these files, as long as the process runs
     struct locks locks; // the first one is the configuration file's
@@ -155,11 +157,15 @@ static void locks_done(struct locks *locks)
 
 // ---- claims ----
 
-// name is what the lock file stands for.
-static void add_lock(struct locks *locks, const char *directory, const char *what, const char *name)
+// What the file stands for: the key and meant, which is what value means, of the engine.
+static void add_lock(struct locks *locks, const char *directory, const char *engine,
+                     const char *key, const char *value, const char *meant)
 {
+    _cleanup_free_ char *name = str_printf("%s %s %s", engine, key, meant);
     *ARRAY_GROW(locks->items, locks->count) =
-        (struct lock){.what = str_dup(what), .path = file_of(directory, name, ".lock"), .fd = -1};
+        (struct lock){.what = str_printf("%s %s", key, value),
+                      .path = file_of(directory, name, ".lock"),
+                      .fd = -1};
 }
 
 // An engine is the path of its socket, or HOST:PORT, which is the same before it runs. The caller
@@ -183,12 +189,8 @@ static void add_container(struct locks *locks, const char *directory, const char
                           const char *container, const char *storage)
 {
     _cleanup_free_ char *resolved = resolve(storage);
-    _cleanup_free_ char *name = str_printf("registry.name %s", container);
-    _cleanup_free_ char *kept = str_printf("registry.storage %s", storage);
-    _cleanup_free_ char *own_name = str_printf("%s %s", engine, name);
-    _cleanup_free_ char *own_storage = str_printf("%s registry.storage %s", engine, resolved);
-    add_lock(locks, directory, name, own_name);
-    add_lock(locks, directory, kept, own_storage);
+    add_lock(locks, directory, engine, "registry.name", container, container);
+    add_lock(locks, directory, engine, "registry.storage", storage, resolved);
 }
 
 // All that the configuration names; nothing is locked yet.
@@ -197,7 +199,8 @@ static struct locks locks_of(const struct claims *claims, const struct config *c
     _cleanup_free_ char *engine = find_engine(config);
     const char *directory = claims->directory;
     struct locks locks = {0};
-    add_lock(&locks, directory, NULL, claims->config_file);
+    *ARRAY_GROW(locks.items, locks.count) =
+        (struct lock){.path = file_of(directory, claims->config_file, ".lock"), .fd = -1};
     add_container(&locks, directory, engine, config->registry.name, config->registry.storage);
     for (const struct config_cache *cache = config->caches; cache->upstream != NULL; cache++) {
         add_container(&locks, directory, engine, cache->container, cache->storage);
@@ -286,8 +289,10 @@ int claims_new(const char *config_file, const struct config *config, struct clai
                struct error *err)
 {
     _cleanup_(claims_freep) struct claims *claims = xcalloc(1, sizeof(*claims));
-    *claims = (struct claims){
-        .config_file = str_dup(config_file), .directory = directory_path(), .status_lock = -1};
+    *claims = (struct claims){.references = 1,
+                              .config_file = str_dup(config_file),
+                              .directory = directory_path(),
+                              .status_lock = -1};
     int r = claims_change(claims, config, err);
     if (r == 0) {
         *ret = TAKE_PTR(claims);
@@ -300,9 +305,15 @@ const char *claims_status_file(const struct claims *claims)
     return claims->status_file;
 }
 
+struct claims *claims_ref(struct claims *claims)
+{
+    claims->references++;
+    return claims;
+}
+
 void claims_free(struct claims *claims)
 {
-    if (claims == NULL) {
+    if (claims == NULL || --claims->references > 0) {
         return;
     }
     // Else somebody else's status may be there by now.

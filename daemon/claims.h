@@ -35,7 +35,10 @@ int claims_renew(struct claims *claims, struct error *err);
 // Where the status is published; borrowed until the next change or renewal.
 const char *claims_status_file(const struct claims *claims);
 
-// Gives everything up and removes the status file. NULL is fine.
+// For a thread that may be left to itself: it frees them, too.
+struct claims *claims_ref(struct claims *claims);
+
+// The last one gives everything up and removes the status file. NULL is fine.
 void claims_free(struct claims *claims);
 DEFINE_CLEANUP(struct claims *, claims_free)
 

@@ -12,15 +12,17 @@
 #include "lib/registry/walk.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#define STOP_SECONDS 10u // a registry finishes uploads under way when it is asked to stop
+#define LISTS_MAX 6u   // for gc's own container, so that it goes
+#define START_TRIES 3u // of the registry, where the engine refuses it
+#define AGAIN_MS 1000u // later, after a failure
 // As large as the engine's client takes a file; what does not fit goes another time.
 #define LIST_BYTES_MAX (15u * 1024u * 1024u)
-
-static const int signal_numbers[COLLECTOR_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 enum stage {
     STAGE_CONVERGE,
@@ -85,6 +87,11 @@ static void on_timer(_unused_ uv_timer_t *timer)
     // on_iteration looks at the time.
 }
 
+static void on_again(uv_timer_t *timer)
+{
+    (void)converge(timer->data, NULL);
+}
+
 // One whose disk is full takes no push, but gc is what it waits for.
 static bool runs(const struct condition *condition)
 {
@@ -104,11 +111,15 @@ static void follow_reconciler(struct collector *c)
     if (status->passes > c->passes && reconciler_is_idle(reconciler) && runs(condition)) {
         c->converging = false;
         collector_complete(c, NULL);
+    } else if (!late && reconciler_is_settled(reconciler) && c->stage > STAGE_CONVERGE_AGAIN &&
+               ++c->starts < START_TRIES) {
+        c->converging = false; // what was stopped here is not given up as soon as by `apply`
+        (void)uv_timer_start(&c->timer, on_again, AGAIN_MS, 0);
     } else if (late || reconciler_is_settled(reconciler)) {
         c->converging = false;
         (void)error_set(&error, ERROR_PERMANENT, EAGAIN, "%s: %s: %s", c->spec->resource,
                         condition == NULL ? "Unknown" : reason_name(condition->reason),
-                        condition == NULL ? "it was not looked at" : condition->message);
+                        condition == NULL ? "it was not observed" : condition->message);
         collector_complete(c, &error);
     } else {
         if (status->passes > c->passes && condition != NULL && !c->told) {
@@ -148,7 +159,8 @@ static void on_inspected(void *ctx, json_t *answer, const struct error *err)
 
 static int inspect(struct collector *c, struct error *err)
 {
-    return docker_container_inspect(docker_of(c), c->spec->name, on_inspected, c, err);
+    return docker_ask(docker_of(c), DOCKER_INSPECT, c->spec->name, NULL, NULL, on_inspected, c,
+                      err);
 }
 
 static const char *registry_id(const struct collector *c)
@@ -172,13 +184,13 @@ static bool uses_storage(const struct collector *c, const json_t *container)
                     str_equal(state, "restarting"));
 }
 
-static void on_list(void *ctx, json_t *answer, const struct error *err)
+static void on_list(void *ctx, const struct api_answer *answer, const struct error *err)
 {
     struct collector *c = ctx;
     struct error error = {0};
     size_t index = 0;
     json_t *container = NULL;
-    json_array_foreach (answer, index, container) {
+    json_array_foreach (answer->json, index, container) {
         const char *name =
             json_string_value(json_array_get(json_get_array(container, "Names", NULL), 0));
         const char *id = json_get_string(container, "Id", NULL);
@@ -196,7 +208,7 @@ static void on_list(void *ctx, json_t *answer, const struct error *err)
 
 static int check_alone(struct collector *c, struct error *err)
 {
-    return docker_container_list(docker_of(c), on_list, c, err);
+    return docker_ask_raw(docker_of(c), DOCKER_LIST, NULL, on_list, c, err);
 }
 
 static void on_created(void *ctx, json_t *answer, const struct error *err)
@@ -210,15 +222,15 @@ static int create(struct collector *c, struct error *err)
 {
     _cleanup_free_ char *name = maintenance_name(c->spec);
     _cleanup_free_ char *directory = str_printf("%s/" WALK_LAYOUT, c->plan->in_container);
-    json_auto_t *body = maintenance_body(c->spec, c->registry, directory);
-    return docker_container_create(docker_of(c), name, body, on_created, c, err);
+    json_auto_t *body = maintenance_body(c->spec, c->registry, directory, c->label);
+    return docker_ask(docker_of(c), DOCKER_CREATE, name, NULL, body, on_created, c, err);
 }
 
 static int stop(struct collector *c, struct error *err)
 {
     _cleanup_free_ char *name = maintenance_name(c->spec);
     (void)printf("stops the registry; container %s works on its storage\n", name);
-    return docker_container_stop(docker_of(c), registry_id(c), STOP_SECONDS, on_done, c, err);
+    return docker_ask(docker_of(c), DOCKER_STOP, registry_id(c), NULL, NULL, on_done, c, err);
 }
 
 static int put_list(struct collector *c, struct error *err)
@@ -235,46 +247,79 @@ static int put_list(struct collector *c, struct error *err)
 
 static int start(struct collector *c, struct error *err)
 {
-    return docker_container_start(docker_of(c), c->container, on_done, c, err);
+    return docker_ask(docker_of(c), DOCKER_START, c->container, NULL, NULL, on_done, c, err);
 }
 
-static void on_log(void *ctx, const char *text, const struct error *err)
+static void on_log(void *ctx, const struct api_answer *answer, const struct error *err)
 {
     struct collector *c = ctx;
     struct error error = {0};
     char excerpt[ERROR_TEXT_MAX / 2];
-    str_excerpt(err == NULL ? text : err->text, excerpt, sizeof(excerpt));
+    str_excerpt(err == NULL ? buf_str(&answer->response->body) : err->text, excerpt,
+                sizeof(excerpt));
     (void)error_set(&error, ERROR_PERMANENT, EREMOTEIO, "garbage-collect has failed: %s", excerpt);
     collector_complete(c, &error);
 }
 
-static void on_exit_code(void *ctx, int exit_code, const struct error *err)
+static void on_end(void *ctx, json_t *answer, const struct error *err)
 {
     struct collector *c = ctx;
     struct error error = {0};
-    if (err != NULL || exit_code == 0) {
+    if (err != NULL || json_get_int(answer, -1, "StatusCode", NULL) == 0) {
         collector_complete(c, err);
-    } else if (docker_container_log(docker_of(c), c->container, on_log, c, &error) < 0) {
+    } else if (docker_ask_raw(docker_of(c), DOCKER_LOG, c->container, on_log, c, &error) < 0) {
         collector_complete(c, &error);
     }
 }
 
 static int wait_for_end(struct collector *c, struct error *err)
 {
-    return docker_container_wait(docker_of(c), c->container, on_exit_code, c, err);
+    return docker_ask(docker_of(c), DOCKER_WAIT, c->container, NULL, NULL, on_end, c, err);
 }
 
-// Whether it could be removed does not matter: it is looked at again.
-static void on_removed(void *ctx, _unused_ json_t *answer, _unused_ const struct error *err)
+// ---- gc's own container goes: also one of which no answer has told the id ----
+
+static int list_own(struct collector *c, struct error *err);
+
+static void on_remove_timer(uv_timer_t *timer)
 {
-    collector_complete(ctx, NULL);
+    struct error error = {0};
+    if (list_own(timer->data, &error) < 0) {
+        collector_complete(timer->data, &error);
+    }
 }
 
-static int remove_container(struct collector *c, struct error *err)
+// Whether it could be removed does not matter: it is listed again.
+static void on_removed(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
-    return c->container == NULL
-               ? 1
-               : docker_container_remove(docker_of(c), c->container, on_removed, c, err);
+    struct collector *c = ctx;
+    (void)uv_timer_start(&c->timer, on_remove_timer, err == NULL ? 0 : AGAIN_MS, 0);
+}
+
+static void on_own_list(void *ctx, json_t *answer, const struct error *err)
+{
+    struct collector *c = ctx;
+    struct error error = {0};
+    const char *id = NULL;
+    size_t index = 0;
+    json_t *container = NULL;
+    json_array_foreach (answer, index, container) {
+        const char *of = json_get_string(container, "Labels", CONTAINER_LABEL_MAINTENANCE, NULL);
+        id = str_equal(of, c->label) ? json_get_string(container, "Id", NULL) : id;
+    }
+    if (c->aborted || c->lists >= LISTS_MAX || (err == NULL && id == NULL)) {
+        collector_complete(c, NULL); // what is left is taken up by the reconciler, in a minute
+    } else if (err != NULL) {
+        on_removed(c, NULL, err);
+    } else if (docker_ask(docker_of(c), DOCKER_REMOVE, id, NULL, NULL, on_removed, c, &error) < 0) {
+        collector_complete(c, &error);
+    }
+}
+
+static int list_own(struct collector *c, struct error *err)
+{
+    c->lists++;
+    return docker_ask(docker_of(c), DOCKER_LIST, NULL, NULL, NULL, on_own_list, c, err);
 }
 
 // ---- from step to step ----
@@ -285,7 +330,7 @@ static const collector_stage_fn stages[STAGE_COUNT] = {
     [STAGE_CREATE] = create,           [STAGE_STOP] = stop,
     [STAGE_CHECK] = check_alone,       [STAGE_WALK] = collector_walk,
     [STAGE_LIST] = put_list,           [STAGE_START] = start,
-    [STAGE_WAIT] = wait_for_end,       [STAGE_REMOVE] = remove_container,
+    [STAGE_WAIT] = wait_for_end,       [STAGE_REMOVE] = list_own,
     [STAGE_CONVERGE_AGAIN] = converge, [STAGE_MEASURE] = collector_measure,
     [STAGE_ASK] = collector_ask,
 };
@@ -308,9 +353,9 @@ static void advance(struct collector *c)
 }
 
 // Once: what was begun is taken back. Twice: the next `gc` or `apply`, or the daemon, does that.
-static void on_signal(uv_signal_t *handle, _unused_ int number)
+static void on_signal(void *ctx, _unused_ int number)
 {
-    struct collector *c = handle->data;
+    struct collector *c = ctx;
     struct error error = {0};
     c->aborted = c->interrupted;
     c->interrupted = true;
@@ -325,19 +370,6 @@ static void on_signal(uv_signal_t *handle, _unused_ int number)
         api_cancel(c->api, API_CHANGES);
     }
     work_cancel(c->session.worker);
-}
-
-static void start_signals(struct collector *c)
-{
-    struct sigaction hangup = {0};
-    (void)sigaction(SIGHUP, NULL, &hangup);
-    for (size_t i = 0; i < ELEMENTS(signal_numbers); i++) {
-        (void)uv_signal_init(&c->session.loop, &c->signals[i]);
-        c->signals[i].data = c;
-        if (signal_numbers[i] != SIGHUP || hangup.sa_handler != SIG_IGN) { // as nohup has it
-            (void)uv_signal_start(&c->signals[i], on_signal, signal_numbers[i]);
-        }
-    }
 }
 
 static void print_end(const struct collector *c)
@@ -356,11 +388,14 @@ static void print_end(const struct collector *c)
 int collect(const struct collect_plan *plan)
 {
     struct collector c = {.plan = plan};
+    (void)snprintf(c.label, sizeof(c.label), "gc-%d-%" PRIu64, getpid(), uv_hrtime());
     const struct session_options options = {
         .mode = RECONCILE_ONCE,
         .table = &kinds_leading,
         .events = {.acted = on_acted, .ctx = &c},
         .iterate = on_iteration,
+        .signals = session_stop_signals,
+        .signal = on_signal,
     };
     if (session_open(&c.session, plan->config, &options) < 0) {
         return EXIT_FAILED;
@@ -369,7 +404,6 @@ int collect(const struct collect_plan *plan)
     c.spec = &c.specs.items[0];
     (void)uv_timer_init(&c.session.loop, &c.timer);
     c.timer.data = &c;
-    start_signals(&c);
     advance(&c);
     session_run(&c.session);
     bool done = c.ended && c.error.kind == ERROR_NONE;
@@ -378,18 +412,13 @@ int collect(const struct collect_plan *plan)
     } else if (!done) {
         terminal_complain("%s", c.error.text);
     }
-    if (c.api != NULL) {
-        api_free(c.api);
-    }
+    api_free(c.api);
     uv_close((uv_handle_t *)&c.timer, NULL);
-    for (size_t i = 0; i < ELEMENTS(c.signals); i++) {
-        uv_close((uv_handle_t *)&c.signals[i], NULL);
-    }
     session_close(&c.session);
     store_free(c.found);
     store_free(c.left);
     free(c.container);
     json_decref(c.registry);
     container_specs_done(&c.specs);
-    return terminal_end(0) == 0 && done ? EXIT_OK : EXIT_FAILED;
+    return terminal_end() == EXIT_OK && done ? EXIT_OK : EXIT_FAILED;
 }

@@ -4,7 +4,6 @@
 #include "daemon/storage.h"
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "lib/registry/registry.h"
 #include "lib/registry/survey.h"
 #include "lib/registry/walk.h"
 
@@ -69,13 +68,9 @@ static struct store *take_store(struct collector *c, struct walk_job *job, const
     return TAKE_PTR(job->store);
 }
 
-// Where somebody may be about to push what refers to what nothing refers to yet; NULL: nowhere.
 static const char *pushed_to(const struct store *store)
 {
-    const char *where = NULL;
-    int64_t newest_s = mark_newest_loose(store, &where);
-    bool fresh = newest_s > 0 && llabs(time(NULL) - newest_s) < COLLECT_QUIET_SECONDS;
-    return !fresh ? NULL : where == NULL ? "a repository" : where;
+    return mark_pushed_to(store, time(NULL), COLLECT_QUIET_SECONDS);
 }
 
 // ---- nobody pushes ----
@@ -87,9 +82,12 @@ static void on_quiet_timer(uv_timer_t *timer)
     (void)walk(timer->data, on_quiet_walk);
 }
 
-static void wait_for_quiet(struct collector *c, const char *where)
+static void on_quiet_walk(void *ctx, void *block, const struct error *err)
 {
+    struct collector *c = ctx;
     struct error error = {0};
+    _cleanup_(store_freep) struct store *store = take_store(c, block, err, c->plan->agreed);
+    const char *where = store == NULL ? NULL : pushed_to(store);
     if (where == NULL || c->error.kind != ERROR_NONE) {
         collector_complete(c, NULL);
     } else if (uv_now(&c->session.loop) - c->begin_ms >= COLLECTOR_DEADLINE_MS) {
@@ -99,13 +97,6 @@ static void wait_for_quiet(struct collector *c, const char *where)
     } else {
         (void)uv_timer_start(&c->timer, on_quiet_timer, QUIET_POLL_MS, 0);
     }
-}
-
-static void on_quiet_walk(void *ctx, void *block, const struct error *err)
-{
-    struct collector *c = ctx;
-    _cleanup_(store_freep) struct store *store = take_store(c, block, err, c->plan->agreed);
-    wait_for_quiet(c, store == NULL ? NULL : pushed_to(store));
 }
 
 int collector_wait_quiet(struct collector *c, _unused_ struct error *err)
@@ -134,9 +125,8 @@ static void on_walked(void *ctx, void *block, const struct error *err)
             "%s was pushed to meanwhile; nothing was removed, run gc again when that is "
             "over",
             where);
-        collector_fail(c, &error);
     }
-    collector_complete(c, NULL);
+    collector_complete(c, where == NULL ? NULL : &error);
 }
 
 int collector_walk(struct collector *c, _unused_ struct error *err)
@@ -198,13 +188,10 @@ static void on_surveyed(void *ctx, struct store *store, const struct error *err)
 
 int collector_ask(struct collector *c, struct error *err)
 {
-    struct io *io = &c->session.io;
-    _cleanup_free_ char *url = storage_registry_url(c->plan->config);
     if (c->error.kind != ERROR_NONE) {
         return 1;
     }
     check_kept(c, c->left);
-    int r = registry_new(io->transport, url, c->plan->config->reconcile.timeout_ms, io->secrets,
-                         &c->api, err);
+    int r = storage_open_registry(c->plan->config, &c->session.io, &c->api, err);
     return r < 0 ? r : survey_begin(c->api, on_surveyed, c, err);
 }

@@ -6,8 +6,6 @@
 #include "lib/api/api.h"
 #include "lib/kinds/container/desired.h"
 
-#define COLLECTOR_SIGNALS 3 // that stop it
-
 struct collect_plan;
 
 struct collector {
@@ -16,14 +14,16 @@ struct collector {
     struct container_specs specs;
     const struct container_spec *spec; // the registry's
     uv_timer_t timer;
-    uv_signal_t signals[COLLECTOR_SIGNALS];
     size_t stage;        // the next one
     uint64_t begin_ms;   // of the one that is under way, when it waits
     bool converging;     // the one that is under way waits for the reconciler
     bool told;           // what it waits for
     uint64_t passes;     // that had ended before it
     json_t *registry;    // the inspect of its container
-    char *container;     // gc's own: its id; NULL while there is none
+    char label[48];      // of gc's own container: tells it from another gc's
+    char *container;     // its id; NULL while it is not known
+    unsigned lists;      // for it, so that it goes
+    unsigned starts;     // of the registry afterwards
     struct store *found; // what the storage has while the registry is stopped
     struct store *left;  // and in the end
     struct api *api;     // the registry's; NULL before it is asked

@@ -11,35 +11,31 @@
 
 #define PROXY_VARIABLE "REGISTRY_PROXY_REMOTEURL"
 
-struct going {
-    size_t tags;
-    size_t manifests;
-};
-
-static struct going count_going(const struct store_repository *repository)
+// Returns whether anything of it goes.
+static bool print_repository(const struct store_repository *repository)
 {
-    struct going going = {0};
+    size_t tags = 0;
+    size_t manifests = 0;
     for (size_t i = 0; i < repository->tag_count; i++) {
-        going.tags += !repository->tags[i].kept;
+        tags += !repository->tags[i].kept;
     }
     for (size_t i = 0; i < repository->revision_count; i++) {
-        going.manifests += !repository->revisions[i].kept;
+        manifests += !repository->revisions[i].kept;
     }
-    return going;
-}
-
-static void print_repository(const struct store_repository *repository, const struct going *going)
-{
+    if (tags + manifests == 0) {
+        return false;
+    }
     _cleanup_free_ char *size = str_bytes(repository->unreferenced);
-    _cleanup_free_ char *tags = str_printf("%zu tag%s, ", going->tags, going->tags == 1 ? "" : "s");
+    _cleanup_free_ char *of_tags = str_printf("%zu tag%s, ", tags, tags == 1 ? "" : "s");
     (void)printf("%s: %s%zu manifest%s that no %stag reaches, %s\n", repository->name,
-                 going->tags == 0 ? "" : tags, going->manifests, going->manifests == 1 ? "" : "s",
-                 going->tags == 0 ? "" : "other ", size);
+                 tags == 0 ? "" : of_tags, manifests, manifests == 1 ? "" : "s",
+                 tags == 0 ? "" : "other ", size);
     for (size_t i = 0; i < repository->tag_count; i++) {
         if (!repository->tags[i].kept) {
             (void)printf("    %s:%s\n", repository->name, repository->tags[i].name);
         }
     }
+    return true;
 }
 
 // Returns whether there is anything.
@@ -47,11 +43,7 @@ static bool print_going(const struct store *store)
 {
     bool any = store->unreferenced > 0;
     for (size_t i = 0; i < store->repository_count; i++) {
-        const struct going going = count_going(&store->repositories[i]);
-        if (going.tags + going.manifests > 0) {
-            print_repository(&store->repositories[i], &going);
-            any = true;
-        }
+        any = print_repository(&store->repositories[i]) || any;
     }
     _cleanup_free_ char *freed = str_bytes(store->unreferenced);
     _cleanup_free_ char *size = str_bytes(store->size);
@@ -93,7 +85,7 @@ static int run(const struct options *options, struct collect_plan *plan)
     }
     plan->nothing = !print_going(plan->agreed);
     if ((options->given & OPTION_DRY_RUN) != 0) {
-        return terminal_end(0) < 0 ? EXIT_FAILED : EXIT_OK;
+        return terminal_end();
     }
     if (!plan->nothing && (options->given & OPTION_YES) == 0 &&
         !terminal_confirms("The registry is stopped meanwhile. Remove the above?")) {

@@ -6,10 +6,10 @@
 #include "daemon/report.h"
 #include "daemon/session.h"
 #include "daemon/terminal.h"
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 
 #define LINE_MAX_BYTES 512
@@ -17,8 +17,6 @@
 struct once {
     struct session session;
     uv_timer_t timeout;
-    uv_signal_t interrupt;
-    uv_signal_t terminate;
     unsigned changes;
     bool settled;
     bool timed_out;
@@ -41,11 +39,14 @@ static bool on_iteration(void *ctx)
 // ---- what would be done ----
 
 struct preview {
-    unsigned changes; // actions
-    unsigned blocked; // resources that are not as desired and that no action would mend
+    unsigned changes;   // actions
+    unsigned blocked;   // resources that are not as desired and that no action would mend
+    unsigned waiting;   // those that come right by the actions of others, or by themselves
+    struct strv acting; // resources that have an action
     bool all_observed;
     json_t *changes_json; // NULL: what is found is printed
     json_t *blocked_json;
+    json_t *waiting_json;
 };
 
 static void on_pending(void *ctx, const struct action *action)
@@ -55,6 +56,7 @@ static void on_pending(void *ctx, const struct action *action)
         return;
     }
     preview->changes++;
+    strv_add_unique(&preview->acting, action->resource);
     if (preview->changes_json != NULL) {
         (void)json_array_append_new(preview->changes_json, report_action_json(action));
     } else {
@@ -62,34 +64,40 @@ static void on_pending(void *ctx, const struct action *action)
     }
 }
 
-// Resources that are not ready for another reason than an action that is about to be done.
-static void add_blocked(struct preview *preview, const struct status *status)
+// Resources that are not ready for another reason than an action of theirs that is to be done.
+static void add_conditions(struct preview *preview, const struct status *status)
 {
+    _cleanup_free_ const struct condition **shown = xcalloc(status->count, sizeof(*shown));
+    size_t count = 0;
     for (size_t i = 0; i < status->count; i++) {
         const struct condition *condition = &status->entries[i].condition;
-        if (condition->ready == READY_TRUE || condition->reason == REASON_CONVERGING) {
+        bool converges = condition->reason == REASON_CONVERGING;
+        if (condition->ready == READY_TRUE ||
+            (converges && strv_contains(&preview->acting, condition->resource))) {
             continue;
         }
-        preview->blocked++;
-        if (preview->blocked_json != NULL) {
-            (void)json_array_append_new(preview->blocked_json, report_condition_json(condition));
+        preview->waiting += converges;
+        preview->blocked += !converges;
+        if (preview->changes_json != NULL) {
+            (void)json_array_append_new(converges ? preview->waiting_json : preview->blocked_json,
+                                        report_condition_json(condition));
         } else {
-            report_print_condition(condition);
+            shown[count++] = condition;
         }
     }
+    report_print_conditions(shown, count);
 }
 
-// Observes everything once and prints what would be done about it. Returns 0 with *ret and
-// everything printed, or -errno, said on stderr.
+// Observes everything once and prints what would be done about it. Returns EXIT_OK with *ret and
+// everything printed, or EXIT_FAILED, said on stderr.
 static int print_preview(struct config *config, enum reconcile_mode mode, bool json,
                          struct preview *ret)
 {
     struct once once = {.settled = false};
     const struct session_options options = {
         .mode = mode, .events.ctx = &once, .iterate = on_iteration};
-    int r = session_open(&once.session, config, &options);
-    if (r < 0) {
-        return r;
+    if (session_open(&once.session, config, &options) < 0) {
+        return EXIT_FAILED;
     }
     struct reconciler *reconciler = once.session.reconciler;
     reconciler_trigger(reconciler);
@@ -99,6 +107,7 @@ static int print_preview(struct config *config, enum reconcile_mode mode, bool j
         .all_observed = reconciler_all_observed(reconciler),
         .changes_json = json ? json_array() : NULL,
         .blocked_json = json ? json_array() : NULL,
+        .waiting_json = json ? json_array() : NULL,
     };
     const struct engine *engine = reconciler_status(reconciler)->engine;
     bool found = engine != NULL && !engine->about.given;
@@ -106,20 +115,22 @@ static int print_preview(struct config *config, enum reconcile_mode mode, bool j
         (void)printf("engine: %s\n", engine->about.origin);
     }
     reconciler_each_pending(reconciler, on_pending, ret);
-    add_blocked(ret, reconciler_status(reconciler));
+    add_conditions(ret, reconciler_status(reconciler));
+    strv_done(&ret->acting);
     if (json) {
-        json_auto_t *document = json_pack(
-            "{s:s*, s:o, s:o, s:b}", "engine", found ? engine->about.origin : NULL, "changes",
-            ret->changes_json, "blocked", ret->blocked_json, "observed", ret->all_observed);
+        json_auto_t *document =
+            json_pack("{s:s*, s:o, s:o, s:o, s:b}", "engine", found ? engine->about.origin : NULL,
+                      "changes", ret->changes_json, "blocked", ret->blocked_json, "waiting",
+                      ret->waiting_json, "observed", ret->all_observed);
         terminal_json(document);
-    } else if (ret->changes + ret->blocked == 0) {
+    } else if (ret->changes + ret->blocked + ret->waiting == 0) {
         (void)printf("nothing to do\n");
     } else {
         (void)printf("%u change%s pending, %u resource%s blocked\n", ret->changes,
                      ret->changes == 1 ? "" : "s", ret->blocked, ret->blocked == 1 ? "" : "s");
     }
     session_close(&once.session);
-    return terminal_end(0);
+    return terminal_end();
 }
 
 int command_plan(const struct options *options)
@@ -130,12 +141,11 @@ int command_plan(const struct options *options)
     if (!load(options, &file, &config)) {
         return EXIT_CONFIGURATION;
     }
-    if (print_preview(config, RECONCILE_OBSERVE, (options->given & OPTION_JSON) != 0, &preview) <
-            0 ||
-        !preview.all_observed) {
-        return EXIT_FAILED;
-    }
-    return preview.changes + preview.blocked > 0 ? EXIT_CHANGES : EXIT_OK;
+    bool json = (options->given & OPTION_JSON) != 0;
+    int r = print_preview(config, RECONCILE_OBSERVE, json, &preview);
+    return r != EXIT_OK || !preview.all_observed   ? EXIT_FAILED
+           : preview.changes + preview.blocked > 0 ? EXIT_CHANGES
+                                                   : EXIT_OK;
 }
 
 // ---- doing it ----
@@ -176,9 +186,9 @@ static void on_timeout(uv_timer_t *timer)
     session_stop(&once->session);
 }
 
-static void on_signal(uv_signal_t *handle, _unused_ int number)
+static void on_signal(void *ctx, _unused_ int number)
 {
-    struct once *once = handle->data;
+    struct once *once = ctx;
     if (!once->session.stopping) {
         terminal_progress("");
         (void)fputs("stopping after the request in flight; once more stops at once\n", stderr);
@@ -186,28 +196,23 @@ static void on_signal(uv_signal_t *handle, _unused_ int number)
     session_stop(&once->session);
 }
 
-static void start_signal(struct once *once, uv_signal_t *handle, int number)
-{
-    (void)uv_signal_init(&once->session.loop, handle);
-    handle->data = once;
-    (void)uv_signal_start(handle, on_signal, number);
-}
-
 static int print_end(const struct once *once, const char *done_word)
 {
     const struct status *status = reconciler_status(once->session.reconciler);
+    _cleanup_free_ const struct condition **shown = xcalloc(status->count, sizeof(*shown));
+    size_t count = 0;
     terminal_progress("");
     for (size_t i = 0; i < status->count; i++) {
-        const struct condition *condition = &status->entries[i].condition;
-        if (condition->ready != READY_TRUE) {
-            report_print_condition(condition);
+        if (status->entries[i].condition.ready != READY_TRUE) {
+            shown[count++] = &status->entries[i].condition;
         }
     }
+    report_print_conditions(shown, count);
     bool done = once->settled && status->ready == status->count;
     const char *outcome = once->timed_out ? "timed out" : "not done";
     (void)printf("%s: %zu of %zu ready, %u change%s\n", done ? done_word : outcome, status->ready,
                  status->count, once->changes, once->changes == 1 ? "" : "s");
-    return terminal_end(0) == 0 && done ? EXIT_OK : EXIT_FAILED;
+    return terminal_end() == EXIT_OK && done ? EXIT_OK : EXIT_FAILED;
 }
 
 // Works until nothing is left to do, and prints what it did. done_word is what the last line says
@@ -221,6 +226,8 @@ static int converge(struct config *config, enum reconcile_mode mode, uint64_t ti
         .events = {.acted = on_acted, .status = on_status, .ctx = &once},
         .progress = on_progress,
         .iterate = on_iteration,
+        .signals = session_stop_signals,
+        .signal = on_signal,
     };
     if (session_open(&once.session, config, &options) < 0) {
         return EXIT_FAILED;
@@ -228,15 +235,11 @@ static int converge(struct config *config, enum reconcile_mode mode, uint64_t ti
     (void)uv_timer_init(&once.session.loop, &once.timeout);
     once.timeout.data = &once;
     (void)uv_timer_start(&once.timeout, on_timeout, timeout_ms, 0);
-    start_signal(&once, &once.interrupt, SIGINT);
-    start_signal(&once, &once.terminate, SIGTERM);
     reconciler_trigger(once.session.reconciler);
     session_run(&once.session);
     int status = print_end(&once, done_word);
 
     uv_close((uv_handle_t *)&once.timeout, NULL);
-    uv_close((uv_handle_t *)&once.interrupt, NULL);
-    uv_close((uv_handle_t *)&once.terminate, NULL);
     session_close(&once.session);
     return status;
 }
@@ -279,20 +282,18 @@ int command_teardown(const struct options *options)
         return EXIT_FAILED;
     }
     if ((options->given & OPTION_YES) == 0) {
-        if (print_preview(config, RECONCILE_OBSERVE_TEARDOWN, false, &preview) < 0) {
+        if (print_preview(config, RECONCILE_OBSERVE_TEARDOWN, false, &preview) != EXIT_OK) {
             return EXIT_FAILED;
         }
         if (preview.changes == 0 && preview.all_observed) {
             return EXIT_OK;
         }
         const char *storage = config->registry.storage;
-        _cleanup_free_ char *cached =
-            config->caches[0].upstream == NULL
-                ? NULL
-                : str_printf("What is cached in %s-cache stays. ", storage);
+        bool caches = config->caches[0].upstream != NULL;
         _cleanup_free_ char *question =
-            str_printf("%sThe storage directory %s stays. Remove the above?",
-                       cached == NULL ? "" : cached, storage);
+            str_printf("%s%s%sThe storage directory %s stays. Remove the above?",
+                       caches ? "What is cached in " : "", caches ? storage : "",
+                       caches ? "-cache stays. " : "", storage);
         if (preview.changes == 0 || !terminal_confirms(question)) {
             (void)fputs("nothing was removed\n", stderr);
             return EXIT_FAILED;

@@ -3,7 +3,6 @@
 #include "daemon/claims.h"
 #include "daemon/commands.h"
 #include "daemon/load.h"
-#include "daemon/notify.h"
 #include "daemon/publisher.h"
 #include "daemon/report.h"
 #include "daemon/session.h"
@@ -12,15 +11,17 @@
 #include "lib/work/work.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #define STATUS_LINE_MAX (ERROR_TEXT_MAX + 64)
 #define PROGRESS_INTERVAL_MS 5000
 #define HOLD_MS 5000 // what has not stood for so long is not told of
 
-static const int signal_numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT};
+static const int signal_numbers[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT, 0};
 
 struct daemon {
     const struct options *options;
@@ -29,7 +30,6 @@ struct daemon {
     uint64_t read_timeout_ms; // of the configuration that is in force
     struct session session;
     struct publisher publisher;
-    uv_signal_t signals[ELEMENTS(signal_numbers)];
     uv_timer_t watchdog;
     uint64_t progress_again_ms; // no progress is logged before, in the loop's ms
     bool publish;               // the status changed since it was last published
@@ -42,6 +42,15 @@ struct daemon {
 };
 
 // ---- what is told to systemd, the log and the status file ----
+
+// "READY=1", "STOPPING=1" or "" with the text for STATUS=, which becomes one line: what is behind a
+// line's end would be assigned, too.
+static void notify(const char *state, const char *status)
+{
+    _cleanup_free_ char *line = str_dup(status);
+    str_make_printable(line);
+    (void)sd_notifyf(0, "%s\nSTATUS=%s", state, line);
+}
 
 static void set_line(struct daemon *daemon)
 {
@@ -141,7 +150,8 @@ static void reload(struct daemon *daemon)
                               .timeout_ms = daemon->read_timeout_ms,
                               .done = on_read,
                               .ctx = daemon};
-    notify_reloading();
+    // Type=notify-reload of systemd 253 wants the time; older ones ignore it.
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, uv_hrtime() / 1000);
     work_submit(daemon->session.worker, &work, reading);
 }
 
@@ -217,9 +227,9 @@ static void on_read(void *ctx, void *block, const struct error *err)
 
 // ---- signals ----
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(void *ctx, int number)
 {
-    struct daemon *daemon = handle->data;
+    struct daemon *daemon = ctx;
     if (number == SIGUSR1) {
         reconciler_trigger(daemon->session.reconciler);
     } else if (number != SIGHUP) {
@@ -247,21 +257,15 @@ static void hold_back(int how)
 
 static void on_watchdog(_unused_ uv_timer_t *timer)
 {
-    notify_watchdog();
+    (void)sd_notify(0, "WATCHDOG=1");
 }
 
 static void open_handles(struct daemon *daemon)
 {
-    uv_loop_t *loop = &daemon->session.loop;
-    for (size_t i = 0; i < ELEMENTS(signal_numbers); i++) {
-        (void)uv_signal_init(loop, &daemon->signals[i]);
-        daemon->signals[i].data = daemon;
-        (void)uv_signal_start(&daemon->signals[i], on_signal, signal_numbers[i]);
-    }
-    (void)uv_timer_init(loop, &daemon->watchdog);
-    uint64_t interval_ms = notify_watchdog_interval_ms();
-    if (interval_ms > 0) {
-        (void)uv_timer_start(&daemon->watchdog, on_watchdog, 0, interval_ms);
+    (void)uv_timer_init(&daemon->session.loop, &daemon->watchdog);
+    uint64_t us = 0; // the unit's WatchdogSec
+    if (sd_watchdog_enabled(0, &us) > 0) {
+        (void)uv_timer_start(&daemon->watchdog, on_watchdog, 0, us / 2000);
     }
 }
 
@@ -273,9 +277,6 @@ static void close_handles(struct daemon *daemon)
     while (daemon->reading) {
         (void)uv_run(&daemon->session.loop, UV_RUN_ONCE);
     }
-    for (size_t i = 0; i < ELEMENTS(signal_numbers); i++) {
-        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
-    }
     uv_close((uv_handle_t *)&daemon->watchdog, NULL);
 }
 
@@ -286,21 +287,26 @@ static uint64_t hold_ms(const struct config *config)
     return half_ms < HOLD_MS ? half_ms : HOLD_MS;
 }
 
+static int fail(int code, int status)
+{
+    (void)sd_notifyf(0, "ERRNO=%d", code);
+    return status;
+}
+
 int command_run(const struct options *options)
 {
     hold_back(SIG_BLOCK);
+    (void)signal(SIGHUP, SIG_DFL); // it reloads below nohup(1) as well
     _cleanup_free_ char *file = NULL;
     _cleanup_(config_freep) struct config *config = NULL;
     if (!load(options, &file, &config)) {
-        notify_failed(EINVAL);
-        return EXIT_CONFIGURATION;
+        return fail(EINVAL, EXIT_CONFIGURATION);
     }
     struct claims *claims = NULL;
     struct error error = {0};
     if (claims_new(file, config, &claims, &error) < 0) {
         log_text(LOG_LEVEL_ERROR, LOG_EVENT_NONE, "%s", error.text);
-        notify_failed(error.code);
-        return EXIT_FAILED;
+        return fail(error.code, EXIT_FAILED);
     }
     struct daemon daemon = {
         .options = options,
@@ -318,12 +324,13 @@ int command_run(const struct options *options)
                    .ctx = &daemon},
         .progress = on_progress,
         .iterate = on_iteration,
+        .signals = signal_numbers,
+        .signal = on_signal,
     };
     int r = session_open(&daemon.session, config, &session_options);
     if (r < 0) {
         claims_free(claims);
-        notify_failed(-r);
-        return EXIT_FAILED;
+        return fail(-r, EXIT_FAILED);
     }
     config_free(TAKE_PTR(config));
     publisher_open(&daemon.publisher, &daemon.session, file, claims, on_claimed, &daemon);

@@ -11,11 +11,12 @@
 
 #include <errno.h>
 #include <libgen.h>
-#include <string.h>
-#include <uv.h>
+#include <poll.h>
+#include <sys/inotify.h>
 
 #define STATUS_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define WATCH_INTERVAL_MS 1000 // the ages change, and a daemon may come or go
+#define EVENTS_BYTES 4096
 
 // ---- the document ----
 
@@ -69,8 +70,8 @@ static int read_status(const char *file, char **names, char **ret_file, json_t *
         return EXIT_FAILED;
     }
     // It may be a daemon that is only starting, or a teardown; the file then is another's.
-    if (r < 0 || json_parse(text, length, &status, NULL) < 0 ||
-        json_get_int(status, 0, "pid", NULL) != pid) {
+    status = r < 0 ? NULL : json_loadb(text, length, 0, NULL);
+    if (json_get_int(status, 0, "pid", NULL) != pid) {
         (void)error_set(ret_error, ERROR_TRANSIENT, EAGAIN,
                         "process %d has published no status yet", (int)pid);
         return EXIT_FAILED;
@@ -98,68 +99,43 @@ static bool all_ready(const json_t *resources)
 
 // ---- watching ----
 
-struct watch {
-    const char *file;
-    char **names;
-    uv_fs_event_t changes;
-    uv_timer_t timer;
-    char *shown;
-};
-
-static void on_change(uv_fs_event_t *changes, const char *name, int events, int status);
-
-// Draws what is there now. The directory is watched once there is one: the file is replaced, and
-// what is watched would be the old one.
-static void draw(struct watch *watch)
+// Shows what there is now in place of *shown, if it differs. The directory is watched: the file is
+// replaced, and what is watched would be the old one.
+static void draw(const char *file, char **names, int watch, char **shown)
 {
     _cleanup_free_ char *status_file = NULL;
+    _cleanup_free_ char *before = TAKE_PTR(*shown);
     json_auto_t *status = NULL;
     struct error error = {0};
-    char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    if (read_status(watch->file, watch->names, &status_file, &status, &error) == EXIT_OK) {
+    FILE *out = open_memstream(shown, &length);
+    if (read_status(file, names, &status_file, &status, &error) == EXIT_OK) {
         status_table_print(status, terminal_columns(), time(NULL), out);
     } else {
         (void)fprintf(out, "%s\n", error.text);
     }
     (void)fclose(out);
-    if (!str_equal(text, watch->shown)) {
-        terminal_redraw(text);
+    if (!str_equal(*shown, before)) {
+        terminal_redraw(*shown);
     }
-    free(watch->shown);
-    watch->shown = text;
-    if (status_file != NULL && !uv_is_active((const uv_handle_t *)&watch->changes)) {
-        (void)uv_fs_event_start(&watch->changes, on_change, dirname(status_file), 0);
+    if (status_file != NULL) {
+        (void)inotify_add_watch(watch, dirname(status_file), IN_MOVED_TO | IN_DELETE);
     }
-}
-
-static void on_change(uv_fs_event_t *changes, _unused_ const char *name, _unused_ int events,
-                      _unused_ int status)
-{
-    draw(changes->data);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    draw(timer->data);
 }
 
 // Until a signal ends the process.
-static int watch_status(const char *file, char **names)
+__attribute__((noreturn)) static void watch_status(const char *file, char **names)
 {
-    struct watch watch = {.file = file, .names = names};
-    uv_loop_t loop;
-    if (uv_loop_init(&loop) < 0) {
-        terminal_complain("cannot watch: no event loop");
-        return EXIT_FAILED;
+    int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK); // without one the interval has to do
+    struct pollfd changes = {.fd = watch, .events = POLLIN};
+    char *shown = NULL;
+    while (true) {
+        char events[EVENTS_BYTES];
+        draw(file, names, watch, &shown);
+        (void)poll(&changes, 1, WATCH_INTERVAL_MS);
+        while (read(watch, events, sizeof(events)) > 0) {
+        }
     }
-    (void)uv_fs_event_init(&loop, &watch.changes);
-    (void)uv_timer_init(&loop, &watch.timer);
-    watch.changes.data = &watch;
-    watch.timer.data = &watch;
-    (void)uv_timer_start(&watch.timer, on_timer, 0, WATCH_INTERVAL_MS);
-    return uv_run(&loop, UV_RUN_DEFAULT);
 }
 
 int command_status(const struct options *options)
@@ -177,19 +153,18 @@ int command_status(const struct options *options)
             terminal_complain("--watch is for a terminal, and prints no JSON");
             return EXIT_USAGE;
         }
-        return watch_status(file, options->names);
+        watch_status(file, options->names);
     }
     int result = read_status(file, options->names, &status_file, &status, &error);
     if (result != EXIT_OK) {
         terminal_complain("%s", error.text);
         return result;
     }
+    bool ready = all_ready(json_get_array(status, "resources", NULL));
     if (json) {
         terminal_json(status);
     } else {
         status_table_print(status, terminal_columns(), time(NULL), stdout);
     }
-    return terminal_end(0) == 0 && all_ready(json_get_array(status, "resources", NULL))
-               ? EXIT_OK
-               : EXIT_FAILED;
+    return terminal_end() == EXIT_OK && ready ? EXIT_OK : EXIT_FAILED;
 }

@@ -6,7 +6,6 @@
 #include "daemon/storage.h"
 #include "daemon/terminal.h"
 #include "lib/registry/mark.h"
-#include "lib/registry/registry.h"
 #include "lib/registry/survey.h"
 #include "lib/registry/walk.h"
 
@@ -36,22 +35,17 @@ static struct store *ask_registry(struct config *config, struct error *err)
     struct usage usage = {.ended = false};
     const struct session_options options = {
         .mode = RECONCILE_OBSERVE, .events.ctx = &usage, .iterate = on_iteration};
-    _cleanup_free_ char *url = storage_registry_url(config);
     struct api *registry = NULL;
     int r = session_open(&usage.session, config, &options);
     if (r < 0) {
         (void)error_set(err, ERROR_PERMANENT, -r, "the registry cannot be asked");
         return NULL;
     }
-    struct io *io = &usage.session.io;
-    r = registry_new(io->transport, url, config->reconcile.timeout_ms, io->secrets, &registry,
-                     &usage.error);
+    r = storage_open_registry(config, &usage.session.io, &registry, &usage.error);
     if (r == 0 && survey_begin(registry, on_surveyed, &usage, &usage.error) == 0) {
         session_run(&usage.session);
     }
-    if (registry != NULL) {
-        api_free(registry);
-    }
+    api_free(registry);
     session_close(&usage.session);
     *err = usage.error;
     return usage.store;
@@ -88,5 +82,5 @@ int command_usage(const struct options *options)
     if (!whole) {
         terminal_complain("what has no tag is not known: %s", error.text);
     }
-    return terminal_end(0) < 0 ? EXIT_FAILED : EXIT_OK;
+    return terminal_end();
 }

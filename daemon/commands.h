@@ -7,8 +7,7 @@ struct options;
 // 64 and 78 are those of sysexits.h, which systemd knows by name.
 enum exit_status {
     EXIT_OK = 0,
-    EXIT_FAILED =
-        1, // not done; plan: not all observed; status: not all ready; doctor: not all proved
+    EXIT_FAILED = 1,      // not done; not all observed, ready or proved
     EXIT_CHANGES = 2,     // plan: changes are pending, or something is blocked
     EXIT_NOT_RUNNING = 3, // status: no daemon
     EXIT_USAGE = 64,

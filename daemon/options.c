@@ -55,24 +55,16 @@ static int print_help(const struct command *commands)
         (void)printf("  %3s --%-16s %s\n", rows[i].letter < NO_LETTER ? letter : "", name,
                      rows[i].help);
     }
-    return terminal_end(0) < 0 ? EXIT_FAILED : EXIT_OK;
+    return terminal_end();
 }
 
 static int print_version(void)
 {
     (void)printf("hostk8s-registryd %s\n", PROGRAM_VERSION);
-    return terminal_end(0) < 0 ? EXIT_FAILED : EXIT_OK;
+    return terminal_end();
 }
 
-_printf_(1, 2) static int usage(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    _cleanup_free_ char *what = str_vprintf(format, args);
-    va_end(args);
-    terminal_complain("%s (try --help)", what);
-    return EXIT_USAGE;
-}
+#define usage(format, ...) (terminal_complain(format " (try --help)", ##__VA_ARGS__), EXIT_USAGE)
 
 // After a '?' of getopt_long.
 static int refuse_option(char **argv)
@@ -100,7 +92,7 @@ static int set_level(struct options *options, const char *name)
 static int set_timeout(struct options *options, const char *text)
 {
     static const struct schema_field field = {
-        .type = &schema_duration, .min = 1000, .max = TIMEOUT_MS_MAX};
+        .type = SCHEMA_DURATION, .min = 1000, .max = TIMEOUT_MS_MAX};
     bool seconds = text[strspn(text, "0123456789")] == '\0';
     _cleanup_free_ char *duration = str_printf("%s%s", text, seconds ? "s" : "");
     return schema_parse(&field, duration, NULL, &options->timeout_ms, NULL) == 0

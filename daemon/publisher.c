@@ -31,6 +31,7 @@ struct piece {
 static void piece_free(void *block)
 {
     struct piece *piece = block;
+    claims_free(piece->claims);
     config_free(piece->config);
     free(piece->text);
     free(piece->status_file);
@@ -77,7 +78,7 @@ static void publisher_begin(struct publisher *publisher)
         return;
     }
     struct piece *piece = xcalloc(1, sizeof(*piece));
-    piece->claims = publisher->claims;
+    piece->claims = claims_ref(publisher->claims);
     piece->config = TAKE_PTR(publisher->next);
     publisher->busy = true;
     publisher->claiming = piece->config != NULL;
@@ -113,7 +114,6 @@ static void on_done(void *ctx, void *block, const struct error *err)
     struct piece *piece = block;
     struct error error = {0};
     publisher->busy = false;
-    publisher->abandoned = err != NULL && err->code != EAGAIN;
     if (err != NULL) {
         error = *err;
         (void)error_wrap(&error, "%s", publisher->status_file);
@@ -175,10 +175,7 @@ void publisher_close(struct publisher *publisher)
     while (publisher->busy) {
         (void)uv_run(publisher->timer.loop, UV_RUN_ONCE);
     }
-    if (!publisher
-             ->abandoned) { // else a thread may still have the claims: they end with the process
-        claims_free(publisher->claims);
-    }
+    claims_free(publisher->claims);
     free(publisher->status_file);
     free(publisher->progress);
 }

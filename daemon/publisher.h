@@ -12,7 +12,7 @@ typedef void (*publisher_claimed_fn)(void *ctx, struct config *config, const str
 struct publisher {
     struct session *session;
     const char *config_file;
-    struct claims *claims; // while busy, or abandoned, it is a thread's
+    struct claims *claims; // while busy they are a thread's
     publisher_claimed_fn claimed;
     void *ctx;
     char *progress; // of what takes its time; NULL: none
@@ -23,7 +23,6 @@ struct publisher {
     struct config *next; // to be claimed, NULL: nothing
     bool busy;           // a thread writes or claims
     bool claiming;       // it claims
-    bool abandoned;      // the last one was given up and may still run
     bool failed;         // no status could be written, and the log has it
 };
 

@@ -8,6 +8,8 @@
 
 #define FIELDS_BYTES_MAX 1024 // of a line; what is beyond it is left out
 #define NAMES_MAX 3           // resources that a line names; of more it has the count
+#define OTHERS_BYTES_MAX (4u * 1024u * 1024u)
+#define LIKEWISE_INDENT 6
 
 static const char *or_none(const char *value)
 {
@@ -90,6 +92,27 @@ void report_print_action(const struct action *action)
         const struct field_diff *field = &action->fields[i];
         (void)printf("    %s: %s -> %s\n", field->path, or_none(field->current),
                      or_none(field->desired));
+    }
+}
+
+void report_print_conditions(const struct condition **conditions, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        _cleanup_buf_ struct buf others = BUF_INIT(OTHERS_BYTES_MAX);
+        for (size_t j = i + 1; j < count && conditions[i] != NULL; j++) {
+            if (conditions[j] != NULL && news_is_same(conditions[i], conditions[j])) {
+                (void)buf_printf(&others, "%s%s", others.length == 0 ? "" : ", ",
+                                 conditions[j]->resource);
+                conditions[j] = NULL;
+            }
+        }
+        if (conditions[i] != NULL) {
+            report_print_condition(conditions[i]);
+        }
+        if (others.length > 0) {
+            terminal_wrap(printf("    likewise:"), LIKEWISE_INDENT, buf_str(&others),
+                          terminal_width(), stdout);
+        }
     }
 }
 

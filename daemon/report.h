@@ -21,6 +21,9 @@ void report_log_news(void *ctx, const struct news *news);
 void report_print_action(const struct action *action);
 // On stdout: "RESOURCE: REASON: message".
 void report_print_condition(const struct condition *condition);
+// Likewise, for each cause the first that has it, and below it the others' names. The array is of
+// no use after.
+void report_print_conditions(const struct condition **conditions, size_t count);
 
 // As `plan --json` has them; the caller owns them.
 json_t *report_action_json(const struct action *action);

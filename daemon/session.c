@@ -6,11 +6,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
 #define LOOP_DESCRIPTORS 8
+
+const int session_stop_signals[] = {SIGHUP, SIGINT, SIGTERM, 0};
 
 static void on_due(_unused_ uv_timer_t *timer)
 {
@@ -79,6 +82,26 @@ static int check_descriptors(void)
     return r;
 }
 
+static void on_signal(uv_signal_t *handle, int number)
+{
+    const struct session_options *options = handle->data;
+    options->signal(options->events.ctx, number);
+}
+
+static void start_signals(struct session *session)
+{
+    struct sigaction hangup = {0};
+    (void)sigaction(SIGHUP, NULL, &hangup);
+    for (const int *number = session->options.signals; number != NULL && *number != 0; number++) {
+        if (*number != SIGHUP || hangup.sa_handler != SIG_IGN) {
+            uv_signal_t *handle = &session->signals[session->signal_count++];
+            (void)uv_signal_init(&session->loop, handle);
+            handle->data = &session->options;
+            (void)uv_signal_start(handle, on_signal, *number);
+        }
+    }
+}
+
 int session_open(struct session *session, struct config *config,
                  const struct session_options *options)
 {
@@ -111,6 +134,7 @@ int session_open(struct session *session, struct config *config,
     session->reconciler =
         reconciler_new(&session->io, options->table == NULL ? &kinds : options->table,
                        config_ref(config), options->mode, &options->events);
+    start_signals(session);
     return 0;
 }
 
@@ -127,6 +151,9 @@ void session_close(struct session *session)
     uv_close((uv_handle_t *)&session->prepare, NULL);
     uv_close((uv_handle_t *)&session->due, NULL);
     uv_close((uv_handle_t *)&session->stop_limit, NULL);
+    for (size_t i = 0; i < session->signal_count; i++) {
+        uv_close((uv_handle_t *)&session->signals[i], NULL);
+    }
     worker_free(session->worker);
     worker_free(session->io.worker);
     if (session->io.transport != NULL) {

@@ -15,7 +15,13 @@ struct session_options {
     void (*progress)(void *ctx, const char *line);
     // Called in each iteration of the loop, with events.ctx; true ends session_run.
     bool (*iterate)(void *ctx);
+    // Those that are told to signal, with events.ctx, up to a 0; NULL: none. A SIGHUP that is
+    // ignored stays so: nohup(1).
+    const int *signals;
+    void (*signal)(void *ctx, int number);
 };
+#define SESSION_SIGNALS_MAX 4
+extern const int session_stop_signals[]; // all that end a command
 
 struct session {
     uv_loop_t loop;
@@ -28,6 +34,8 @@ struct session {
     uv_prepare_t prepare;  // in each iteration of the loop, before it waits
     uv_timer_t due;        // wakes the loop when the next key is due
     uv_timer_t stop_limit; // bounds the wait for what is in flight
+    uv_signal_t signals[SESSION_SIGNALS_MAX];
+    size_t signal_count;
 };
 
 // Shares config. Returns 0, or -errno, and why is in the log.

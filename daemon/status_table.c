@@ -8,89 +8,60 @@
 
 #define MESSAGE_INDENT 4
 #define GAP 2
-#define AGE_MAX 32
 
 enum column {
     COLUMN_RESOURCE,
     COLUMN_READY,
     COLUMN_REASON,
-    COLUMN_SINCE,
+    COLUMN_AGE,
     _COLUMN_COUNT,
 };
 
-struct cell {
-    char text[AGE_MAX];
-};
+static const char *const keys[] = {"resource", "ready", "reason", "age"};
 
-static const char *const headers[] = {"RESOURCE", "READY", "REASON", "SINCE"};
-static const char *const keys[] = {"resource", "ready", "reason", "since"};
+static char *print_age(long first, const char *unit, long second, const char *second_unit)
+{
+    return second > 0 ? str_printf("%ld%s%ld%s", first, unit, second, second_unit)
+                      : str_printf("%ld%s", first, unit);
+}
 
 // "5s", "3m", "2h5m", "3d4h": the two largest units, of what is younger than an hour the largest.
-static struct cell age_of(const char *since, time_t now)
+// The caller frees it.
+static char *age_of(const char *since, time_t now)
 {
-    static const struct {
-        long seconds;
-        const char *first;
-        const char *second;
-        long second_seconds; // 0: none
-    } units[] = {{86400, "d", "h", 3600}, {3600, "h", "m", 60}, {60, "m", "", 0}, {1, "s", "", 0}};
-    struct cell age = {"?"};
     struct tm tm = {0};
-    if (strptime(since, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL) {
-        return age;
+    if (since == NULL || strptime(since, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL) {
+        return str_dup("?");
     }
     long seconds = now - timegm(&tm);
     seconds = seconds > 0 ? seconds : 0; // negative after the clock was set back
-    size_t i = 0;
-    while (i < ELEMENTS(units) - 1 && seconds < units[i].seconds) {
-        i++;
-    }
-    int n =
-        snprintf(age.text, sizeof(age.text), "%ld%s", seconds / units[i].seconds, units[i].first);
-    long rest =
-        units[i].second_seconds == 0 ? 0 : seconds % units[i].seconds / units[i].second_seconds;
-    if (rest > 0) {
-        (void)snprintf(age.text + n, sizeof(age.text) - (size_t)n, "%ld%s", rest, units[i].second);
-    }
-    return age;
+    long minutes = seconds / 60;
+    long hours = minutes / 60;
+    long days = hours / 24;
+    return days > 0      ? print_age(days, "d", hours % 24, "h")
+           : hours > 0   ? print_age(hours, "h", minutes % 60, "m")
+           : minutes > 0 ? print_age(minutes, "m", 0, "")
+                         : print_age(seconds, "s", 0, "");
 }
 
-// Of UTF-8, a column for each character.
-static int columns_of(const char *text, size_t length)
+// Gives the resources their ages, and what stands above the columns as a first one.
+static void complete(json_t *resources, time_t now)
 {
-    int columns = 0;
-    for (size_t i = 0; i < length; i++) {
-        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+    size_t i = 0;
+    json_t *resource = NULL;
+    json_array_foreach (resources, i, resource) {
+        _cleanup_free_ char *age = age_of(json_get_string(resource, "since", NULL), now);
+        (void)json_object_set_new(resource, "age", json_string(age));
     }
-    return columns;
+    (void)json_array_insert_new(resources, 0,
+                                json_pack("{s:s, s:s, s:s, s:s}", "resource", "RESOURCE", "ready",
+                                          "READY", "reason", "REASON", "age", "SINCE"));
 }
 
-static const char *text_of(const json_t *resource, enum column column, time_t now,
-                           struct cell *cell)
+static const char *text_of(const json_t *resource, enum column column)
 {
     const char *text = json_get_string(resource, keys[column], NULL);
-    *cell = column == COLUMN_SINCE ? age_of(text == NULL ? "" : text, now) : (struct cell){""};
-    return column == COLUMN_SINCE ? cell->text : text == NULL ? "" : text;
-}
-
-// Wrapped between words; what follows first is indented.
-static void print_message(const char *first, const char *text, int width, FILE *out)
-{
-    int at = (int)strlen(first);
-    (void)fputs(first, out);
-    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
-        size_t length = strcspn(text, " ");
-        int word = columns_of(text, length);
-        if (at > 0 && at + 1 + word > width) {
-            (void)putc('\n', out);
-            at = 0;
-        }
-        int gap = at == 0 ? MESSAGE_INDENT : 1;
-        (void)fprintf(out, "%*s%.*s", gap, "", (int)length, text);
-        at += gap + word;
-        text += length;
-    }
-    (void)fputs(at > 0 ? "\n" : "", out);
+    return text == NULL ? "" : text;
 }
 
 struct layout {
@@ -98,22 +69,20 @@ struct layout {
     int gap;
 };
 
-static struct layout layout_of(json_t *resources, int width, time_t now)
+static struct layout layout_of(const json_t *resources, int width)
 {
     struct layout layout = {.gap = GAP};
-    struct cell cell;
     size_t i = 0;
     json_t *resource = NULL;
     int rest = width;
-    for (enum column column = _COLUMN_COUNT; column-- > 0;) {
-        int longest = (int)strlen(headers[column]);
+    for (enum column column = 0; column < _COLUMN_COUNT; column++) {
         json_array_foreach (resources, i, resource) {
-            const char *text = text_of(resource, column, now, &cell);
-            int length = columns_of(text, strlen(text));
-            longest = length > longest ? length : longest;
+            const char *text = text_of(resource, column);
+            int length = terminal_columns_of(text, strlen(text));
+            int *longest = &layout.widths[column];
+            *longest = length > *longest ? length : *longest;
         }
-        layout.widths[column] = longest;
-        rest -= longest;
+        rest -= layout.widths[column];
     }
     int gaps = _COLUMN_COUNT - 1;
     layout.gap = rest < gaps * GAP ? 1 : GAP;
@@ -122,21 +91,21 @@ static struct layout layout_of(json_t *resources, int width, time_t now)
     return layout;
 }
 
-static void print_cell(enum column column, const char *text, const struct layout *layout, FILE *out)
+static void print_cell(enum column column, const char *text, const struct layout *layout,
+                       bool styled, FILE *out)
 {
-    bool styled = column == COLUMN_READY && !str_equal(text, headers[COLUMN_READY]);
     enum style style = str_equal(text, "True") ? STYLE_GREEN : STYLE_RED;
     (void)fprintf(out, "%s%s%s", styled ? terminal_style(style) : "", text,
                   styled ? terminal_style(STYLE_RESET) : "");
-    int rest = layout->widths[column] - columns_of(text, strlen(text));
+    int rest = layout->widths[column] - terminal_columns_of(text, strlen(text));
     if (rest < 0) {
         (void)putc('\n', out);
         rest = layout->widths[column];
     }
-    if (column == COLUMN_SINCE) {
+    if (column == COLUMN_AGE) {
         (void)putc('\n', out);
     } else {
-        (void)fprintf(out, "%*s", (rest > 0 ? rest : 0) + layout->gap, "");
+        (void)fprintf(out, "%*s", rest + layout->gap, "");
     }
 }
 
@@ -147,28 +116,27 @@ static bool has_message(const json_t *resource, const json_t *next)
     return message != NULL && !str_equal(message, json_get_string(next, "message", NULL));
 }
 
-void status_table_print(const json_t *status, int width, time_t now, FILE *out)
+void status_table_print(json_t *status, int width, time_t now, FILE *out)
 {
     json_t *resources = json_get_array(status, "resources", NULL);
-    struct layout layout = layout_of(resources, width, now);
-    struct cell cell;
+    const char *engine = json_get_string(status, "engine", "summary", NULL);
+    const char *progress = json_get_string(status, "progress", NULL);
     size_t i = 0;
     json_t *resource = NULL;
-    const char *engine = json_get_string(status, "engine", "summary", NULL);
     if (engine != NULL && !json_get_bool(status, false, "engine", "declared", NULL)) {
-        print_message("engine:", engine, width, out);
+        terminal_wrap(fprintf(out, "engine:"), MESSAGE_INDENT, engine, width, out);
     }
-    for (enum column column = 0; column < _COLUMN_COUNT; column++) {
-        print_cell(column, headers[column], &layout, out);
-    }
+    complete(resources, now);
+    struct layout layout = layout_of(resources, width);
     json_array_foreach (resources, i, resource) {
         for (enum column column = 0; column < _COLUMN_COUNT; column++) {
-            print_cell(column, text_of(resource, column, now, &cell), &layout, out);
+            bool styled = column == COLUMN_READY && i > 0;
+            print_cell(column, text_of(resource, column), &layout, styled, out);
         }
         if (has_message(resource, json_array_get(resources, i + 1))) {
-            print_message("", json_get_string(resource, "message", NULL), width, out);
+            terminal_wrap(0, MESSAGE_INDENT, json_get_string(resource, "message", NULL), width,
+                          out);
         }
     }
-    const char *progress = json_get_string(status, "progress", NULL);
     (void)fprintf(out, "%s%s", progress == NULL ? "" : progress, progress == NULL ? "" : "\n");
 }

@@ -5,6 +5,7 @@
 #include "lib/kinds/container/desired.h"
 #include "lib/kinds/engine.h"
 #include "lib/kinds/hints.h"
+#include "lib/registry/registry.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,20 +17,11 @@
 // https://distribution.github.io/distribution/about/configuration/#storage
 static const char *elsewhere(const struct strmap *environment)
 {
-    static const char *const drivers[] = {"S3", "GCS", "AZURE", "SWIFT", "OSS", "INMEMORY"};
     strmap_foreach (environment, entry) {
-        static const char prefix[] = "REGISTRY_STORAGE";
-        const char *rest = entry->key + strlen(prefix);
-        if (!str_starts_with(entry->key, prefix)) {
-            continue;
-        }
-        if (*rest == '\0' && !str_equal(entry->value, "filesystem")) {
+        if (str_equal(entry->key, "REGISTRY_STORAGE")
+                ? !str_equal(entry->value, "filesystem")
+                : str_matches(entry->key, "^REGISTRY_STORAGE_(S3|GCS|AZURE|SWIFT|OSS|INMEMORY)")) {
             return entry->key;
-        }
-        for (size_t i = 0; i < ELEMENTS(drivers); i++) {
-            if (*rest == '_' && str_starts_with(rest + 1, drivers[i])) {
-                return entry->key;
-            }
         }
     }
     return NULL;
@@ -70,12 +62,14 @@ int storage_find(const struct config *config, char **ret_here, char **ret_in_con
     return 0;
 }
 
-char *storage_registry_url(const struct config *config)
+int storage_open_registry(const struct config *config, const struct io *io, struct api **ret,
+                          struct error *err)
 {
     char host[ENGINE_HOST_SIZE];
     _cleanup_free_ char *engine = engine_host(config);
     engine_published_host(engine, config->registry.listen_address, host, sizeof(host));
-    return str_printf("http://%s:%" PRIu16, host, config->registry.listen_port);
+    _cleanup_free_ char *url = str_printf("http://%s:%" PRIu16, host, config->registry.listen_port);
+    return registry_new(io->transport, url, config->reconcile.timeout_ms, io->secrets, ret, err);
 }
 
 static int name_width(const struct store *store)

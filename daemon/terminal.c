@@ -1,8 +1,10 @@
 #include "daemon/terminal.h"
 
+#include "daemon/commands.h"
 #include "lib/base/str.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,6 +33,37 @@ static struct winsize terminal_size(void)
 int terminal_columns(void)
 {
     return terminal_size().ws_col;
+}
+
+int terminal_width(void)
+{
+    return terminal_is_open() ? terminal_columns() : INT_MAX;
+}
+
+int terminal_columns_of(const char *text, size_t length)
+{
+    int columns = 0;
+    for (size_t i = 0; i < length; i++) {
+        columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+    }
+    return columns;
+}
+
+void terminal_wrap(int at, int indent, const char *text, int width, FILE *out)
+{
+    for (text += strspn(text, " "); *text != '\0'; text += strspn(text, " ")) {
+        size_t length = strcspn(text, " ");
+        int word = terminal_columns_of(text, length);
+        if (at > 0 && at + 1 + word > width) {
+            (void)putc('\n', out);
+            at = 0;
+        }
+        int gap = at == 0 ? indent : 1;
+        (void)fprintf(out, "%*s%.*s", gap, "", (int)length, text);
+        at += gap + word;
+        text += length;
+    }
+    (void)fputs(at > 0 ? "\n" : "", out);
 }
 
 void terminal_redraw(const char *text)
@@ -76,18 +109,15 @@ bool terminal_confirms(const char *question)
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-int terminal_end(int r)
+int terminal_end(void)
 {
-    if (r == 0 && fflush(stdout) != 0) {
-        r = -errno;
+    int code = fflush(stdout) != 0   ? errno
+               : ferror(stdout) != 0 ? EIO // an earlier write has failed, and its errno is gone
+                                     : 0;
+    if (code != 0) {
+        terminal_complain("cannot print: %s", strerror(code));
     }
-    if (r == 0 && ferror(stdout) != 0) {
-        r = -EIO; // an earlier write has failed, and its errno is gone
-    }
-    if (r < 0) {
-        terminal_complain("cannot print: %s", strerror(-r));
-    }
-    return r;
+    return code == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 void terminal_complain(const char *format, ...)

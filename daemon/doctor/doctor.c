@@ -1,11 +1,10 @@
 #include "daemon/doctor/doctor.h"
 
 #include "lib/base/str.h"
-#include "lib/registry/registry.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +12,9 @@
 #define BODY_MAX (256u * 1024u)
 #define HEADER_MAX 1024
 #define MESSAGE_MAX (2 * ERROR_TEXT_MAX)
+
+// What is begun by an answer that came at the same moment ends a little later.
+#define CUT_AGAIN_MS 100
 
 // ---- ending what is under way ----
 
@@ -57,9 +59,9 @@ static void on_timeout(uv_timer_t *timer)
     }
 }
 
-static void on_signal(uv_signal_t *handle, _unused_ int number)
+static void on_signal(void *ctx, _unused_ int number)
 {
-    struct doctor *doctor = handle->data;
+    struct doctor *doctor = ctx;
     if (!doctor->stopping) {
         (void)fputs("stopping, and taking back what was pushed and pulled; once more stops at "
                     "once\n",
@@ -73,19 +75,21 @@ static bool is_cut_short(const struct doctor *doctor)
     return doctor->late || doctor->aborted || (doctor->stopping && !doctor->cleaning);
 }
 
-// ---- the whole ----
-
-static void start_signal(struct doctor *doctor, uv_signal_t *handle, int number)
+static void add_fault(struct doctor *doctor, struct fault fault)
 {
-    (void)uv_signal_init(&doctor->session.loop, handle);
-    handle->data = doctor;
-    (void)uv_signal_start(handle, on_signal, number);
+    struct result *result = doctor->result;
+    *ARENA_GROW(&doctor->arena, result->faults, result->fault_count) = fault;
 }
+
+// ---- the whole ----
 
 int doctor_open(struct doctor *doctor, struct config *config, uint64_t timeout_ms)
 {
     // The session's reconciler is given nothing to do.
-    const struct session_options options = {.mode = RECONCILE_OBSERVE};
+    const struct session_options options = {.mode = RECONCILE_OBSERVE,
+                                            .events.ctx = doctor,
+                                            .signals = session_stop_signals,
+                                            .signal = on_signal};
     *doctor = (struct doctor){.config = config};
     int r = session_open(&doctor->session, config, &options);
     if (r < 0) {
@@ -96,22 +100,13 @@ int doctor_open(struct doctor *doctor, struct config *config, uint64_t timeout_m
     (void)uv_timer_init(&doctor->session.loop, &doctor->timeout);
     doctor->deadline.data = doctor->timeout.data = doctor;
     (void)uv_timer_start(&doctor->timeout, on_timeout, timeout_ms, 0);
-    start_signal(doctor, &doctor->interrupt, SIGINT);
-    start_signal(doctor, &doctor->terminate, SIGTERM);
     return 0;
 }
 
 void doctor_close(struct doctor *doctor)
 {
-    uv_handle_t *const handles[] = {
-        (uv_handle_t *)&doctor->deadline,
-        (uv_handle_t *)&doctor->timeout,
-        (uv_handle_t *)&doctor->interrupt,
-        (uv_handle_t *)&doctor->terminate,
-    };
-    for (size_t i = 0; i < ELEMENTS(handles); i++) {
-        uv_close(handles[i], NULL);
-    }
+    uv_close((uv_handle_t *)&doctor->deadline, NULL);
+    uv_close((uv_handle_t *)&doctor->timeout, NULL);
     plan_done(&doctor->plan);
     plan_done(&doctor->engine_plan);
     engine_unref(doctor->engine);
@@ -119,72 +114,60 @@ void doctor_close(struct doctor *doctor)
     strv_done(&doctor->pulling);
     free(doctor->tag);
     free(doctor->digest);
+    arena_done(&doctor->arena);
     session_close(&doctor->session);
 }
 
-void doctor_begin(struct doctor *doctor, struct result *result, uint64_t deadline_ms)
+void doctor_run(struct doctor *doctor, struct result *result, uint64_t deadline_ms, station_fn run,
+                const char *subject)
 {
     doctor->result = result;
     doctor->late = false;
     uv_update_time(&doctor->session.loop);
-    (void)uv_timer_start(&doctor->deadline, on_deadline, deadline_ms, 0);
-}
-
-void doctor_end(struct doctor *doctor)
-{
-    struct result *result = doctor->result;
+    (void)uv_timer_start(&doctor->deadline, on_deadline, deadline_ms, CUT_AGAIN_MS);
+    if (doctor->cleaning || !doctor->stopping) {
+        run(doctor, subject);
+    }
     (void)uv_timer_stop(&doctor->deadline);
-    if (TAKE(doctor->late, false)) {
-        doctor_fault(doctor,
-                     (struct fault){"it had no end within the time that it has",
-                                    "see that the machine, the engine and the nodes are not "
-                                    "overloaded, and run doctor again"});
+    if (doctor->late) {
+        const char *left = doctor->cleaning ? ", and what was pushed and pulled may be left" : "";
+        add_fault(doctor,
+                  (struct fault){arena_printf(&doctor->arena, "no answer within %" PRIu64 " s%s",
+                                              deadline_ms / 1000, left),
+                                 "see that the machine is not overloaded, and that the engine and "
+                                 "its containers answer "
+                                 "(`docker exec NODE true`); then run doctor again"});
     } else if (is_cut_short(doctor) && result->fault_count == 0) {
-        doctor_skip(doctor, "%s",
-                    doctor->cleaning    ? "interrupted: what was pushed and pulled may be left"
-                    : doctor->timed_out ? "the time was up"
-                                        : "interrupted");
+        result->skipped = doctor->cleaning ? "interrupted: what was pushed and pulled may be left"
+                          : doctor->timed_out ? "the time was up"
+                                              : "interrupted";
     }
 }
 
 // ---- what a station says ----
 
-void doctor_did(struct doctor *doctor, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    doctor->result->did = arena_vprintf(&doctor->result->arena, format, args);
-    va_end(args);
-}
-
-void doctor_skip(struct doctor *doctor, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    doctor->result->skipped = arena_vprintf(&doctor->result->arena, format, args);
-    va_end(args);
-}
-
 void doctor_fault(struct doctor *doctor, struct fault fault)
 {
-    struct result *result = doctor->result;
+    const struct result *result = doctor->result;
     for (size_t i = 0; i < result->fault_count && fault.cause != NULL; i++) {
         fault.cause = str_equal(result->faults[i].cause, fault.cause) ? NULL : fault.cause;
     }
     if (fault.cause != NULL && !is_cut_short(doctor)) {
-        *ARENA_GROW(&result->arena, result->faults, result->fault_count) = fault;
+        add_fault(doctor, fault);
     }
 }
 
 void doctor_fail(struct doctor *doctor, const struct error *err, const char *cure)
 {
-    doctor_fault(doctor, (struct fault){arena_dup(&doctor->result->arena, err->text), cure});
+    doctor_fault(doctor, (struct fault){arena_dup(&doctor->arena, err->text), cure});
 }
 
 bool doctor_is_deaf(struct doctor *doctor, const struct error *err, const char *address)
 {
     bool deaf = err->code == ECONNREFUSED || err->code == EHOSTUNREACH;
-    if (deaf) {
+    if (deaf && doctor->engine == NULL) {
+        doctor_skip(doctor, "needs the engine");
+    } else if (deaf) {
         doctor_skip(doctor, "needs somebody who listens at %s", address);
     }
     return deaf;
@@ -192,56 +175,60 @@ bool doctor_is_deaf(struct doctor *doctor, const struct error *err, const char *
 
 // ---- waiting ----
 
-int doctor_may_ask(const struct doctor *doctor, struct error *err)
+int doctor_may_ask(struct doctor *doctor, struct error *err)
 {
+    doctor->answered = false;
+    doctor->error = (struct error){0};
     return is_cut_short(doctor) ? error_set(err, ERROR_TRANSIENT, ECANCELED, "cancelled") : 0;
 }
 
-void doctor_answered(struct wait *wait, const struct error *err)
+void doctor_answered(void *ctx, const struct error *err)
 {
-    wait->done = true;
-    if (err != NULL) {
-        *wait->err = *err;
-        wait->r = -err->code;
-    }
+    struct doctor *doctor = ctx;
+    doctor->answered = true;
+    doctor->error = err == NULL ? doctor->error : *err;
 }
 
-int doctor_wait(struct doctor *doctor, struct wait *wait, int r)
+int doctor_wait(struct doctor *doctor, int r, struct error *err)
 {
-    while (r == 0 && !wait->done) {
+    while (r == 0 && !doctor->answered) {
         (void)uv_run(&doctor->session.loop, UV_RUN_ONCE);
     }
-    return r < 0 ? r : wait->r;
+    if (r == 0 && doctor->error.kind != ERROR_NONE) {
+        *err = doctor->error;
+        r = -err->code;
+    }
+    return r;
 }
 
 // ---- the engine ----
 
-struct executed {
-    struct wait wait; // first
-    struct doctor *doctor;
-    const char *output;
-};
-
 static void on_executed(void *ctx, int exit_code, const char *output, const struct error *err)
 {
-    struct executed *executed = ctx;
-    struct doctor *doctor = executed->doctor;
+    struct doctor *doctor = ctx;
     _cleanup_free_ char *shown = secrets_hide(doctor->session.io.secrets, output);
-    executed->wait.r = exit_code;
-    executed->output = arena_dup(&doctor->result->arena, shown);
-    doctor_answered(&executed->wait, err);
+    doctor->exit_code = exit_code;
+    doctor->output = arena_dup(&doctor->arena, shown == NULL ? "" : shown);
+    doctor_answered(doctor, err);
 }
 
 int doctor_exec(struct doctor *doctor, const char *container, const char *const *argv,
-                enum api_effect effect, const char **ret_output, struct error *err)
+                enum api_effect effect, struct error *err)
 {
-    struct executed executed = {.wait.err = err, .doctor = doctor, .output = ""};
-    struct docker *docker = doctor->session.io.docker; // that the first observation makes
-    int r = docker == NULL ? error_set(err, ERROR_TRANSIENT, ENOTCONN, "engine: not connected")
-                           : doctor_may_ask(doctor, err);
-    r = r == 0 ? docker_exec(docker, container, argv, effect, on_executed, &executed, err) : r;
-    r = doctor_wait(doctor, &executed.wait, r);
-    *ret_output = executed.output == NULL ? "" : executed.output;
+    struct docker *docker = doctor->session.io.docker; // the observation of the engine made it
+    struct error error = {0};
+    doctor->output = "";
+    int r = doctor_may_ask(doctor, &error);
+    r = r == 0 ? docker_exec(docker, container, argv, effect, on_executed, doctor, &error) : r;
+    r = doctor_wait(doctor, r, &error);
+    if (r == 0) {
+        return doctor->exit_code;
+    }
+    if (err != NULL) {
+        *err = error;
+    } else {
+        doctor_fail(doctor, &error, "see the engine's own log");
+    }
     return r;
 }
 
@@ -257,39 +244,18 @@ const struct kind *doctor_kind(const char *prefix)
     return kinds.kinds[i];
 }
 
-struct observed {
-    struct wait wait; // first
-    void *current;
-};
-
 static void on_observed(void *ctx, void *current, const struct error *err)
 {
-    struct observed *observed = ctx;
-    observed->current = current;
-    doctor_answered(&observed->wait, err);
-}
-
-static int observe(struct doctor *doctor, const struct kind *kind, memory_t *memory,
-                   const struct input *input, void **ret, struct error *err)
-{
-    struct observed observed = {.wait.err = err};
-    struct io *io = &doctor->session.io;
-    io->now_ms = input->now_ms;
-    int r = doctor_may_ask(doctor, err);
-    r = r == 0 ? kind->observe(io, memory, input, on_observed, &observed, err) : r;
-    doctor->kind = kind;
-    doctor->memory = memory;
-    r = doctor_wait(doctor, &observed.wait, r);
-    doctor->kind = NULL;
-    *ret = observed.current;
-    return r;
+    struct doctor *doctor = ctx;
+    doctor->current = current;
+    doctor_answered(doctor, err);
 }
 
 // Plans what was observed, or with err could not be.
 static void plan_key(struct doctor *doctor, const struct kind *kind, struct input *input,
-                     const void *current, const struct error *err)
+                     const struct error *err)
 {
-    if (current == NULL) {
+    if (!doctor->observed) {
         char message[MESSAGE_MAX];
         struct condition condition = {.ready = READY_UNKNOWN, .message = message};
         condition.reason = kind->explain(input, NULL, err, message, sizeof(message));
@@ -298,18 +264,19 @@ static void plan_key(struct doctor *doctor, const struct kind *kind, struct inpu
     }
     if (kind->engine_of != NULL) {
         engine_unref(doctor->engine);
-        input->engine = doctor->engine = engine_ref(kind->engine_of(current));
+        input->engine = doctor->engine = engine_ref(kind->engine_of(doctor->current));
     }
-    kind->plan(input, current, &doctor->plan);
+    kind->plan(input, doctor->current, &doctor->plan);
+    kind->free_current(doctor->current);
 }
 
 bool doctor_observe(struct doctor *doctor, const char *prefix, const char *name)
 {
     const struct kind *kind = doctor_kind(prefix);
+    struct io *io = &doctor->session.io;
     struct error err = {0};
     memory_t memory = NULL; // the engine's has the client that all others use
     bool leads = kind->engine_of != NULL;
-    void *current = NULL;
     struct input input = {
         .config = doctor->config,
         .engine = doctor->engine,
@@ -318,15 +285,17 @@ bool doctor_observe(struct doctor *doctor, const char *prefix, const char *name)
         .now_ms = uv_now(&doctor->session.loop),
     };
     plan_done(&doctor->plan);
-    doctor->plan = (struct plan){0};
-    (void)observe(doctor, kind, leads ? &doctor->engine_memory : &memory, &input, &current, &err);
-    plan_key(doctor, kind, &input, current, &err);
-    doctor->observed = current != NULL;
-    if (current != NULL) {
-        kind->free_current(current);
-    }
+    doctor->kind = kind;
+    doctor->memory = leads ? &doctor->engine_memory : &memory;
+    io->now_ms = input.now_ms;
+    int r = doctor_may_ask(doctor, &err);
+    r = r == 0 ? kind->observe(io, doctor->memory, &input, on_observed, doctor, &err) : r;
+    doctor->observed = doctor_wait(doctor, r, &err) == 0;
+    doctor->kind = NULL;
+    engine_name_ids(doctor->engine, &err);
+    plan_key(doctor, kind, &input, &err);
     if (!leads) {
-        kind->invalidate(&doctor->session.io, &memory);
+        kind->invalidate(io, &memory);
     }
     return doctor->observed;
 }
@@ -339,19 +308,13 @@ size_t doctor_add_conditions(struct doctor *doctor, const struct plan *plan)
         if (condition->ready == READY_TRUE) {
             ready++;
         } else {
-            doctor_fault(doctor, fault_of_condition(&doctor->result->arena, condition));
+            doctor_fault(doctor, fault_of_condition(&doctor->arena, condition));
         }
     }
     return ready;
 }
 
 // ---- HTTP ----
-
-struct got {
-    struct wait wait; // first; its error is the answer's
-    struct doctor *doctor;
-    struct answer *answer;
-};
 
 // NULL when there is none.
 static const char *header(struct arena *arena, const struct http_response *response,
@@ -368,27 +331,24 @@ static const char *header(struct arena *arena, const struct http_response *respo
 
 static void on_got(void *ctx, struct http_response *response, const struct error *err)
 {
-    struct got *got = ctx;
-    struct arena *arena = &got->doctor->result->arena;
-    got->doctor->call = NULL;
-    doctor_answered(&got->wait, err);
-    if (err != NULL) {
-        return;
+    struct doctor *doctor = ctx;
+    struct arena *arena = &doctor->arena;
+    doctor->call = NULL;
+    doctor_answered(doctor, err);
+    if (err == NULL) {
+        doctor->answer = (struct answer){
+            .status = response->status,
+            .has_api = header(arena, response, "Docker-Distribution-Api-Version") != NULL,
+            .server = header(arena, response, "Server"),
+            .location = header(arena, response, "Location"),
+        };
     }
-    *got->answer = (struct answer){
-        .status = response->status,
-        .has_api = header(arena, response, "Docker-Distribution-Api-Version") != NULL,
-        .server = header(arena, response, "Server"),
-        .location = header(arena, response, "Location"),
-    };
 }
 
-void doctor_get(struct doctor *doctor, const char *base, const char *path, const char *accept,
-                struct answer *ret)
+void doctor_get(struct doctor *doctor, const char *base, const char *path, const char *accept)
 {
     struct http_transport *transport = doctor->session.io.transport;
     const struct http_endpoint endpoint = {.base = base};
-    struct got got = {.wait.err = &ret->error, .doctor = doctor, .answer = ret};
     const struct http_request request = {
         .method = HTTP_GET,
         .path = path,
@@ -396,30 +356,15 @@ void doctor_get(struct doctor *doctor, const char *base, const char *path, const
         .timeout_ms = doctor->config->reconcile.timeout_ms,
         .max_body = BODY_MAX,
         .done = on_got,
-        .ctx = &got,
+        .ctx = doctor,
     };
-    *ret = (struct answer){0};
-    int r = doctor_may_ask(doctor, &ret->error);
-    r = r == 0 ? transport->client_new(transport, &endpoint, &doctor->client, &ret->error) : r;
-    r = r == 0 ? http_send(doctor->client, &request, &doctor->call, &ret->error) : r;
-    (void)doctor_wait(doctor, &got.wait, r);
-    http_client_free(TAKE_PTR(doctor->client));
-}
-
-int doctor_open_api(struct doctor *doctor, const char *base, struct error *err)
-{
-    const struct io *io = &doctor->session.io;
+    struct error *err = &doctor->answer.error;
+    doctor->answer = (struct answer){0};
     int r = doctor_may_ask(doctor, err);
-    return r == 0 ? registry_new(io->transport, base, doctor->config->reconcile.timeout_ms,
-                                 io->secrets, &doctor->api, err)
-                  : r;
-}
-
-void doctor_close_api(struct doctor *doctor)
-{
-    if (doctor->api != NULL) {
-        api_free(TAKE_PTR(doctor->api));
-    }
+    r = r == 0 ? transport->client_new(transport, &endpoint, &doctor->client, err) : r;
+    r = r == 0 ? http_send(doctor->client, &request, &doctor->call, err) : r;
+    (void)doctor_wait(doctor, r, err);
+    http_client_free(TAKE_PTR(doctor->client));
 }
 
 const char *doctor_registry_base(struct doctor *doctor)
@@ -428,5 +373,5 @@ const char *doctor_registry_base(struct doctor *doctor)
     char host[ENGINE_HOST_SIZE];
     engine_published_host(doctor->engine == NULL ? "" : doctor->engine->about.host,
                           registry->listen_address, host, sizeof(host));
-    return arena_printf(&doctor->result->arena, "http://%s:%u", host, registry->listen_port);
+    return arena_printf(&doctor->arena, "http://%s:%u", host, registry->listen_port);
 }

@@ -10,9 +10,8 @@
 #include "lib/api/api.h"
 #include "lib/base/strv.h"
 
-// What a station proved, or did not. All text is of its arena, or static.
+// What a station proved, or did not. All text is static, or of an arena.
 struct result {
-    struct arena arena;
     const char *did;     // what was proved, as far as it went; NULL: nothing
     const char *skipped; // why it could not begin; NULL: it did
     struct fault *faults;
@@ -22,6 +21,7 @@ struct result {
 struct doctor {
     struct session session;
     struct config *config;
+    struct arena arena;    // of all that is told
     struct result *result; // of the station under way
 
     // What stations tell those behind them.
@@ -39,14 +39,19 @@ struct doctor {
 
     uv_timer_t deadline; // of the station
     uv_timer_t timeout;  // of all of them
-    uv_signal_t interrupt;
-    uv_signal_t terminate;
-    bool late;     // the station's deadline has passed
-    bool stopping; // no station begins any more but the last
-    bool cleaning; // that is under way
-    bool aborted;  // it ends, too
+    bool late;           // the station's deadline has passed
+    bool stopping;       // no station begins any more but the last
+    bool cleaning;       // that is under way
+    bool aborted;        // it ends, too
     bool timed_out;
-    // What may be under way.
+    // The request that is waited for, and what came of it.
+    bool answered;
+    struct error error;   // kind ERROR_NONE: it has not failed
+    int exit_code;        // of a command
+    const char *output;   // likewise, without secrets; never NULL
+    struct answer answer; // to doctor_get
+    void *current;        // of an observation
+    // What else may be cut short.
     struct api *api; // NULL: nothing of that
     const struct kind *kind;
     memory_t *memory; // of kind
@@ -58,41 +63,40 @@ struct doctor {
 int doctor_open(struct doctor *doctor, struct config *config, uint64_t timeout_ms);
 void doctor_close(struct doctor *doctor);
 
-// Begins and ends a station of so many ms; between them stands its function.
-void doctor_begin(struct doctor *doctor, struct result *result, uint64_t deadline_ms);
-void doctor_end(struct doctor *doctor);
+// Runs a station of so many ms, unless it is too late for that.
+typedef void (*station_fn)(struct doctor *doctor, const char *subject);
+void doctor_run(struct doctor *doctor, struct result *result, uint64_t deadline_ms, station_fn run,
+                const char *subject);
 
 // ---- what a station says ----
 
-void doctor_did(struct doctor *doctor, const char *format, ...) _printf_(2, 3);
-void doctor_skip(struct doctor *doctor, const char *format, ...) _printf_(2, 3);
+#define doctor_did(doctor, ...)                                                                    \
+    ((doctor)->result->did = arena_printf(&(doctor)->arena, __VA_ARGS__))
+#define doctor_skip(doctor, ...)                                                                   \
+    ((doctor)->result->skipped = arena_printf(&(doctor)->arena, __VA_ARGS__))
 // Nothing for a fault without a cause, and for what came once the station was cut short: that is no
 // evidence.
 void doctor_fault(struct doctor *doctor, struct fault fault);
 // A failed request, with the cure, which is static.
 void doctor_fail(struct doctor *doctor, const struct error *err, const char *cure);
 
-// Whether nobody listens at the address; the station that says so is another, and this is skipped.
+// Whether nobody listens at the address. Then the station is skipped: another one says so, or,
+// where there is no engine, that one.
 bool doctor_is_deaf(struct doctor *doctor, const struct error *err, const char *address);
 
 // ---- what a station asks; each waits for the end ----
 
-// One request that is waited for. Its callback calls doctor_answered.
-struct wait {
-    bool done;
-    int r;
-    struct error *err; // where a failure goes
-};
-void doctor_answered(struct wait *wait, const struct error *err);
-// r is what the submission returned. Returns that or wait->r, 0 or -errno.
-int doctor_wait(struct doctor *doctor, struct wait *wait, int r);
 // Whether a request may begin: 0, or -ECANCELED with err.
-int doctor_may_ask(const struct doctor *doctor, struct error *err);
+int doctor_may_ask(struct doctor *doctor, struct error *err);
+// Its callback is this one, or calls it; ctx is the doctor.
+void doctor_answered(void *ctx, const struct error *err);
+// r is what the submission returned. Returns 0, or -errno with err.
+int doctor_wait(struct doctor *doctor, int r, struct error *err);
 
-// Runs a command in a container. Returns its exit code, with *ret_output (of the result's arena),
-// or -errno.
+// Runs a command in a container. Returns its exit code, with doctor->output, or -errno: err then
+// tells why, and where it is NULL the station fails for that.
 int doctor_exec(struct doctor *doctor, const char *container, const char *const *argv,
-                enum api_effect effect, const char **ret_output, struct error *err);
+                enum api_effect effect, struct error *err);
 
 // Observes the key of a kind, and plans: doctor->plan has a condition for each of its resources,
 // also where it could not be observed; then false is returned. A kind that leads leaves its engine
@@ -102,13 +106,9 @@ const struct kind *doctor_kind(const char *prefix) __attribute__((returns_nonnul
 // A fault for each resource that is not ready. Returns how many are.
 size_t doctor_add_conditions(struct doctor *doctor, const struct plan *plan);
 
-// GET below a URL without a path; ret->error says that no answer came.
-void doctor_get(struct doctor *doctor, const char *base, const char *path, const char *accept,
-                struct answer *ret);
+// GET below a URL without a path. The answer is doctor->answer until the next one; its error says
+// that none came.
+void doctor_get(struct doctor *doctor, const char *base, const char *path, const char *accept);
 
-// Sets doctor->api to a client for the registry below a URL without a path. Returns 0 or -errno.
-int doctor_open_api(struct doctor *doctor, const char *base, struct error *err);
-void doctor_close_api(struct doctor *doctor); // NULL is fine
-
-// "http://127.0.0.1:5002", where registry.listen is reached from here; of the result's arena.
+// "http://127.0.0.1:5002", where registry.listen is reached from here; of the arena.
 const char *doctor_registry_base(struct doctor *doctor);

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #define TEXT_BYTES_MAX 4096
-#define CURE_UNKNOWN "see `hostk8s-registryd plan`"
-#define CURE_APPLY "run `hostk8s-registryd apply`, or start the daemon"
 
 struct fault fault_of_condition(struct arena *arena, const struct condition *condition)
 {
@@ -15,13 +13,11 @@ struct fault fault_of_condition(struct arena *arena, const struct condition *con
     bool converges = condition->reason == REASON_CONVERGING;
     const char *cut = converges ? NULL : strstr(message, "; ");
     size_t length = cut == NULL ? strlen(message) : (size_t)(cut - message);
-    return (struct fault){
-        .cause = arena_printf(arena, "%s: %s: %.*s", condition->resource,
-                              reason_name(condition->reason), (int)length, message),
-        .cure = cut != NULL ? arena_dup(arena, cut + 2)
-                : converges ? CURE_APPLY
-                            : CURE_UNKNOWN,
-    };
+    return (struct fault){arena_printf(arena, "%s: %s: %.*s", condition->resource,
+                                       reason_name(condition->reason), (int)length, message),
+                          cut != NULL ? arena_dup(arena, cut + 2)
+                          : converges ? "run `hostk8s-registryd apply`, or start the daemon"
+                                      : "see `hostk8s-registryd plan`"};
 }
 
 const char *fault_text(struct arena *arena, const char *text, const struct fault_word *words,

@@ -16,66 +16,68 @@ static const char *server_text(struct arena *arena, const struct answer *answer)
 struct fault registry_fault(struct arena *arena, const char *address, bool local,
                             const struct answer *answer)
 {
-    if (answer->has_api && (answer->status == 200 || answer->status == 401)) {
+    int status = answer->status;
+    const char *server = server_text(arena, answer);
+    if (answer->has_api && (status == 200 || status == 401)) {
         return (struct fault){0};
     }
     if (answer->error.kind != ERROR_NONE) {
         bool refused = answer->error.code == ECONNREFUSED;
         return (struct fault){
-            .cause = refused ? arena_printf(arena, "nobody listens at %s", address)
-                             : arena_printf(arena, "%s: %s", address, answer->error.text),
-            .cure = "run `hostk8s-registryd apply`; `docker ps -a` shows whether the registry's "
-                    "container runs, and with which ports",
-        };
+            refused ? arena_printf(arena, "nobody listens at %s", address)
+                    : arena_printf(arena, "%s: %s", address, answer->error.text),
+            "run `hostk8s-registryd apply`; `docker ps -a` shows whether the registry's container "
+            "runs, and with which ports"};
     }
-    if (answer->status >= 500) {
+    if (status >= 500) {
         return (struct fault){
-            .cause = arena_printf(arena, "%s answers with HTTP %d%s", address, answer->status,
-                                  server_text(arena, answer)),
-            .cure = "see the registry's own log, `docker logs`",
-        };
+            arena_printf(arena, "%s answers with HTTP %d%s", address, status, server),
+            "see the registry's own log, `docker logs`"};
     }
     return (struct fault){
-        .cause = arena_printf(arena, "%s is answered by somebody else (HTTP %d%s)", address,
-                              answer->status, server_text(arena, answer)),
-        .cure = local ? "end that process, or choose another port in registry.listen"
-                      : "clients that try IPv6 or IPv4 first for the name localhost get there: end "
-                        "that process, or choose another port in registry.listen",
-    };
+        arena_printf(arena, "%s is answered by somebody else (HTTP %d%s)", address, status, server),
+        local ? "end that process, or choose another port in registry.listen"
+              : "clients that try IPv6 or IPv4 first for the name localhost get there: end that "
+                "process, or choose another port in registry.listen"};
 }
 
 struct fault other_registry_fault(struct arena *arena, const char *address)
 {
     return (struct fault){
-        .cause = arena_printf(arena,
-                              "%s is answered by another registry: it has not the image that was "
-                              "just pushed to registry.listen",
-                              address),
-        .cure = "end that registry, or have it at another port; else change registry.listen or "
-                "ui.url",
-    };
+        arena_printf(arena,
+                     "%s is answered by another registry: it has not the image that was just "
+                     "pushed to registry.listen",
+                     address),
+        "end that registry, or have it at another port; else change registry.listen or ui.url"};
 }
 
 // ---- pushes ----
 
 struct row {
     int status;           // 0: any
-    int code;             // likewise
-    const char *said;     // NULL: anything
+    int until;            // and those to this one; 0: it alone
+    int code;             // 0: any
+    const char *said;     // a pattern; NULL: anything
     const char *variable; // of registry.environment; NULL: none
     const char *cause;
     const char *cure;
 };
 
+static bool fits(const struct row *row, const struct config *config, const struct error *err)
+{
+    int until = row->until == 0 ? row->status : row->until;
+    return (row->status == 0 || (err->status >= row->status && err->status <= until)) &&
+           (row->code == 0 || row->code == err->code) &&
+           (row->said == NULL || str_matches(err->text, row->said)) &&
+           (row->variable == NULL ||
+            strmap_get(&config->registry.environment, row->variable) != NULL);
+}
+
 // By the first row that fits; the last one always does. One without a cause gives none.
 static struct fault fault_of(struct arena *arena, const struct config *config,
                              const struct row *row, const struct error *err)
 {
-    while ((row->status != 0 && row->status != err->status) ||
-           (row->code != 0 && row->code != err->code) ||
-           (row->said != NULL && strstr(err->text, row->said) == NULL) ||
-           (row->variable != NULL &&
-            strmap_get(&config->registry.environment, row->variable) == NULL)) {
+    while (!fits(row, config, err)) {
         row++;
     }
     const struct fault_word words[] = {
@@ -90,27 +92,18 @@ static struct fault fault_of(struct arena *arena, const struct config *config,
                : (struct fault){0};
 }
 
-// The registry tells the errno of its storage: 13 EACCES, 28 ENOSPC, 30 EROFS.
-#define FULL "the disk of {storage} is full"
-#define FULL_CURE                                                                                  \
-    "free space there: `hostk8s-registryd usage` shows what the images take, `hostk8s-registryd "  \
-    "gc` frees what no tag needs"
-#define FORBIDDEN "the registry may not write into {storage}: {said}"
-#define FORBIDDEN_CURE                                                                             \
-    "see `ls -ldZ {storage}`: its owner, SELinux (a label container_file_t) or user namespaces "   \
-    "keep the container out"
-#define READONLY_CAUSE "the registry takes no pushes: it is read-only"
-#define READONLY_CURE "take " READONLY " out of registry.environment, or of its config.yml"
-#define REFUSED_CAUSE "the registry wants a login: {said}"
-#define REFUSED_CURE "take REGISTRY_AUTH… out of registry.environment: nodes cannot log in"
-
 struct fault push_fault(struct arena *arena, const struct config *config, const struct error *err)
 {
+    // The registry tells the errno of its storage: 13 EACCES, 28 ENOSPC, 30 EROFS.
     static const struct row rows[] = {
-        {.said = "\"Err\":28", .cause = FULL, .cure = FULL_CURE},
-        {.said = "no space left on device", .cause = FULL, .cure = FULL_CURE},
-        {.said = "\"Err\":13", .cause = FORBIDDEN, .cure = FORBIDDEN_CURE},
-        {.said = "permission denied", .cause = FORBIDDEN, .cure = FORBIDDEN_CURE},
+        {.said = "\"Err\":28|no space left on device",
+         .cause = "the disk of {storage} is full",
+         .cure = "free space there: `hostk8s-registryd usage` shows what the images take, "
+                 "`hostk8s-registryd gc` frees what no tag needs"},
+        {.said = "\"Err\":13|permission denied",
+         .cause = "the registry may not write into {storage}: {said}",
+         .cure = "see `ls -ldZ {storage}`: its owner, SELinux (a label container_file_t) or user "
+                 "namespaces keep the container out"},
         {.said = "\"Err\":30",
          .cause = "{storage} is on a read-only file system",
          .cure = "mount it writable, or set registry.storage to another directory"},
@@ -118,9 +111,13 @@ struct fault push_fault(struct arena *arena, const struct config *config, const 
          .variable = CACHE,
          .cause = "the registry takes no pushes: " CACHE " makes it a cache of another one",
          .cure = "take it out of registry.environment, and name the upstream in caches"},
-        {.status = 405, .cause = READONLY_CAUSE, .cure = READONLY_CURE},
-        {.status = 401, .cause = REFUSED_CAUSE, .cure = REFUSED_CURE},
-        {.status = 403, .cause = REFUSED_CAUSE, .cure = REFUSED_CURE},
+        {.status = 405,
+         .cause = "the registry takes no pushes: it is read-only",
+         .cure = "take " READONLY " out of registry.environment, or of its config.yml"},
+        {.status = 401,
+         .until = 403,
+         .cause = "the registry wants a login: {said}",
+         .cure = "take REGISTRY_AUTH… out of registry.environment: nodes cannot log in"},
         {.code = EREMCHG,
          .cause = "{said}",
          .cure = "take REGISTRY_HTTP_HOST out of registry.environment"},
@@ -149,9 +146,10 @@ struct fault upload_fault(struct arena *arena, const struct config *config, cons
         {.status = 404,
          .cause = "nothing serves /v2/ at {url} (HTTP 404)",
          .cure = "see that ui.ingressClass or ui.gateway is of the controller behind {url}"},
-        {.status = 502, .cause = "{url} reaches no registry: {said}", .cure = UNROUTED_CURE},
-        {.status = 503, .cause = "{url} reaches no registry: {said}", .cure = UNROUTED_CURE},
-        {.status = 504, .cause = "{url} reaches no registry: {said}", .cure = UNROUTED_CURE},
+        {.status = 502,
+         .until = 504,
+         .cause = "{url} reaches no registry: {said}",
+         .cure = UNROUTED_CURE},
         {.code = ETIMEDOUT, .cause = "{url}/v2/: {said}", .cure = UNROUTED_CURE},
         {.code = EREMOTEIO}, // the registry's own answer
         {.cause = "{said}", .cure = "see the log of the ingress controller"},
@@ -182,21 +180,19 @@ struct fault redirect_fault(struct arena *arena, const struct config *config, co
     size_t length = strlen(url);
     bool same_origin = str_starts_with(location, url) && location[length] == '/';
     const char *to = same_origin ? location + length : location;
-    if (answer->status / 100 == 3 && str_equal(to, config->ui.path)) {
-        return (struct fault){0};
-    }
-    if (answer->status / 100 == 3) {
+    if (answer->status / 100 != 3) {
         return (struct fault){
-            .cause = arena_printf(arena, "%s%s redirects to %s instead of %s", url, path, location,
-                                  config->ui.path),
-            .cure = "a browser ends there: open the page with its last slash, or set ui.url to "
-                    "where the controller believes to be",
-        };
+            arena_printf(arena, "%s%s gives HTTP %d%s instead of a redirect to %s", url, path,
+                         answer->status, server_text(arena, answer), config->ui.path),
+            "open the page with its last slash; see that Ingress or HTTPRoute registry-ui is as "
+            "`hostk8s-registryd plan` wants it"};
     }
-    return (struct fault){
-        .cause = arena_printf(arena, "%s%s gives HTTP %d%s instead of a redirect to %s", url, path,
-                              answer->status, server_text(arena, answer), config->ui.path),
-        .cure = "open the page with its last slash; see that Ingress or HTTPRoute registry-ui is "
-                "as `hostk8s-registryd plan` wants it",
-    };
+    if (!str_equal(to, config->ui.path)) {
+        return (struct fault){
+            arena_printf(arena, "%s%s redirects to %s instead of %s", url, path, location,
+                         config->ui.path),
+            "a browser ends there: open the page with its last slash, or set ui.url to where the "
+            "controller believes to be"};
+    }
+    return (struct fault){0};
 }

@@ -2,6 +2,7 @@
 
 #include "lib/base/str.h"
 #include "lib/registry/push.h"
+#include "lib/registry/registry.h"
 
 #include <errno.h>
 #include <string.h>
@@ -50,27 +51,21 @@ static const struct image_config *image_config(const struct engine *engine)
     return &configs[0];
 }
 
-static void on_pushed(void *ctx, const struct error *err)
+// Sets doctor->api to a client for the registry below the URL. Returns 0 or -errno.
+static int open_api(struct doctor *doctor, const char *base, struct error *err)
 {
-    doctor_answered(ctx, err);
+    const struct io *io = &doctor->session.io;
+    int r = doctor_may_ask(doctor, err);
+    return r == 0 ? registry_new(io->transport, base, doctor->config->reconcile.timeout_ms,
+                                 io->secrets, &doctor->api, err)
+                  : r;
 }
 
-struct tagged {
-    struct wait wait; // first
-    char **digest;
-};
-
-static void on_tagged(void *ctx, const char *digest, const struct error *err)
+// r is what the submission of a request to it returned.
+static int end_request(struct doctor *doctor, int r, struct error *err)
 {
-    str_replace(((const struct tagged *)ctx)->digest, digest);
-    doctor_answered(ctx, err);
-}
-
-// r is what the submission of a request to doctor->api returned.
-static int end_request(struct doctor *doctor, struct wait *wait, int r)
-{
-    r = doctor_wait(doctor, wait, r);
-    doctor_close_api(doctor);
+    r = doctor_wait(doctor, r, err);
+    api_free(TAKE_PTR(doctor->api));
     return r;
 }
 
@@ -78,31 +73,35 @@ int image_push_blob(struct doctor *doctor, const char *base, const char *digest,
                     size_t length, struct error *err)
 {
     const struct registry_blob blob = {IMAGE_REPOSITORY, digest, data, length, base};
-    struct wait wait = {.err = err};
     bool pushing = TAKE(doctor->pushing, true);
-    int r = doctor_open_api(doctor, base, err);
-    r = r == 0 ? registry_push_blob(doctor->api, &blob, on_pushed, &wait, err) : r;
-    r = end_request(doctor, &wait, r);
+    int r = open_api(doctor, base, err);
+    r = r == 0 ? registry_push_blob(doctor->api, &blob, doctor_answered, doctor, err) : r;
+    r = end_request(doctor, r, err);
     doctor->pushing = pushing || (r != -ECONNREFUSED && r != -EHOSTUNREACH);
     return r;
+}
+
+static void on_tagged(void *ctx, const char *digest, const struct error *err)
+{
+    str_replace(&((struct doctor *)ctx)->digest, digest);
+    doctor_answered(ctx, err);
 }
 
 static int push_manifest(struct doctor *doctor, const char *base, const char *manifest,
                          struct error *err)
 {
-    struct tagged tagged = {.wait.err = err, .digest = &doctor->digest};
-    int r = doctor_open_api(doctor, base, err);
+    int r = open_api(doctor, base, err);
     r = r == 0 ? registry_push_manifest(doctor->api, IMAGE_REPOSITORY, doctor->tag, manifest,
-                                        on_tagged, &tagged, err)
+                                        on_tagged, doctor, err)
                : r;
-    return end_request(doctor, &tagged.wait, r);
+    return end_request(doctor, r, err);
 }
 
 int image_push(struct doctor *doctor, const char *base, struct error *err)
 {
     static const char layer[LAYER_BYTES];
     const struct image_config *config = image_config(doctor->engine);
-    struct arena *arena = &doctor->result->arena;
+    struct arena *arena = &doctor->arena;
     const char *text = arena_printf(arena, CONFIG_HEAD "%s" CONFIG_TAIL, config->architecture);
     const char *manifest =
         arena_printf(arena, MANIFEST, strlen(text), config->digest, LAYER_BYTES, doctor->tag);
@@ -111,12 +110,16 @@ int image_push(struct doctor *doctor, const char *base, struct error *err)
     return r == 0 ? push_manifest(doctor, base, manifest, err) : r;
 }
 
-int image_is_at(struct doctor *doctor, const char *base, struct answer *ret)
+int image_is_at(struct doctor *doctor, const char *base)
 {
+    const struct answer *answer = &doctor->answer;
     const char *path =
-        arena_printf(&doctor->result->arena, "/v2/" IMAGE_REPOSITORY "/manifests/%s", doctor->tag);
-    doctor_get(doctor, base, path, REGISTRY_MANIFEST_TYPE, ret);
-    return !ret->has_api ? -ENOENT : ret->status == 200 ? 1 : ret->status == 404 ? 0 : -EREMOTEIO;
+        arena_printf(&doctor->arena, "/v2/" IMAGE_REPOSITORY "/manifests/%s", doctor->tag);
+    doctor_get(doctor, base, path, REGISTRY_MANIFEST_TYPE);
+    return !answer->has_api        ? -ENOENT
+           : answer->status == 200 ? 1
+           : answer->status == 404 ? 0
+                                   : -EREMOTEIO;
 }
 
 static void on_removed(void *ctx, _unused_ json_t *answer, const struct error *err)
@@ -126,7 +129,6 @@ static void on_removed(void *ctx, _unused_ json_t *answer, const struct error *e
 
 int image_remove(struct doctor *doctor, const char *base, struct error *err)
 {
-    struct wait wait = {.err = err};
     const struct api_request request = {
         .method = HTTP_DELETE,
         .what = "delete the manifest $0",
@@ -135,8 +137,8 @@ int image_remove(struct doctor *doctor, const char *base, struct error *err)
         .args = {doctor->digest},
         .tolerated = {{.status = 404}},
         .done = on_removed,
-        .ctx = &wait,
+        .ctx = doctor,
     };
-    int r = doctor_open_api(doctor, base, err);
-    return end_request(doctor, &wait, r == 0 ? api_send(doctor->api, &request, err) : r);
+    int r = open_api(doctor, base, err);
+    return end_request(doctor, r == 0 ? api_send(doctor->api, &request, err) : r, err);
 }

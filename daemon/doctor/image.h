@@ -13,9 +13,9 @@ int image_push(struct doctor *doctor, const char *base, struct error *err);
 int image_push_blob(struct doctor *doctor, const char *base, const char *digest, const void *data,
                     size_t length, struct error *err);
 
-// Whether it is in the registry below the URL: 1 or 0; a negative number where no registry says so.
-// *ret is the answer.
-int image_is_at(struct doctor *doctor, const char *base, struct answer *ret);
+// Whether it is in the registry below the URL, by doctor->answer: 1 or 0; a negative number where
+// no registry says so.
+int image_is_at(struct doctor *doctor, const char *base);
 
 // Takes its manifest, and so its tag, out of the registry again. Its blobs stay, unreferenced.
 int image_remove(struct doctor *doctor, const char *base, struct error *err);

@@ -5,11 +5,12 @@
 
 #include <string.h>
 
-struct fault name_fault(struct arena *arena, const struct name_evidence *evidence,
-                        const char **ret_address)
+#define CONNECT                                                                                    \
+    "run `hostk8s-registryd apply`, or `docker network connect --alias {name} {network} {name}`"
+
+struct fault name_fault(struct arena *arena, const struct config *config,
+                        const struct name_evidence *evidence, const char **ret_address)
 {
-    const char *name = evidence->name;
-    const char *network = evidence->network;
     const char *right = evidence->ipv4 != NULL ? evidence->ipv4 : evidence->ipv6;
     const char *found = NULL;
     *ret_address = NULL;
@@ -23,34 +24,29 @@ struct fault name_fault(struct arena *arena, const struct name_evidence *evidenc
         line += strcspn(line, "\n");
         line += strspn(line, "\n");
     }
-    if (right == NULL) {
-        return (struct fault){
-            .cause = arena_printf(arena, "the registry is not on the network %s%s%s%s", network,
-                                  found == NULL ? "" : ", and its name is ",
-                                  found == NULL ? "" : found, found == NULL ? "" : " there"),
-            .cure = arena_printf(arena,
-                                 "run `hostk8s-registryd apply`, or `docker network connect "
-                                 "--alias %s %s %s`",
-                                 name, network, name),
-        };
-    }
-    if (found == NULL) {
-        return (struct fault){
-            .cause = arena_printf(arena,
-                                  "the name %s is missing from the network %s, though the "
-                                  "registry is on it as %s",
-                                  name, network, right),
-            .cure = arena_printf(arena,
-                                 "give it that name: `docker network disconnect %s %s`, then "
-                                 "`hostk8s-registryd apply`",
-                                 network, name),
-        };
-    }
-    return (struct fault){
-        .cause = arena_printf(arena, "%s is %s there, and the registry is %s", name, found, right),
-        .cure = arena_printf(arena,
-                             "see who else has the name (`docker network inspect %s`, your DNS), "
-                             "or change registry.name",
-                             network),
+    // The network's own name server answers for those on it, and asks others for the rest.
+    const char *late = evidence->timed_out ? "no name server gives the node an answer within 10 s, "
+                                             "as where this machine is offline: "
+                                           : "";
+    const struct fault_word words[] = {
+        {"name", config->registry.name},
+        {"network", config->network},
+        {"found", found},
+        {"right", right},
+        {"late", late},
     };
+    static const struct fault faults[] = {
+        {"{late}the registry is not on the network {network}", CONNECT},
+        {"the registry is not on the network {network}, and its name is {found} there", CONNECT},
+        {"{late}the name {name} is missing from the network {network}, though the registry is on "
+         "it as {right}",
+         "give it that name: `docker network disconnect {network} {name}`, then "
+         "`hostk8s-registryd apply`"},
+        {"{name} is {found} there, and the registry is {right}",
+         "see who else has the name (`docker network inspect {network}`, your DNS), or change "
+         "registry.name"},
+    };
+    const struct fault *fault = &faults[2 * (right != NULL) + (found != NULL)];
+    return (struct fault){fault_text(arena, fault->cause, words, ELEMENTS(words)),
+                          fault_text(arena, fault->cure, words, ELEMENTS(words))};
 }

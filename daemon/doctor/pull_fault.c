@@ -13,6 +13,8 @@
     "see what counts there: " IN_NODE "ls /etc/containerd/certs.d`, " IN_NODE                      \
     "containerd config dump`; then run `hostk8s-registryd apply`"
 
+#define HTTPS "HTTP response to HTTPS client|does not look like a TLS handshake"
+
 enum asked {
     ASKED_REGISTRY = 1, // as hosts.toml says
     ASKED_ITSELF = 2,   // what the image's name begins with: nothing said otherwise
@@ -22,15 +24,11 @@ enum asked {
 };
 
 struct row {
-    const char *said; // a part of the sentence
+    const char *said; // a pattern, of a part of the sentence
     unsigned asked;
     const char *cause;
     const char *cure;
 };
-
-#define HTTPS_CAUSE                                                                                \
-    "containerd asks {asked} by HTTPS, and the registry speaks plain HTTP: no hosts.toml for "     \
-    "{alias} was read"
 
 // The first that fits is it.
 static const struct row rows[] = {
@@ -41,13 +39,15 @@ static const struct row rows[] = {
      "journalctl -u containerd` has its own words"},
     {"proxyconnect", ASKED_ANYBODY, "containerd in the node asks a proxy for {asked}",
      "have {name} in NO_PROXY (export NO_PROXY=$NO_PROXY,{name}) and create the cluster again"},
-    {"HTTP response to HTTPS client", ASKED_ANYBODY, HTTPS_CAUSE, SEE_NODE},
-    {"does not look like a TLS handshake", ASKED_ANYBODY, HTTPS_CAUSE, SEE_NODE},
-    {"", ASKED_ITSELF,
+    {HTTPS, ASKED_ANYBODY,
+     "containerd asks {asked} by HTTPS, and the registry speaks plain HTTP: no hosts.toml for "
+     "{alias} was read",
+     SEE_NODE},
+    {".*", ASKED_ITSELF,
      "containerd asks {asked} within the node, where no registry is: no hosts.toml for {alias} was "
      "read",
      SEE_NODE},
-    {"", ASKED_ANOTHER,
+    {".*", ASKED_ANOTHER,
      "containerd asks {asked} for images of {alias}: another hosts.toml counts there, as one of a "
      "directory _default or HOST_PORT_ does",
      SEE_NODE},
@@ -126,24 +126,27 @@ static const char *sentence_of(struct arena *arena, const char *said)
 static const struct row *row_of(const char *sentence, enum asked asked)
 {
     for (size_t i = 0; i < ELEMENTS(rows); i++) {
-        if ((rows[i].asked & asked) != 0 && strstr(sentence, rows[i].said) != NULL) {
+        if ((rows[i].asked & asked) != 0 && str_matches(sentence, rows[i].said)) {
             return &rows[i];
         }
     }
     return NULL;
 }
 
-struct fault pull_fault(struct arena *arena, const struct pull_evidence *evidence)
+struct fault pull_fault(struct arena *arena, const struct config *config,
+                        const struct pull_evidence *evidence)
 {
     static const struct row slow = {
-        .cause = "the pull of an image of {alias} has no end in the node",
-        .cure = "see that the registry's container is on the network {network}, and in the node "
-                "that no proxy is asked for {name}: " IN_NODE "env`"};
+        .cause = "a pull of an image of {alias} did not end within 15 s in the node: it waits for "
+                 "a name server that is not reached, as where this machine is offline, for a proxy "
+                 "or behind a firewall",
+        .cure = "run `hostk8s-registryd apply`, so that the network {network} itself knows {name}; "
+                "see in the node that no proxy is asked for it: " IN_NODE "env`"};
     static const struct row unknown = {
         .cause = "{sentence}",
         .cure = IN_NODE "journalctl -u containerd` has more, `docker logs {name}` what was asked "
                         "of the registry"};
-    const char *registry = arena_printf(arena, "%s:" REGISTRY_PORT, evidence->name);
+    const char *registry = arena_printf(arena, "%s:" REGISTRY_PORT, config->registry.name);
     const char *sentence = sentence_of(arena, evidence->said);
     const char *host = asked_host(arena, evidence->said);
     enum asked asked = host == NULL                       ? ASKED_UNKNOWN
@@ -152,7 +155,7 @@ struct fault pull_fault(struct arena *arena, const struct pull_evidence *evidenc
                                                           : ASKED_ANOTHER;
     const struct row *row = row_of(sentence, asked);
     // An alias may be the registry's own name, which is asked by HTTPS where nothing else is said.
-    bool read = asked == ASKED_REGISTRY && (row == NULL || !str_equal(row->cause, HTTPS_CAUSE));
+    bool read = asked == ASKED_REGISTRY && !str_matches(sentence, HTTPS);
     // What is wrong with the node's files explains whom it asked, and a proxy what came of it: more
     // exactly than containerd does. That files are still to be written is no more than that.
     const struct condition *condition = evidence->condition;
@@ -164,8 +167,12 @@ struct fault pull_fault(struct arena *arena, const struct pull_evidence *evidenc
     }
     row = row != NULL ? row : evidence->timed_out ? &slow : &unknown;
     const struct fault_word words[] = {
-        {"alias", evidence->alias},     {"name", evidence->name}, {"node", evidence->node},
-        {"network", evidence->network}, {"asked", host},          {"sentence", sentence},
+        {"alias", evidence->alias},
+        {"name", config->registry.name},
+        {"node", evidence->node},
+        {"network", config->network},
+        {"asked", host},
+        {"sentence", sentence},
     };
     return (struct fault){fault_text(arena, row->cause, words, ELEMENTS(words)),
                           fault_text(arena, row->cure, words, ELEMENTS(words))};

@@ -6,10 +6,10 @@
 
 #define NAME_UNKNOWN 2 // of the command
 
-static const char *const command[] = {
-    "sh", "-c",
-    ("getent ahosts \"$0\" >/dev/null || exit 2; command -v curl >/dev/null || exit 0; "
-     "curl -fsS -m 10 -o /dev/null \"http://$0:5000/v2/\" 2>&1")};
+static const char *const command[] = {"sh", "-c",
+                                      ("timeout -k 1 10 getent ahosts \"$0\" >/dev/null || exit 2; "
+                                       "command -v curl >/dev/null || exit 0; "
+                                       "curl -fsS -m 10 -o /dev/null \"http://$0:5000/v2/\" 2>&1")};
 
 static const struct engine_node *running_node(const struct doctor *doctor)
 {
@@ -25,11 +25,9 @@ static const struct engine_node *running_node(const struct doctor *doctor)
 
 void station_cache(struct doctor *doctor, const char *subject)
 {
-    struct arena *arena = &doctor->result->arena;
+    struct arena *arena = &doctor->arena;
     const struct engine_node *node = running_node(doctor);
     const struct config_cache *cache = doctor->config->caches;
-    const char *output = NULL;
-    struct error err = {0};
     while (!str_equal(cache->upstream, subject)) {
         cache++;
     }
@@ -38,20 +36,18 @@ void station_cache(struct doctor *doctor, const char *subject)
         return;
     }
     const char *const argv[] = {command[0], command[1], command[2], cache->container, NULL};
-    int code = doctor_exec(doctor, node->id, argv, API_READS, &output, &err);
-    if (code < 0) {
-        doctor_fail(doctor, &err, "see the engine's own log");
-    } else if (code != 0) {
-        const char *cause =
+    int code = doctor_exec(doctor, node->id, argv, API_READS, NULL);
+    if (code > 0) {
+        struct fault fault = {
             code == NAME_UNKNOWN
                 ? arena_printf(arena, "%s knows no host %s", node->name, cache->container)
                 : arena_printf(arena, "%s gets no answer from %s: %s", node->name, cache->container,
-                               output);
-        doctor_fault(doctor, (struct fault){cause, arena_printf(arena,
-                                                                "run `hostk8s-registryd apply`, "
-                                                                "and see `docker logs %s`; nodes "
-                                                                "ask the upstream itself meanwhile",
-                                                                cache->container)});
+                               doctor->output),
+            arena_printf(arena,
+                         "run `hostk8s-registryd apply`, and see `docker logs %s`; nodes ask the "
+                         "upstream itself meanwhile",
+                         cache->container)};
+        doctor_fault(doctor, fault);
     }
     doctor_did(doctor, "%s answers in %s", cache->container, node->name);
 }

@@ -1,6 +1,7 @@
-// Takes back what the stations before it have left: in each node the image under every name, in the
-// registry its manifest and, where the files are in its container, its repository, of which an
-// empty one would stay in the catalog for ever. It is run as well when they were interrupted.
+// Takes back what the stations before it have left: in the registry its manifest and, where the
+// files are in its container, its repository, of which an empty one would stay in the catalog for
+// ever; then, since one may hang, in each node the image under every name. It is run as well when
+// they were interrupted.
 #include "daemon/doctor/image.h"
 #include "daemon/doctor/stations.h"
 
@@ -23,22 +24,20 @@
 static void clean_node(struct doctor *doctor, const char *node)
 {
     const struct strv *aliases = &doctor->config->nodes.aliases;
-    struct arena *arena = &doctor->result->arena;
-    const char **argv = NULL;
-    const char *output = NULL;
-    size_t count = 0;
+    struct arena *arena = &doctor->arena;
+    _cleanup_(strv_done) struct strv argv = {0};
     struct error err = {0};
-    *ARENA_GROW(arena, argv, count) = "sh";
-    *ARENA_GROW(arena, argv, count) = "-c";
-    *ARENA_GROW(arena, argv, count) = REMOVE_IMAGES;
-    *ARENA_GROW(arena, argv, count) = doctor->tag;
+    strv_add(&argv, "sh");
+    strv_add(&argv, "-c");
+    strv_add(&argv, REMOVE_IMAGES);
+    strv_add(&argv, doctor->tag);
     for (size_t i = 0; i < aliases->count; i++) {
-        *ARENA_GROW(arena, argv, count) =
-            arena_printf(arena, "%s/" IMAGE_REPOSITORY ":%s", aliases->items[i], doctor->tag);
+        strv_add(&argv,
+                 arena_printf(arena, "%s/" IMAGE_REPOSITORY ":%s", aliases->items[i], doctor->tag));
     }
-    *ARENA_GROW(arena, argv, count) = NULL;
-    int code = doctor_exec(doctor, engine_node(doctor->engine, node)->id, argv, API_CHANGES,
-                           &output, &err);
+    strv_add(&argv, NULL); // the end
+    int code = doctor_exec(doctor, engine_node(doctor->engine, node)->id,
+                           (const char *const *)argv.items, API_CHANGES, &err);
     if (code != 0) {
         doctor_fault(
             doctor, (struct fault){arena_printf(arena, "an image %s may be left in the node %s%s%s",
@@ -53,26 +52,25 @@ static bool clean_repository(struct doctor *doctor)
 {
     const char *const argv[] = {"sh", "-c", REMOVE_REPOSITORY, doctor->tag, NULL};
     const char *name = doctor->config->registry.name;
-    const char *resource = arena_printf(&doctor->result->arena, "container/%s", name);
+    const char *resource = arena_printf(&doctor->arena, "container/%s", name);
     const struct condition *condition = plan_condition(&doctor->engine_plan, resource);
-    const char *output = NULL;
     struct error err = {0};
     return condition != NULL && condition->ready == READY_TRUE &&
-           doctor_exec(doctor, name, argv, API_CHANGES, &output, &err) == 0;
+           doctor_exec(doctor, name, argv, API_CHANGES, &err) == 0;
 }
 
 void station_cleanup(struct doctor *doctor, _unused_ const char *subject)
 {
     struct error err = {0};
-    for (size_t i = 0; i < doctor->pulling.count; i++) {
-        clean_node(doctor, doctor->pulling.items[i]);
-    }
     int r = doctor->digest == NULL ? 0 : image_remove(doctor, doctor_registry_base(doctor), &err);
     bool cleaned = clean_repository(doctor);
     if (r < 0 && !cleaned) {
         doctor_fail(doctor, &err,
                     "with registry.delete: true the registry would do it; else remove the "
                     "directory " IMAGE_REPOSITORY " of its repositories from registry.storage");
+    }
+    for (size_t i = 0; i < doctor->pulling.count; i++) {
+        clean_node(doctor, doctor->pulling.items[i]);
     }
     doctor_did(doctor,
                "what was pushed and pulled is removed%s; blobs of 2 KiB stay until the "

@@ -4,9 +4,7 @@
 void station_api_server(struct doctor *doctor, const char *subject)
 {
     if (!doctor_observe(doctor, "cluster/", subject) && doctor->plan.condition_count > 0) {
-        struct fault fault =
-            fault_of_condition(&doctor->result->arena, &doctor->plan.conditions[0]);
-        doctor_fault(doctor, fault);
+        doctor_fault(doctor, fault_of_condition(&doctor->arena, &doctor->plan.conditions[0]));
     }
     doctor_did(doctor, "it answers");
 }

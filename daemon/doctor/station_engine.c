@@ -8,7 +8,7 @@ void station_engine(struct doctor *doctor, _unused_ const char *subject)
     if (!doctor_observe(doctor, "engine", "")) {
         struct condition condition = doctor->plan.conditions[0];
         condition.resource = "engine"; // whichever of them: it is said of all
-        doctor_fault(doctor, fault_of_condition(&doctor->result->arena, &condition));
+        doctor_fault(doctor, fault_of_condition(&doctor->arena, &condition));
         return;
     }
     doctor->engine_plan = TAKE_STRUCT(doctor->plan);

@@ -6,9 +6,13 @@
 
 #include "lib/base/str.h"
 
-#define GETENT_NOTHING 2   // exit status of getent(1): the name is not known
-#define TIMEOUT_STATUS 124 // of timeout(1); likewise where it had to kill
-#define KILLED_STATUS 137
+#define GETENT_NOTHING 2 // exit status of getent(1): the name is not known
+
+// By timeout(1), which may have had to kill.
+static bool is_timed_out(int code)
+{
+    return code == 124 || code == 137;
+}
 
 void station_containerd(struct doctor *doctor, const char *subject)
 {
@@ -32,27 +36,17 @@ static const struct engine_node *running(struct doctor *doctor, const char *subj
 void station_name(struct doctor *doctor, const char *subject)
 {
     const struct engine_node *node = running(doctor, subject);
-    const struct config *config = doctor->config;
-    const char *const argv[] = {"sh", "-c", "getent ahosts \"$0\"", config->registry.name, NULL};
-    struct name_evidence evidence = {
-        .name = config->registry.name,
-        .network = config->network,
-        .ipv4 = doctor->engine->registry_ipv4,
-        .ipv6 = doctor->engine->registry_ipv6,
-    };
+    const char *name = doctor->config->registry.name;
+    const char *const argv[] = {"sh", "-c", "timeout -k 1 10 getent ahosts \"$0\"", name, NULL};
     const char *address = NULL;
-    struct error err = {0};
-    if (node == NULL) {
-        return;
-    }
-    int code = doctor_exec(doctor, node->id, argv, API_READS, &evidence.output, &err);
-    if (code < 0) {
-        doctor_fail(doctor, &err, "see the engine's own log");
-    } else if (code != 0 && code != GETENT_NOTHING) {
+    int code = node == NULL ? -1 : doctor_exec(doctor, node->id, argv, API_READS, NULL);
+    if (code > 0 && code != GETENT_NOTHING && !is_timed_out(code)) {
         doctor_skip(doctor, "the node has no getent that works");
-    } else {
-        doctor_fault(doctor, name_fault(&doctor->result->arena, &evidence, &address));
-        doctor_did(doctor, "%s is %s", evidence.name, address == NULL ? "unknown" : address);
+    } else if (code >= 0) {
+        const struct name_evidence evidence = {doctor->output, doctor->engine->registry_ipv4,
+                                               doctor->engine->registry_ipv6, is_timed_out(code)};
+        doctor_fault(doctor, name_fault(&doctor->arena, doctor->config, &evidence, &address));
+        doctor_did(doctor, "%s is %s", name, address == NULL ? "unknown" : address);
     }
 }
 
@@ -66,45 +60,35 @@ static const char *const pull_command[] = {
      "exec timeout -k 2 15 ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d \"$0\""),
 };
 
-static void explain_pull(struct doctor *doctor, const struct engine_node *node,
-                         struct pull_evidence *evidence)
+// Whether it came to an end: one that hangs does so under every name.
+static bool pull(struct doctor *doctor, const struct engine_node *node, const char *alias)
 {
-    const struct condition *condition =
-        doctor->plan.condition_count > 0 ? &doctor->plan.conditions[0] : NULL;
-    bool wrong = doctor->observed && condition != NULL && condition->ready != READY_TRUE;
-    evidence->node = node->name;
-    evidence->name = doctor->config->registry.name;
-    evidence->network = doctor->config->network;
-    evidence->condition = wrong ? condition : NULL;
-    doctor_fault(doctor, pull_fault(&doctor->result->arena, evidence));
-}
-
-static void pull(struct doctor *doctor, const struct engine_node *node, const char *alias)
-{
-    struct arena *arena = &doctor->result->arena;
+    struct arena *arena = &doctor->arena;
     const char *reference = arena_printf(arena, "%s/" IMAGE_REPOSITORY ":%s", alias, doctor->tag);
     const char *const argv[] = {pull_command[0], pull_command[1], pull_command[2], reference, NULL};
-    struct pull_evidence evidence = {.alias = alias};
-    struct error err = {0};
+    bool wrong = doctor->observed && doctor->plan.conditions[0].ready != READY_TRUE;
+    struct pull_evidence evidence = {
+        .node = node->name, .alias = alias, .condition = wrong ? doctor->plan.conditions : NULL};
     strv_add_unique(&doctor->pulling, node->name);
-    int code = doctor_exec(doctor, node->id, argv, API_CHANGES, &evidence.said, &err);
-    if (code < 0) {
-        doctor_fail(doctor, &err, "see the engine's own log");
-    } else if (code != 0) {
-        evidence.timed_out = code == TIMEOUT_STATUS || code == KILLED_STATUS;
-        explain_pull(doctor, node, &evidence);
-    } else {
+    int code = doctor_exec(doctor, node->id, argv, API_CHANGES, NULL);
+    if (code > 0) {
+        evidence.said = doctor->output;
+        evidence.timed_out = is_timed_out(code);
+        doctor_fault(doctor, pull_fault(arena, doctor->config, &evidence));
+    } else if (code == 0) {
         const char *did = doctor->result->did;
         doctor_did(doctor, "%s %s", did == NULL ? "pulled from" : arena_printf(arena, "%s,", did),
                    alias);
     }
+    return code >= 0 && !evidence.timed_out;
 }
 
 void station_pull(struct doctor *doctor, const char *subject)
 {
     const struct engine_node *node = running(doctor, subject);
     const struct strv *aliases = &doctor->config->nodes.aliases;
-    for (size_t i = 0; node != NULL && i < aliases->count; i++) {
-        pull(doctor, node, aliases->items[i]);
+    size_t i = 0;
+    while (node != NULL && i < aliases->count && pull(doctor, node, aliases->items[i])) {
+        i++;
     }
 }

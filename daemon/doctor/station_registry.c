@@ -14,9 +14,11 @@ void station_registry(struct doctor *doctor, _unused_ const char *subject)
 {
     const char *base = doctor_registry_base(doctor);
     const char *address = base + strlen("http://");
-    struct answer answer;
-    doctor_get(doctor, base, API_PATH, NULL, &answer);
-    struct fault fault = registry_fault(&doctor->result->arena, address, true, &answer);
+    doctor_get(doctor, base, API_PATH, NULL);
+    if (doctor->engine == NULL && doctor_is_deaf(doctor, &doctor->answer.error, address)) {
+        return;
+    }
+    struct fault fault = registry_fault(&doctor->arena, address, true, &doctor->answer);
     doctor->registry_answers = fault.cause == NULL;
     doctor_fault(doctor, fault);
     doctor_did(doctor, "a registry answers at %s", address);
@@ -26,7 +28,7 @@ void station_push(struct doctor *doctor, _unused_ const char *subject)
 {
     struct error err = {0};
     if (image_push(doctor, doctor_registry_base(doctor), &err) < 0) {
-        doctor_fault(doctor, push_fault(&doctor->result->arena, doctor->config, &err));
+        doctor_fault(doctor, push_fault(&doctor->arena, doctor->config, &err));
     }
     doctor_did(doctor, "it took an image, " IMAGE_REPOSITORY ":%s", doctor->tag);
 }
@@ -37,7 +39,7 @@ void station_localhost(struct doctor *doctor, _unused_ const char *subject)
     static const char *const loopbacks[] = {"127.0.0.1", "::1"};
     const char *own = doctor_registry_base(doctor);
     const char *did = "";
-    struct arena *arena = &doctor->result->arena;
+    struct arena *arena = &doctor->arena;
     if (doctor->engine != NULL && str_starts_with(doctor->engine->about.host, "tcp://")) {
         doctor_skip(doctor, "the registry is on the engine's machine, not on this one");
         return;
@@ -46,14 +48,13 @@ void station_localhost(struct doctor *doctor, _unused_ const char *subject)
         const char *base = arena_printf(arena, "http://%s:%u", address_bracketed(loopbacks[i]).text,
                                         doctor->config->registry.listen_port);
         const char *address = base + strlen("http://");
-        struct answer answer;
         if (str_equal(base, own)) {
             continue;
         }
-        int has_image = image_is_at(doctor, base, &answer);
-        bool nobody = answer.error.kind != ERROR_NONE;
+        int has_image = image_is_at(doctor, base);
+        bool nobody = doctor->answer.error.kind != ERROR_NONE;
         if (has_image < 0 && !nobody) {
-            doctor_fault(doctor, registry_fault(arena, address, false, &answer));
+            doctor_fault(doctor, registry_fault(arena, address, false, &doctor->answer));
         } else if (has_image == 0 && doctor->digest != NULL) {
             doctor_fault(doctor, other_registry_fault(arena, address));
         }

@@ -13,6 +13,12 @@
 
 void station_page(struct doctor *doctor, const char *subject)
 {
+    if (doctor->engine == NULL) {
+        doctor_get(doctor, subject, doctor->config->ui.path, NULL);
+        if (doctor_is_deaf(doctor, &doctor->answer.error, subject)) {
+            return;
+        }
+    }
     (void)doctor_observe(doctor, "route/", subject);
     doctor_add_conditions(doctor, &doctor->plan);
     doctor_did(doctor, "the UI's page is at %s", doctor->config->ui.path);
@@ -21,34 +27,32 @@ void station_page(struct doctor *doctor, const char *subject)
 void station_redirect(struct doctor *doctor, _unused_ const char *subject)
 {
     const struct config *config = doctor->config;
-    struct arena *arena = &doctor->result->arena;
+    struct arena *arena = &doctor->arena;
     const char *path = arena_dup_n(arena, config->ui.path, strlen(config->ui.path) - 1);
-    struct answer answer;
     if (*path == '\0') {
         doctor_skip(doctor, "ui.path is /");
         return;
     }
-    doctor_get(doctor, config->ui.url, path, NULL, &answer);
-    if (doctor_is_deaf(doctor, &answer.error, config->ui.url)) {
+    doctor_get(doctor, config->ui.url, path, NULL);
+    if (doctor_is_deaf(doctor, &doctor->answer.error, config->ui.url)) {
         return;
     }
-    doctor_fault(doctor, redirect_fault(arena, config, path, &answer));
+    doctor_fault(doctor, redirect_fault(arena, config, path, &doctor->answer));
     doctor_did(doctor, "%s leads to %s", path, config->ui.path);
 }
 
 void station_api(struct doctor *doctor, _unused_ const char *subject)
 {
     const char *url = doctor->config->ui.url;
-    struct arena *arena = &doctor->result->arena;
-    struct answer answer;
-    int has_image = image_is_at(doctor, url, &answer);
-    if (doctor_is_deaf(doctor, &answer.error, url)) {
+    struct arena *arena = &doctor->arena;
+    int has_image = image_is_at(doctor, url);
+    if (doctor_is_deaf(doctor, &doctor->answer.error, url)) {
         return;
     }
     if (has_image == 0) {
         doctor_fault(doctor, other_registry_fault(arena, url));
     } else if (has_image < 0) {
-        doctor_fault(doctor, route_fault(arena, doctor->config, &answer));
+        doctor_fault(doctor, route_fault(arena, doctor->config, &doctor->answer));
     }
     doctor_did(doctor, "the image that was pushed is at %s/v2/", url);
 }
@@ -63,7 +67,7 @@ void station_upload(struct doctor *doctor, _unused_ const char *subject)
         return;
     }
     if (r < 0) {
-        doctor_fault(doctor, upload_fault(&doctor->result->arena, doctor->config, &err));
+        doctor_fault(doctor, upload_fault(&doctor->arena, doctor->config, &err));
     }
     doctor_did(doctor, "%u KiB went up through %s", UPLOAD_BYTES / 1024, url);
 }

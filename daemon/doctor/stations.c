@@ -5,6 +5,24 @@
 
 #define S 1000u
 
+// What a station leaves for those behind it.
+enum station_need {
+    NEEDS_NOTHING = 0,
+    NEEDS_ENGINE = 1, // doctor->engine
+    NEEDS_IMAGE = 2,  // doctor->digest
+    NEEDS_REGISTRY = 4,
+};
+
+#define OVER_CACHES "caches"
+
+struct station {
+    const char *name;
+    const char *over; // the prefix of a kind: once for each of its keys, or OVER_CACHES; NULL: once
+    unsigned needs;   // of enum station_need
+    uint64_t deadline_ms;
+    station_fn run; // its subject is "" where it is once
+};
+
 static const struct station stations[] = {
     {"engine", NULL, NEEDS_NOTHING, 30 * S, station_engine},
     {"container", NULL, NEEDS_ENGINE, 10 * S, station_container},
@@ -12,8 +30,8 @@ static const struct station stations[] = {
     {"push", NULL, NEEDS_REGISTRY, 30 * S, station_push},
     {"localhost", NULL, NEEDS_NOTHING, 30 * S, station_localhost},
     {"containerd", "node/", NEEDS_ENGINE, 30 * S, station_containerd},
-    {"name", "node/", NEEDS_ENGINE, 30 * S, station_name},
-    {"pull", "node/", NEEDS_ENGINE | NEEDS_IMAGE, 120 * S, station_pull},
+    {"name", "node/", NEEDS_ENGINE, 15 * S, station_name},
+    {"pull", "node/", NEEDS_ENGINE | NEEDS_IMAGE, 60 * S, station_pull},
     {"cache", OVER_CACHES, NEEDS_ENGINE, 30 * S, station_cache},
     {"api-server", "cluster/", NEEDS_ENGINE, 30 * S, station_api_server},
     {"objects", "cluster/", NEEDS_ENGINE, 10 * S, station_objects},
@@ -27,12 +45,14 @@ static const struct station cleanup = {"clean-up", NULL, NEEDS_NOTHING, 60 * S, 
 // What the station would need and has not; NULL: nothing.
 static const char *missing(const struct doctor *doctor, unsigned needs)
 {
+    const struct docker *docker = doctor->session.io.docker;
     const struct {
         unsigned need;
         bool has;
         const char *what;
     } rows[] = {
-        {NEEDS_ENGINE, doctor->engine != NULL, "the engine"},
+        // It may have gone since it was observed: a station that was told so has failed for all.
+        {NEEDS_ENGINE, doctor->engine != NULL && docker_is_negotiated(docker), "the engine"},
         {NEEDS_REGISTRY, doctor->registry_answers, "the registry"},
         {NEEDS_IMAGE, doctor->digest != NULL, "the pushed image"},
     };
@@ -49,18 +69,15 @@ static void run(struct doctor *doctor, const struct station *station, const char
 {
     struct result result = {0};
     const char *needs = missing(doctor, station->needs);
-    events->begun(events->ctx, station, subject);
-    doctor_begin(doctor, &result, station->deadline_ms);
+    events->begun(events->ctx, station->name, subject);
     uint64_t begin_ns = uv_hrtime();
-    if (needs != NULL) {
-        doctor_skip(doctor, "needs %s", needs);
-    } else if (doctor->cleaning || !doctor->stopping) {
-        station->run(doctor, subject);
+    if (needs != NULL && !doctor->stopping) {
+        result.skipped = arena_printf(&doctor->arena, "needs %s", needs);
+    } else {
+        doctor_run(doctor, &result, station->deadline_ms, station->run, subject);
     }
     uint64_t ms = (uv_hrtime() - begin_ns) / (1000 * 1000);
-    doctor_end(doctor);
-    events->ended(events->ctx, station, subject, &result, ms);
-    arena_done(&result.arena);
+    events->ended(events->ctx, station->name, subject, &result, ms);
 }
 
 static void add_subject(void *ctx, const char *name, _unused_ const char *cluster)

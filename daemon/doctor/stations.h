@@ -4,30 +4,12 @@
 
 #include "daemon/doctor/doctor.h"
 
-// What a station leaves for those behind it.
-enum station_need {
-    NEEDS_NOTHING = 0,
-    NEEDS_ENGINE = 1, // doctor->engine
-    NEEDS_IMAGE = 2,  // doctor->digest
-    NEEDS_REGISTRY = 4,
-};
-
-#define OVER_CACHES "caches"
-
-struct station {
-    const char *name;
-    const char *over; // the prefix of a kind: once for each of its keys, or OVER_CACHES; NULL: once
-    unsigned needs;   // of enum station_need
-    uint64_t deadline_ms;
-    void (*run)(struct doctor *doctor, const char *subject); // "" where it is once
-};
-
 // Runs all of them. Each is told when it begins, and with its result and how long it took when it
 // has ended; both are borrowed until return.
 struct station_events {
-    void (*begun)(void *ctx, const struct station *station, const char *subject);
-    void (*ended)(void *ctx, const struct station *station, const char *subject,
-                  const struct result *result, uint64_t ms);
+    void (*begun)(void *ctx, const char *station, const char *subject);
+    void (*ended)(void *ctx, const char *station, const char *subject, const struct result *result,
+                  uint64_t ms);
     void *ctx;
 };
 void stations_run(struct doctor *doctor, const struct station_events *events);

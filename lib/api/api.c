@@ -30,7 +30,7 @@ struct api_call {
 static void call_free(struct api_call *call)
 {
     if (call != NULL) {
-        json_lines_done(&call->lines);
+        buf_done(&call->lines.partial);
         free(call->what);
         free(call->about);
         free(call);
@@ -61,14 +61,15 @@ static void release(struct api *api)
 
 void api_free(struct api *api)
 {
-    api->freed = true;
-    api->secrets = NULL;
-    api_cancel(api, API_CHANGES);
-    release(api);
+    if (api != NULL) {
+        api->freed = true;
+        api->secrets = NULL;
+        api_cancel(api, API_CHANGES);
+        release(api);
+    }
 }
 
-// about NULL: whatever they are about.
-static void cancel(struct api *api, const char *about, enum api_effect from)
+void api_cancel_about(struct api *api, const char *about, enum api_effect from)
 {
     struct api_call *call;
     LIST_FOREACH(call, &api->calls, link)
@@ -81,12 +82,7 @@ static void cancel(struct api *api, const char *about, enum api_effect from)
 
 void api_cancel(struct api *api, enum api_effect from)
 {
-    cancel(api, NULL, from);
-}
-
-void api_cancel_about(struct api *api, const char *about, enum api_effect from)
-{
-    cancel(api, about, from);
+    api_cancel_about(api, NULL, from);
 }
 
 // ---- the answer
@@ -94,13 +90,6 @@ void api_cancel_about(struct api *api, const char *about, enum api_effect from)
 const char *api_check_object(const json_t *answer)
 {
     return json_is_object(answer) ? NULL : "the answer is no JSON object";
-}
-
-// Returns NULL for what is no JSON.
-static json_t *parse(const struct buf *body)
-{
-    json_t *json = NULL;
-    return json_parse(buf_str(body), body->length, &json, NULL) < 0 ? NULL : json;
 }
 
 // A registry's first error, with its detail, in which an errno of its storage may be:
@@ -156,7 +145,7 @@ static void explain_status(const struct api_call *call, const struct http_respon
                            struct error *err)
 {
     struct api *api = call->api;
-    json_auto_t *json = parse(&response->body);
+    json_auto_t *json = json_loadb(buf_str(&response->body), response->body.length, 0, NULL);
     _cleanup_free_ char *message = answer_message(api, json, &response->body);
     // Kubernetes' word for what is wrong.
     const char *reason = json_get_string(json, "reason", NULL);
@@ -195,7 +184,7 @@ static const char *decode(const struct api_request *request, const struct http_r
     if (request->check == NULL) {
         return NULL;
     }
-    json_auto_t *json = parse(&response->body);
+    json_auto_t *json = json_loadb(buf_str(&response->body), response->body.length, 0, NULL);
     const char *problem = json == NULL ? "the answer is no JSON" : request->check(json);
     *ret = problem == NULL ? TAKE_PTR(json) : NULL;
     return problem;

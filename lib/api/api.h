@@ -39,7 +39,7 @@ struct api {
 int api_open(struct api *api, struct http_transport *transport,
              const struct http_endpoint *endpoint, struct error *err);
 
-// Ends all calls early. The block goes with the last one's callback, or at once.
+// Ends all calls early. The block goes with the last one's callback, or at once. NULL is fine.
 void api_free(struct api *api);
 
 // What a call that is cut short leaves behind.

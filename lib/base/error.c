@@ -35,11 +35,6 @@ int error_wrap(struct error *err, const char *format, ...)
     return -err->code;
 }
 
-int error_oom(struct error *err)
-{
-    return error_set(err, ERROR_FATAL, ENOMEM, "out of memory");
-}
-
 bool error_is_own(const struct error *err)
 {
     return err->code == ECANCELED || err->code == ENOMEM || err->code == EMFILE ||

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stddef.h>
 
 enum error_kind {
     ERROR_NONE,
@@ -38,9 +37,6 @@ int error_set(struct error *err, enum error_kind kind, int code, const char *for
 
 // Prefixes the text with "outer: ". Returns -err->code, so that `return error_wrap(...)` works.
 int error_wrap(struct error *err, const char *format, ...) _printf_(2, 3);
-
-// ENOMEM as ERROR_FATAL; returns -ENOMEM. It goes with the last code that handles a NULL of malloc.
-int error_oom(struct error *err);
 
 // Whether it says nothing about the other side: the request was cancelled, or the process lacks
 // memory or descriptors.

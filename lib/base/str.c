@@ -2,14 +2,10 @@
 
 #include "lib/base/alloc.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <regex.h>
 #include <stdio.h>
 #include <string.h>
-
-#define DISTANCE_MAX_LENGTH 63
 
 char *str_dup(const char *s)
 {
@@ -188,30 +184,6 @@ int str_to_u64(const char *s, uint64_t max, uint64_t *ret)
     }
     *ret = value;
     return 0;
-}
-
-unsigned str_distance(const char *a, const char *b)
-{
-    size_t length_b = strlen(b);
-    unsigned row[DISTANCE_MAX_LENGTH + 1]; // of the beginning of a to each beginning of b
-    if (strlen(a) > DISTANCE_MAX_LENGTH || length_b > DISTANCE_MAX_LENGTH) {
-        return UINT_MAX;
-    }
-    for (unsigned j = 0; j <= length_b; j++) {
-        row[j] = j;
-    }
-    for (; *a != '\0'; a++) {
-        unsigned diagonal = row[0]++;
-        for (size_t j = 1; j <= length_b; j++) {
-            bool differs = tolower((unsigned char)*a) != tolower((unsigned char)b[j - 1]);
-            unsigned best = diagonal + differs;
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[length_b];
 }
 
 uint64_t str_hash(const char *s)

@@ -47,10 +47,6 @@ char *str_bytes(uint64_t bytes);
 // Base-10 digits alone, no sign, no space. Returns 0, -EINVAL or -ERANGE.
 int str_to_u64(const char *s, uint64_t max, uint64_t *ret);
 
-// Levenshtein distance, for "did you mean", with capital letters equal to small ones; strings
-// longer than 63 bytes count as unlike (UINT_MAX).
-unsigned str_distance(const char *a, const char *b);
-
 // FNV-1a, 64 bits: tells texts apart, but hides nothing, since a text that has the hash is soon
 // found. http://www.isthe.com/chongo/tech/comp/fnv/
 uint64_t str_hash(const char *s);

@@ -38,13 +38,6 @@ const char *strmap_get(const struct strmap *map, const char *key)
     return found ? map->entries[index].value : NULL;
 }
 
-void strmap_merge(struct strmap *map, const struct strmap *source)
-{
-    strmap_foreach (source, entry) {
-        strmap_set(map, entry->key, entry->value);
-    }
-}
-
 void strmap_done(struct strmap *map)
 {
     for (size_t i = 0; i < map->count; i++) {

@@ -3,7 +3,6 @@
 
 #include "lib/base/cleanup.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct strmap_entry {
@@ -22,9 +21,6 @@ void strmap_set(struct strmap *map, const char *key, const char *value);
 
 // The value, borrowed until the map changes, or NULL.
 const char *strmap_get(const struct strmap *map, const char *key);
-
-// Sets every entry of source in map.
-void strmap_merge(struct strmap *map, const struct strmap *source);
 
 void strmap_done(struct strmap *map);
 

@@ -5,7 +5,6 @@
 #include "lib/base/str.h"
 #include "lib/config/config_check.h"
 #include "lib/config/config_schema.h"
-#include "lib/doc/schema_json.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -98,16 +97,6 @@ int config_load(const char *file, bool must_exist, const struct config_environme
 
 // ---- the configuration ----
 
-int config_print(const struct config *config, FILE *out)
-{
-    return schema_print(config_schema, config, out);
-}
-
-int config_print_schema(FILE *out)
-{
-    return schema_print_json(config_schema, out);
-}
-
 bool config_has_cluster(const struct config *config, const char *cluster)
 {
     for (size_t i = 0; i < config->clusters.count; i++) {
@@ -150,6 +139,7 @@ void config_free(struct config *config)
         return;
     }
     schema_done(config_schema, config);
+    free(config->registry.listen_address);
     for (size_t i = 0; i < CACHES_MAX; i++) {
         free(config->caches[i].container);
         free(config->caches[i].storage);

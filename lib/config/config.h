@@ -6,8 +6,6 @@
 #include "lib/config/config_values.h"
 #include "lib/doc/problem.h"
 
-#include <stdio.h>
-
 // Everything outside the file that its meaning depends on; NULL entries are unset.
 struct config_environment {
     const char *(*get)(void *ctx, const char *name); // as getenv
@@ -25,13 +23,6 @@ int config_load(const char *file, bool must_exist, const struct config_environme
 int config_parse(const char *text, size_t length, const char *file,
                  const struct config_environment *environment, struct config **ret,
                  struct problems *ret_problems);
-
-// Prints the effective configuration as YAML that config_parse reads back to an equal one.
-// Returns 0 or -errno of the stream.
-int config_print(const struct config *config, FILE *out);
-
-// Prints the JSON Schema of the file. Returns as config_print.
-int config_print_schema(FILE *out);
 
 // The environment of this process.
 extern const struct config_environment config_process_environment;

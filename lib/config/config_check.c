@@ -53,9 +53,13 @@ static bool is_good(const struct checker *checker, const char *path)
                      __VA_ARGS__);                                                                 \
     } while (0)
 
-static void check_listen(struct checker *checker)
+static void complete_listen(struct checker *checker)
 {
-    const struct config_registry *registry = &checker->config->registry;
+    struct config_registry *registry = &checker->config->registry;
+    struct address address = {0};
+    (void)address_parse(registry->listen, ADDRESS_NEEDS_PORT, &address, NULL); // as it was spelled
+    registry->listen_address = str_dup(address.host);
+    registry->listen_port = address.port;
     if (is_good(checker, "registry.listen") && is_good(checker, "registry.allowRemote") &&
         !registry->allow_remote && !address_is_loopback(registry->listen_address)) {
         ADD_PROBLEM(checker, "registry.listen",
@@ -89,7 +93,7 @@ static void complete_docker_search(struct checker *checker)
     const char *runtime = variable(checker, "XDG_RUNTIME_DIR");
     struct error err;
     if (host != NULL && str_empty(checker->config->docker.host) &&
-        config_spell_docker_host(host, NULL, &search->host, &err) < 0) {
+        config_spell_docker_host(host, &search->host, &err) < 0) {
         ADD_PROBLEM(checker, "docker.host", "the environment variable DOCKER_HOST %s", err.text);
     }
     search->context = str_dup(variable(checker, "DOCKER_CONTEXT"));
@@ -290,7 +294,7 @@ static void complete_aliases(struct checker *checker)
     for (size_t i = 0; i < ELEMENTS(always); i++) {
         _cleanup_free_ char *alias = str_printf("%s:%u", always[i].host, always[i].port);
         _cleanup_free_ char *spelled = NULL;
-        (void)config_spell_alias(alias, NULL, &spelled, NULL);
+        (void)config_spell_alias(alias, &spelled, NULL);
         strv_add_unique(&config->nodes.aliases, spelled);
     }
     if (config->nodes.aliases.count > ALIASES_MAX) {
@@ -389,7 +393,7 @@ void config_complete(struct config *config, const struct yaml_node *root,
 {
     struct checker checker = {config, root, source, problems};
     complete_docker_search(&checker);
-    check_listen(&checker);
+    complete_listen(&checker);
     check_storage(&checker);
     check_backoff(&checker);
     check_tls(&checker);

@@ -29,7 +29,8 @@ enum config_path_cure {
 struct config_registry {
     char *name;
     char *image;
-    char *listen_address; // an IP address without brackets
+    char *listen;         // ADDRESS:PORT
+    char *listen_address; // of it: an IP address without brackets
     uint16_t listen_port;
     bool allow_remote;
     char *storage; // absolute

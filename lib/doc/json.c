@@ -10,39 +10,10 @@ __attribute__((constructor)) static void use_xmalloc(void)
     json_set_alloc_funcs(xmalloc, free);
 }
 
-int json_parse(const char *text, size_t length, json_t **ret, int *ret_position)
-{
-    json_error_t problem = {0};
-    json_t *value = json_loadb(text, length, 0, &problem);
-    if (value == NULL) {
-        if (ret_position != NULL) {
-            *ret_position = problem.position;
-        }
-        return -EBADMSG;
-    }
-    *ret = value;
-    return 0;
-}
-
-struct sink {
-    struct buf *buf;
-    int r; // of the first append that failed: jansson 2.14 goes on after the key of an object
-};
-
-static int sink_write(const char *data, size_t length, void *ctx)
-{
-    struct sink *sink = ctx;
-    if (sink->r == 0) {
-        sink->r = buf_append(sink->buf, data, length);
-    }
-    return sink->r;
-}
-
 int json_print(struct buf *buf, const json_t *value, size_t flags)
 {
-    struct sink sink = {.buf = buf};
-    int r = json_dump_callback(value, sink_write, &sink, flags);
-    return sink.r < 0 ? sink.r : r < 0 ? -EINVAL : 0;
+    _cleanup_free_ char *text = json_dumps(value, flags);
+    return text == NULL ? -EINVAL : buf_append_str(buf, text);
 }
 
 static json_t *walk(const json_t *value, va_list keys)

@@ -1,4 +1,4 @@
-// JSON from text and to text, and null-tolerant getters over jansson: a value that is missing, null
+// JSON to text, and null-tolerant getters over jansson: a value that is missing, null
 // or of another type reads as the fallback, at any step of the path. Engines send null for empty
 // lists and maps, and labels have dots in their names; hence a path is a list of keys that ends
 // with NULL:
@@ -16,12 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Parses a text that is one object or array. Returns 0 with *ret owned by the caller, or -EBADMSG
-// with *ret_position (may be NULL) at the byte from which on it is no JSON.
-int json_parse(const char *text, size_t length, json_t **ret, int *ret_position) _must_check_;
-
-// Appends the text of a value; flags are those of json_dumps. Returns 0, -EFBIG (the beginning is
-// appended then), or -EINVAL for NULL.
+// Appends the text of a value; flags are those of json_dumps. Returns 0, -EFBIG, or -EINVAL for
+// NULL.
 int json_print(struct buf *buf, const json_t *value, size_t flags) _must_check_;
 
 #define _json_path_ __attribute__((sentinel))

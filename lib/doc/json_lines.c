@@ -1,15 +1,12 @@
 #include "lib/doc/json_lines.h"
 
-#include "lib/doc/json.h"
-
 #include <errno.h>
 #include <string.h>
 
 static int parse_line(const struct json_lines *lines, const char *line, size_t length,
                       struct error *err)
 {
-    json_auto_t *value = NULL;
-    int position = 0;
+    json_error_t problem = {0};
     size_t blank = 0;
     while (blank < length && (line[blank] == ' ' || line[blank] == '\t' || line[blank] == '\r')) {
         blank++;
@@ -17,11 +14,12 @@ static int parse_line(const struct json_lines *lines, const char *line, size_t l
     if (blank == length) {
         return 0;
     }
-    if (json_parse(line, length, &value, &position) < 0) {
+    json_auto_t *value = json_loadb(line, length, 0, &problem);
+    if (value == NULL) {
         // Not jansson's text: it quotes the line, which may hold a secret.
         return error_set(err, ERROR_TRANSIENT, EBADMSG,
-                         "a line of the stream is no valid JSON at byte %d of %zu", position,
-                         length);
+                         "a line of the stream is no valid JSON at byte %d of %zu",
+                         problem.position, length);
     }
     return lines->fn(lines->ctx, value, err);
 }
@@ -56,9 +54,4 @@ int json_lines_end(struct json_lines *lines, struct error *err)
     int r = parse_line(lines, buf_str(&lines->partial), lines->partial.length, err);
     buf_done(&lines->partial);
     return r;
-}
-
-void json_lines_done(struct json_lines *lines)
-{
-    buf_done(&lines->partial);
 }

@@ -12,7 +12,7 @@
 typedef int (*json_lines_fn)(void *ctx, json_t *value, struct error *err);
 
 struct json_lines {
-    struct buf partial; // the line that has not ended yet
+    struct buf partial; // the line that has not ended yet; whoever feeds frees it
     json_lines_fn fn;
     void *ctx;
 };
@@ -29,5 +29,3 @@ int json_lines_feed(struct json_lines *lines, const char *data, size_t length, s
 // The stream has ended: the last line may lack its line end, but not its end. Returns as
 // json_lines_feed.
 int json_lines_end(struct json_lines *lines, struct error *err);
-
-void json_lines_done(struct json_lines *lines);

@@ -59,7 +59,6 @@ void problems_add(struct problems *problems, unsigned line, unsigned column,
     va_start(args, format);
     added->text = str_vprintf(format, args);
     va_end(args);
-    str_make_printable(added->text);
 }
 
 bool problems_has(const struct problems *problems, const struct doc_path *path)

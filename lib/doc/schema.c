@@ -5,7 +5,6 @@
 #include "lib/base/strv.h"
 #include "lib/doc/yaml_scalar.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define INDENT 2
@@ -47,16 +46,18 @@ static bool check_given(struct decoder *decoder, const struct yaml_node *node,
 static bool decode_text(struct decoder *decoder, const struct schema_field *field,
                         const struct yaml_node *node, const struct doc_path *path)
 {
-    const struct schema_type *type = field->type;
+    enum schema_type type = field->type;
+    bool is_text = type == SCHEMA_STRING || type == SCHEMA_PATH || type == SCHEMA_LIST;
     struct error err;
     if (!check_kind(decoder, node, path, YAML_KIND_SCALAR, "")) {
         return false;
     }
-    if (!node->plain && type->quoted != NULL) {
-        ADD_PROBLEM(decoder, node, path, "%s", type->quoted);
+    if (!node->plain && (type == SCHEMA_BOOL || type == SCHEMA_INTEGER)) {
+        ADD_PROBLEM(decoder, node, path, "must be %s, without quotes",
+                    type == SCHEMA_BOOL ? "true or false" : "an integer");
         return false;
     }
-    if (node->plain && type->text && yaml_plain_meaning(node->text) != NULL) {
+    if (node->plain && is_text && !field->unquoted && yaml_plain_meaning(node->text) != NULL) {
         ADD_PROBLEM(decoder, node, path,
                     "must be text, YAML reads a number or a boolean: put it in quotes");
         return false;
@@ -134,26 +135,26 @@ static void decode_field(struct decoder *decoder, const struct schema_field *fie
                          const struct yaml_node *node, const struct yaml_node *parent,
                          const struct doc_path *path)
 {
-    const struct schema_type *type = field->type;
+    enum yaml_kind kind = schema_kind(field->type);
     struct error err;
     bool given = node != NULL && !yaml_is_null(node) &&
-                 check_kind(decoder, node, path, type->kind,
-                            type == &schema_map ? " of names to values" : "");
-    if (given && type->kind != YAML_KIND_SCALAR && field->max > 0 && node->count > field->max) {
+                 check_kind(decoder, node, path, kind,
+                            field->type == SCHEMA_MAP ? " of names to values" : "");
+    if (given && kind != YAML_KIND_SCALAR && field->max > 0 && node->count > field->max) {
         ADD_PROBLEM(decoder, node, path, "must have at most %llu entries",
                     (unsigned long long)field->max);
         given = false;
     }
-    if (type == &schema_table) {
+    if (field->type == SCHEMA_TABLE) {
         const struct yaml_node *place = node == NULL ? parent : node;
         const struct yaml_node empty = {
             .kind = YAML_KIND_MAPPING, .line = place->line, .column = place->column};
         decode_table(decoder, field->fields, given ? node : &empty, path);
-    } else if (given && type == &schema_items) {
+    } else if (given && field->type == SCHEMA_ITEMS) {
         decode_items(decoder, field, node, path);
-    } else if (given && type->kind == YAML_KIND_SEQUENCE) {
+    } else if (given && kind == YAML_KIND_SEQUENCE) {
         decode_list(decoder, field, node, path);
-    } else if (given && type->kind == YAML_KIND_MAPPING) {
+    } else if (given && kind == YAML_KIND_MAPPING) {
         decode_map(decoder, field, node, path);
     } else if ((!given || !decode_text(decoder, field, node, path)) && field->fallback != NULL &&
                schema_parse(field, field->fallback, decoder->source, decoder->object, &err) < 0) {
@@ -185,7 +186,7 @@ void schema_decode(const struct schema_field *fields, const struct yaml_node *no
                    const struct path_source *source, void *object, struct problems *problems)
 {
     struct decoder decoder = {.source = source, .object = object, .problems = problems};
-    const struct schema_field root = {.type = &schema_table, .fields = fields};
+    const struct schema_field root = {.type = SCHEMA_TABLE, .fields = fields};
     const struct yaml_node document = {.kind = YAML_KIND_MAPPING, .line = 1, .column = 1};
     decode_field(&decoder, &root, node, &document, NULL);
 }
@@ -196,19 +197,50 @@ void schema_decode(const struct schema_field *fields, const struct yaml_node *no
 void schema_done(const struct schema_field *fields, void *object)
 {
     for (const struct schema_field *field = fields; field->key != NULL; field++) {
-        if (field->type == &schema_table) {
+        char *at = (char *)object + field->offset;
+        if (field->type == SCHEMA_TABLE) {
             schema_done(field->fields, object);
-        } else if (field->type == &schema_items) {
-            for (size_t i = 0; i < field->max; i++) {
-                schema_done(field->fields, (char *)object + field->offset + i * field->size);
-            }
-        } else if (field->type->done != NULL) {
-            field->type->done((char *)object + field->offset);
+        } else if (field->type == SCHEMA_STRING || field->type == SCHEMA_PATH) {
+            freep(at);
+        } else if (field->type == SCHEMA_LIST) {
+            strv_done((void *)at);
+        } else if (field->type == SCHEMA_MAP) {
+            strmap_done((void *)at);
+        }
+        for (size_t i = 0; field->type == SCHEMA_ITEMS && i < field->max; i++) {
+            schema_done(field->fields, at + i * field->size);
         }
     }
 }
 
-// ---- printing ----
+// ---- printing: each behind its key, and to the end of the line ----
+
+static void print_text(const char *text, FILE *out)
+{
+    (void)putc(' ', out);
+    yaml_print_text(text, out);
+    (void)putc('\n', out);
+}
+
+static void print_list(const struct strv *list, int indent, FILE *out)
+{
+    (void)fputs(list->count == 0 ? " []\n" : "\n", out);
+    for (size_t i = 0; i < list->count; i++) {
+        (void)fprintf(out, "%*s-", indent, "");
+        print_text(list->items[i], out);
+    }
+}
+
+static void print_map(const struct strmap *map, int indent, FILE *out)
+{
+    (void)fputs(map->count == 0 ? " {}\n" : "\n", out);
+    strmap_foreach (map, entry) {
+        (void)fprintf(out, "%*s", indent, "");
+        yaml_print_text(entry->key, out);
+        (void)putc(':', out);
+        print_text(entry->value, out);
+    }
+}
 
 // NOLINTBEGIN(misc-no-recursion): no deeper than the tables of the schema
 static void print_items(const struct schema_field *field, const char *item, int indent, FILE *out);
@@ -219,14 +251,22 @@ static void print_table(const struct schema_field *fields, const void *object, i
 {
     for (const struct schema_field *field = fields; field->key != NULL; field++) {
         const char *at = (const char *)object + field->offset;
+        _cleanup_free_ char *text = schema_text(field, object);
         (void)fprintf(out, "%*s%s:", indent, field == fields ? mark : "", field->key);
-        if (field->type == &schema_table) {
+        if (field->type == SCHEMA_TABLE) {
             (void)putc('\n', out);
             print_table(field->fields, object, indent + INDENT, "", out);
-        } else if (field->type == &schema_items) {
+        } else if (field->type == SCHEMA_ITEMS) {
             print_items(field, at, indent + INDENT, out);
+        } else if (field->type == SCHEMA_LIST) {
+            print_list((const void *)at, indent + INDENT, out);
+        } else if (field->type == SCHEMA_MAP) {
+            print_map((const void *)at, indent + INDENT, out);
+        } else if (field->type == SCHEMA_BOOL || field->type == SCHEMA_INTEGER ||
+                   field->type == SCHEMA_DURATION) {
+            (void)fprintf(out, " %s\n", text); // no YAML takes it for something else
         } else {
-            field->type->print(field, at, indent + INDENT, out);
+            print_text(text, out);
         }
     }
 }
@@ -245,12 +285,7 @@ static void print_items(const struct schema_field *field, const char *item, int 
 }
 // NOLINTEND(misc-no-recursion)
 
-int schema_print(const struct schema_field *fields, const void *object, FILE *out)
+void schema_print(const struct schema_field *fields, const void *object, FILE *out)
 {
-    errno = 0;
     print_table(fields, object, 0, "", out);
-    if (fflush(out) != 0 || ferror(out)) {
-        return errno > 0 ? -errno : -EIO;
-    }
-    return 0;
 }

@@ -18,6 +18,6 @@ void schema_decode(const struct schema_field *fields, const struct yaml_node *no
 // Frees what the fields of object own.
 void schema_done(const struct schema_field *fields, void *object);
 
-// Writes the object as YAML that schema_decode reads back to an equal one. Returns 0 or -errno of
-// the stream.
-int schema_print(const struct schema_field *fields, const void *object, FILE *out);
+// Writes the object as YAML that schema_decode reads back to an equal one. Errors of the stream
+// stay in it.
+void schema_print(const struct schema_field *fields, const void *object, FILE *out);

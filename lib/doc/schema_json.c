@@ -3,11 +3,13 @@
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 
 #define PATTERN_BYTES_MAX 4096
+
+// What path_expand reads.
+#define VARIABLE "[A-Za-z_][A-Za-z0-9_]*"
+#define PATH "^(?!~[^/])([^$\\u0000-\\u001f\\u007f]|\\$(\\$|" VARIABLE "|\\{" VARIABLE "\\}))*$"
 
 // ---- durations ----
 
@@ -53,15 +55,15 @@ static void add_pattern(json_t *patterns, const char *pattern)
 // A text, an item of a list or a key of a map. Patterns of a path are for what it is expanded to.
 static json_t *text_json(const struct schema_field *field, json_t *types)
 {
-    const struct schema_type *type = field->type;
+    enum schema_type type = field->type;
     json_t *patterns = json_array();
     json_t *json = json_pack("{s:o, s:o}", "type", types, "allOf", patterns);
     _cleanup_free_ char *duration =
-        type == &schema_duration ? duration_pattern(field->min, field->max) : NULL;
+        type == SCHEMA_DURATION ? duration_pattern(field->min, field->max) : NULL;
     add_pattern(patterns, duration);
-    add_pattern(patterns, type->written);
+    add_pattern(patterns, type == SCHEMA_PATH ? PATH : NULL);
     add_pattern(patterns, field->written);
-    add_pattern(patterns, type->spell == NULL ? field->pattern : NULL);
+    add_pattern(patterns, type == SCHEMA_PATH ? NULL : field->pattern);
     if (json_array_size(patterns) == 0) {
         add_pattern(patterns, "^[^\\u0000-\\u001f\\u007f]*$");
     }
@@ -71,7 +73,7 @@ static json_t *text_json(const struct schema_field *field, json_t *types)
     if (field->min > 0 && duration == NULL) {
         (void)json_object_set_new(json, "minLength", json_integer(1));
     }
-    bool bytes = type->kind == YAML_KIND_SCALAR && field->max > 0 && duration == NULL;
+    bool bytes = schema_kind(type) == YAML_KIND_SCALAR && field->max > 0 && duration == NULL;
     (void)json_object_set_new(json, "maxLength",
                               json_integer(bytes ? (json_int_t)field->max : SCHEMA_TEXT_MAX));
     return json;
@@ -107,40 +109,42 @@ static json_t *items_json(const struct schema_field *field)
 // NOLINTNEXTLINE(misc-no-recursion): no deeper than the tables of the schema
 static json_t *field_json(const struct schema_field *field)
 {
-    const struct schema_type *type = field->type;
-    if (type == &schema_table) {
-        return table_json(field->fields);
-    }
-    if (type == &schema_items) {
-        return items_json(field);
-    }
-    if (type->kind == YAML_KIND_MAPPING) {
+    switch (field->type) {
+    case SCHEMA_BOOL:
+        return json_pack("{s:[ss]}", "type", "boolean", "null");
+    case SCHEMA_INTEGER:
+        return json_pack("{s:[ss], s:I, s:I}", "type", "integer", "null", "minimum",
+                         (json_int_t)field->min, "maximum", (json_int_t)field->max);
+    case SCHEMA_ENUM:
+        return names_json(field->names);
+    case SCHEMA_DURATION:
+    case SCHEMA_STRING:
+    case SCHEMA_PATH:
+        return text_json(field, json_pack("[ss]", "string", "null"));
+    case SCHEMA_LIST:
+        return json_pack("{s:[ss], s:o, s:I}", "type", "array", "null", "items",
+                         text_json(field, json_string("string")), "maxItems",
+                         (json_int_t)field->max);
+    case SCHEMA_MAP:
         return json_pack("{s:[ss], s:o, s:{s:[sss]}, s:I}", "type", "object", "null",
                          "propertyNames", text_json(field, json_string("string")),
                          "additionalProperties", "type", "string", "number", "boolean",
                          "maxProperties", (json_int_t)field->max);
+    case SCHEMA_TABLE:
+        return table_json(field->fields);
+    case SCHEMA_ITEMS:
+        return items_json(field);
     }
-    if (type->kind == YAML_KIND_SEQUENCE) {
-        return json_pack("{s:[ss], s:o, s:I}", "type", "array", "null", "items",
-                         text_json(field, json_string("string")), "maxItems",
-                         (json_int_t)field->max);
-    }
-    if (type == &schema_integer) {
-        return json_pack("{s:[ss], s:I, s:I}", "type", "integer", "null", "minimum",
-                         (json_int_t)field->min, "maximum", (json_int_t)field->max);
-    }
-    return type == &schema_bool   ? json_pack("{s:[ss]}", "type", "boolean", "null")
-           : field->names != NULL ? names_json(field->names)
-                                  : text_json(field, json_pack("[ss]", "string", "null"));
+    return NULL;
 }
 
 static json_t *default_json(const struct schema_field *field)
 {
-    if (field->type == &schema_bool || field->type == &schema_integer) {
+    if (field->type == SCHEMA_BOOL || field->type == SCHEMA_INTEGER) {
         return json_loads(field->fallback, JSON_DECODE_ANY, NULL);
     }
-    return field->type->kind == YAML_KIND_SEQUENCE ? json_pack("[s]", field->fallback)
-                                                   : json_string(field->fallback);
+    return field->type == SCHEMA_LIST ? json_pack("[s]", field->fallback)
+                                      : json_string(field->fallback);
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): no deeper than the tables of the schema
@@ -158,14 +162,9 @@ static json_t *table_json(const struct schema_field *fields)
                      "additionalProperties", 0);
 }
 
-int schema_print_json(const struct schema_field *fields, FILE *out)
+json_t *schema_json(const struct schema_field *fields)
 {
-    json_auto_t *json =
-        json_pack("{s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema");
+    json_t *json = json_pack("{s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema");
     (void)json_object_update_new(json, table_json(fields));
-    errno = 0;
-    if (json_dumpf(json, out, JSON_INDENT(2)) < 0 || putc('\n', out) == EOF || fflush(out) != 0) {
-        return errno > 0 ? -errno : -EIO;
-    }
-    return 0;
+    return json;
 }

@@ -4,7 +4,7 @@
 
 #include "lib/doc/schema_type.h"
 
-#include <stdio.h>
+#include <jansson.h>
 
-// Prints the schema of a document that schema_decode reads. Returns 0 or -errno of the stream.
-int schema_print_json(const struct schema_field *fields, FILE *out);
+// The schema of a document that schema_decode reads; the caller owns it.
+json_t *schema_json(const struct schema_field *fields);

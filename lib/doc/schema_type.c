@@ -2,16 +2,42 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
-#include "lib/base/strmap.h"
 #include "lib/base/strv.h"
-#include "lib/doc/yaml_scalar.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #define DIGITS "0123456789"
-#define NEAR_DISTANCE_MAX 2 // of two names, for "did you mean"
+#define DISTANCE_MAX_LENGTH 63 // of two names that are compared
+#define NEAR_DISTANCE_MAX 2    // of two names, for "did you mean"
+
+// Levenshtein distance, with capital letters equal to small ones; UINT_MAX for long names.
+static unsigned distance(const char *a, const char *b)
+{
+    size_t length_b = strlen(b);
+    unsigned row[DISTANCE_MAX_LENGTH + 1]; // of the beginning of a to each beginning of b
+    if (strlen(a) > DISTANCE_MAX_LENGTH || length_b > DISTANCE_MAX_LENGTH) {
+        return UINT_MAX;
+    }
+    for (unsigned j = 0; j <= length_b; j++) {
+        row[j] = j;
+    }
+    for (; *a != '\0'; a++) {
+        unsigned diagonal = row[0]++;
+        for (size_t j = 1; j <= length_b; j++) {
+            bool differs = tolower((unsigned char)*a) != tolower((unsigned char)b[j - 1]);
+            unsigned best = diagonal + differs;
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[length_b];
+}
 
 const char *schema_near(const char *text, const void *names, size_t size)
 {
@@ -22,10 +48,10 @@ const char *schema_near(const char *text, const void *names, size_t size)
         if (name == NULL) {
             return near;
         }
-        unsigned distance = str_distance(text, name);
-        if (distance < best && distance < strlen(name)) {
+        unsigned edits = distance(text, name);
+        if (edits < best && edits < strlen(name)) {
             near = name;
-            best = distance;
+            best = edits;
         }
     }
 }
@@ -48,81 +74,7 @@ int schema_check(const struct schema_field *field, const char *text, struct erro
                : error_invalid(err, "must be %s", field->expected);
 }
 
-int schema_parse(const struct schema_field *field, const char *text,
-                 const struct path_source *source, void *object, struct error *err)
-{
-    schema_spell_fn spell = field->spell != NULL ? field->spell : field->type->spell;
-    _cleanup_free_ char *spelled = NULL;
-    int r = spell == NULL ? 0 : spell(text, source, &spelled, err);
-    if (r == 0) {
-        text = spell == NULL ? text : spelled == NULL ? "" : spelled;
-        r = schema_check(field, text, err);
-    }
-    return r < 0 ? r : field->type->parse(field, text, (char *)object + field->offset, err);
-}
-
-void schema_print_text(const char *text, FILE *out)
-{
-    (void)putc(' ', out);
-    yaml_print_text(text, out);
-    (void)putc('\n', out);
-}
-
-// ---- bool ----
-
-static int parse_bool(_unused_ const struct schema_field *field, const char *text, void *target,
-                      struct error *err)
-{
-    if (!str_equal(text, "true") && !str_equal(text, "false")) {
-        return error_invalid(err, "must be true or false");
-    }
-    *(bool *)target = str_equal(text, "true");
-    return 0;
-}
-
-static void print_bool(_unused_ const struct schema_field *field, const void *target,
-                       _unused_ int indent, FILE *out)
-{
-    (void)fprintf(out, " %s\n", *(const bool *)target ? "true" : "false");
-}
-
-const struct schema_type schema_bool = {
-    .quoted = "must be true or false, without quotes",
-    .parse = parse_bool,
-    .print = print_bool,
-};
-
-// ---- integer ----
-
-static int parse_integer(const struct schema_field *field, const char *text, void *target,
-                         struct error *err)
-{
-    uint64_t value = 0;
-    int r = str_to_u64(text, UINT32_MAX, &value);
-    if (r == -EINVAL || (text[0] == '0' && text[1] != '\0')) {
-        return error_invalid(err, "must be an integer in decimal digits");
-    }
-    if (r < 0 || value < field->min || value > field->max) {
-        return error_invalid(err, "must be between %" PRIu64 " and %" PRIu64, field->min,
-                             field->max);
-    }
-    *(uint32_t *)target = (uint32_t)value;
-    return 0;
-}
-
-static void print_integer(_unused_ const struct schema_field *field, const void *target,
-                          _unused_ int indent, FILE *out)
-{
-    (void)fprintf(out, " %" PRIu32 "\n", *(const uint32_t *)target);
-}
-
-const struct schema_type schema_integer = {
-    .quoted = "must be an integer, without quotes",
-    .parse = parse_integer,
-    .print = print_integer,
-};
-
-// ---- duration ----
+// ---- single values ----
 
 const struct schema_unit schema_units[] = {
     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
@@ -138,7 +90,23 @@ static char *duration_text(uint64_t ms)
     return str_printf("%" PRIu64 "%s", ms / unit->ms, unit->name);
 }
 
-static int parse_duration(const struct schema_field *field, const char *text, void *target,
+static int parse_integer(const struct schema_field *field, const char *text, uint32_t *ret,
+                         struct error *err)
+{
+    uint64_t value = 0;
+    int r = str_to_u64(text, UINT32_MAX, &value);
+    if (r == -EINVAL || (text[0] == '0' && text[1] != '\0')) {
+        return error_invalid(err, "must be an integer in decimal digits");
+    }
+    if (r < 0 || value < field->min || value > field->max) {
+        return error_invalid(err, "must be between %" PRIu64 " and %" PRIu64, field->min,
+                             field->max);
+    }
+    *ret = (uint32_t)value;
+    return 0;
+}
+
+static int parse_duration(const struct schema_field *field, const char *text, uint64_t *ret,
                           struct error *err)
 {
     size_t digits = strspn(text, DIGITS);
@@ -160,23 +128,9 @@ static int parse_duration(const struct schema_field *field, const char *text, vo
         _cleanup_free_ char *max = duration_text(field->max);
         return error_invalid(err, "must be between %s and %s", min, max);
     }
-    *(uint64_t *)target = value * unit_ms;
+    *ret = value * unit_ms;
     return 0;
 }
-
-static void print_duration(_unused_ const struct schema_field *field, const void *target,
-                           _unused_ int indent, FILE *out)
-{
-    _cleanup_free_ char *text = duration_text(*(const uint64_t *)target);
-    (void)fprintf(out, " %s\n", text); // no YAML takes it for something else
-}
-
-const struct schema_type schema_duration = {
-    .parse = parse_duration,
-    .print = print_duration,
-};
-
-// ---- enum ----
 
 static int parse_enum(const struct schema_field *field, const char *text, void *target,
                       struct error *err)
@@ -195,124 +149,88 @@ static int parse_enum(const struct schema_field *field, const char *text, void *
                          near == NULL ? "" : "`?");
 }
 
-static void print_enum(const struct schema_field *field, const void *target, _unused_ int indent,
-                       FILE *out)
+static int parse(const struct schema_field *field, const char *text, void *target,
+                 struct error *err)
 {
+    switch (field->type) {
+    case SCHEMA_BOOL:
+        *(bool *)target = str_equal(text, "true");
+        return str_equal(text, "true") || str_equal(text, "false")
+                   ? 0
+                   : error_invalid(err, "must be true or false");
+    case SCHEMA_INTEGER:
+        return parse_integer(field, text, target, err);
+    case SCHEMA_DURATION:
+        return parse_duration(field, text, target, err);
+    case SCHEMA_ENUM:
+        return parse_enum(field, text, target, err);
+    case SCHEMA_STRING:
+        if (field->max > 0 && strlen(text) > field->max) {
+            return error_invalid(err, "must have at most %" PRIu64 " bytes", field->max);
+        }
+        str_replace(target, text);
+        break;
+    case SCHEMA_PATH:
+        str_replace(target, str_empty(text) ? NULL : text);
+        break;
+    case SCHEMA_LIST:
+        strv_add_unique(target, text);
+        break;
+    case SCHEMA_MAP: // schema.c walks these
+    case SCHEMA_TABLE:
+    case SCHEMA_ITEMS:
+        break;
+    }
+    return 0;
+}
+
+int schema_parse(const struct schema_field *field, const char *text,
+                 const struct path_source *source, void *object, struct error *err)
+{
+    bool spells = field->type == SCHEMA_PATH || field->spell != NULL;
+    _cleanup_free_ char *spelled = NULL;
+    int r = field->type == SCHEMA_PATH ? path_expand(text, source, &spelled, err)
+            : spells                   ? field->spell(text, &spelled, err)
+                                       : 0;
+    if (r == 0) {
+        text = !spells ? text : spelled == NULL ? "" : spelled;
+        r = schema_check(field, text, err);
+    }
+    return r < 0 ? r : parse(field, text, (char *)object + field->offset, err);
+}
+
+char *schema_text(const struct schema_field *field, const void *object)
+{
+    const void *at = (const char *)object + field->offset;
     const struct schema_name *name = field->names;
-    while (name[1].name != NULL && memcmp(target, &name->value, sizeof(name->value)) != 0) {
-        name++;
+    switch (field->type) {
+    case SCHEMA_BOOL:
+        return str_dup(*(const bool *)at ? "true" : "false");
+    case SCHEMA_INTEGER:
+        return str_printf("%" PRIu32, *(const uint32_t *)at);
+    case SCHEMA_DURATION:
+        return duration_text(*(const uint64_t *)at);
+    case SCHEMA_ENUM:
+        while (name[1].name != NULL && memcmp(at, &name->value, sizeof(name->value)) != 0) {
+            name++;
+        }
+        return str_dup(name->name);
+    case SCHEMA_STRING:
+        return str_dup(*(char *const *)at);
+    case SCHEMA_PATH:
+        return path_escape(*(char *const *)at == NULL ? "" : *(char *const *)at);
+    case SCHEMA_LIST:
+    case SCHEMA_MAP:
+    case SCHEMA_TABLE:
+    case SCHEMA_ITEMS:
+        break;
     }
-    schema_print_text(name->name, out);
+    return NULL;
 }
 
-const struct schema_type schema_enum = {.parse = parse_enum, .print = print_enum};
-
-// ---- text, path ----
-
-static int parse_string(const struct schema_field *field, const char *text, void *target,
-                        struct error *err)
+enum yaml_kind schema_kind(enum schema_type type)
 {
-    if (field->max > 0 && strlen(text) > field->max) {
-        return error_invalid(err, "must have at most %" PRIu64 " bytes", field->max);
-    }
-    str_replace(target, text);
-    return 0;
+    return type == SCHEMA_LIST || type == SCHEMA_ITEMS  ? YAML_KIND_SEQUENCE
+           : type == SCHEMA_MAP || type == SCHEMA_TABLE ? YAML_KIND_MAPPING
+                                                        : YAML_KIND_SCALAR;
 }
-
-static void print_string(_unused_ const struct schema_field *field, const void *target,
-                         _unused_ int indent, FILE *out)
-{
-    schema_print_text(*(char *const *)target, out);
-}
-
-const struct schema_type schema_string = {
-    .text = true,
-    .parse = parse_string,
-    .print = print_string,
-    .done = freep,
-};
-
-static int parse_path(_unused_ const struct schema_field *field, const char *text, void *target,
-                      _unused_ struct error *err)
-{
-    str_replace(target, str_empty(text) ? NULL : text);
-    return 0;
-}
-
-static void print_path(_unused_ const struct schema_field *field, const void *target,
-                       _unused_ int indent, FILE *out)
-{
-    const char *path = *(char *const *)target;
-    _cleanup_free_ char *text = path_escape(path == NULL ? "" : path);
-    schema_print_text(text, out);
-}
-
-#define VARIABLE "[A-Za-z_][A-Za-z0-9_]*"
-
-const struct schema_type schema_path = {
-    .written = "^(?!~[^/])([^$\\u0000-\\u001f\\u007f]|\\$(\\$|" VARIABLE "|\\{" VARIABLE "\\}))*$",
-    .text = true,
-    .spell = path_expand,
-    .parse = parse_path,
-    .print = print_path,
-    .done = freep,
-};
-
-// ---- lists, maps, tables: lib/doc/schema.c walks them ----
-
-static int parse_item(_unused_ const struct schema_field *field, const char *text, void *target,
-                      _unused_ struct error *err)
-{
-    strv_add_unique(target, text);
-    return 0;
-}
-
-static void print_list(_unused_ const struct schema_field *field, const void *target, int indent,
-                       FILE *out)
-{
-    const struct strv *list = target;
-    (void)fputs(list->count == 0 ? " []\n" : "\n", out);
-    for (size_t i = 0; i < list->count; i++) {
-        (void)fprintf(out, "%*s-", indent, "");
-        schema_print_text(list->items[i], out);
-    }
-}
-
-static void done_list(void *target)
-{
-    strv_done(target);
-}
-
-const struct schema_type schema_list = {
-    .kind = YAML_KIND_SEQUENCE,
-    .text = true,
-    .parse = parse_item,
-    .print = print_list,
-    .done = done_list,
-};
-
-static void print_map(_unused_ const struct schema_field *field, const void *target, int indent,
-                      FILE *out)
-{
-    const struct strmap *map = target;
-    (void)fputs(map->count == 0 ? " {}\n" : "\n", out);
-    strmap_foreach (map, entry) {
-        (void)fprintf(out, "%*s", indent, "");
-        yaml_print_text(entry->key, out);
-        (void)putc(':', out);
-        schema_print_text(entry->value, out);
-    }
-}
-
-static void done_map(void *target)
-{
-    strmap_done(target);
-}
-
-const struct schema_type schema_map = {
-    .kind = YAML_KIND_MAPPING,
-    .print = print_map,
-    .done = done_map,
-};
-const struct schema_type schema_table = {.kind = YAML_KIND_MAPPING};
-const struct schema_type schema_items = {.kind = YAML_KIND_SEQUENCE};

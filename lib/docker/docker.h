@@ -57,57 +57,41 @@ bool docker_is_negotiated(const struct docker *docker);
 // Whether it was podman that answered then.
 bool docker_is_podman(const struct docker *docker);
 
-// GET /info.
-int docker_info(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
+// The requests that are one exchange, and what they take.
+enum docker_op {            // name; argument; body
+    DOCKER_INFO,            // nothing
+    DOCKER_LIST,            // nothing: it lists all containers
+    DOCKER_INSPECT,         // container
+    DOCKER_CREATE,          // its name; ; what it is to be: the answer has the Id
+    DOCKER_START,           // container
+    DOCKER_STOP,            // container: SIGTERM, and SIGKILL after DOCKER_STOP_SECONDS
+    DOCKER_UNPAUSE,         // container
+    DOCKER_RENAME,          // container; new name
+    DOCKER_UPDATE,          // container; ; changes
+    DOCKER_REMOVE,          // container: by force; never its volumes (v=0)
+    DOCKER_WAIT,            // container: for its end, however long that takes, as what only
+                            // watches; the answer has the StatusCode of its process
+    DOCKER_LOG,             // container with a tty: the answer is its last DOCKER_LOG_LINES
+    DOCKER_NETWORK_INSPECT, // network
+    DOCKER_CONNECT,         // container; network; both: connected already (403) is success
+    DOCKER_DISCONNECT,      // likewise, with Force: not connected is success
+    DOCKER_IMAGE_INSPECT,   // image
+};
+// A registry finishes uploads under way when it is asked to stop.
+#define DOCKER_STOP_SECONDS 10
+#define DOCKER_LOG_LINES 2
+// Borrows all; what op does not take is NULL.
+int docker_ask(struct docker *docker, enum docker_op op, const char *name, const char *argument,
+               const json_t *body, docker_done_fn done, void *ctx, struct error *err);
 
-// GET /containers/json?all=1.
-int docker_container_list(struct docker *docker, docker_done_fn done, void *ctx, struct error *err);
-// The engine's clock, Unix time, when it last answered with a list; 0 when it did not say. The
-// times that it notes are by it.
-int64_t docker_time_s(const struct docker *docker);
-int docker_container_inspect(struct docker *docker, const char *container, docker_done_fn done,
-                             void *ctx, struct error *err);
-// Borrows spec, the body of POST /containers/create. The answer has the Id.
-int docker_container_create(struct docker *docker, const char *name, const json_t *spec,
-                            docker_done_fn done, void *ctx, struct error *err);
-int docker_container_start(struct docker *docker, const char *container, docker_done_fn done,
-                           void *ctx, struct error *err);
-// SIGTERM, and SIGKILL after seconds.
-int docker_container_stop(struct docker *docker, const char *container, unsigned seconds,
-                          docker_done_fn done, void *ctx, struct error *err);
-int docker_container_unpause(struct docker *docker, const char *container, docker_done_fn done,
-                             void *ctx, struct error *err);
-int docker_container_rename(struct docker *docker, const char *container, const char *name,
-                            docker_done_fn done, void *ctx, struct error *err);
-// Removes by force; never its volumes (v=0).
-int docker_container_remove(struct docker *docker, const char *container, docker_done_fn done,
-                            void *ctx, struct error *err);
-// Waits for its end, however long that takes. exit_code is that of its process. Ended early as what
-// only watches.
-typedef void (*docker_exit_fn)(void *ctx, int exit_code, const struct error *err);
-int docker_container_wait(struct docker *docker, const char *container, docker_exit_fn done,
-                          void *ctx, struct error *err);
-// The last lines that a container with a tty has written, borrowed until return.
-#define DOCKER_LOG_LINES "2"
-typedef void (*docker_text_fn)(void *ctx, const char *text, const struct error *err);
-int docker_container_log(struct docker *docker, const char *container, docker_text_fn done,
-                         void *ctx, struct error *err);
-// Borrows changes, the body of POST /containers/ID/update.
-int docker_container_update(struct docker *docker, const char *container, const json_t *changes,
-                            docker_done_fn done, void *ctx, struct error *err);
+// For the answer as it is.
+int docker_ask_raw(struct docker *docker, enum docker_op op, const char *name, api_raw_fn done,
+                   void *ctx, struct error *err);
 
-int docker_network_inspect(struct docker *docker, const char *network, docker_done_fn done,
-                           void *ctx, struct error *err);
-// alias is the extra name of the container on that network. Already connected (403 "already
-// exists") is success.
-int docker_network_connect(struct docker *docker, const char *network, const char *container,
-                           const char *alias, docker_done_fn done, void *ctx, struct error *err);
-// By force; not connected is success.
-int docker_network_disconnect(struct docker *docker, const char *network, const char *container,
-                              docker_done_fn done, void *ctx, struct error *err);
+// The engine's clock when it answered, Unix time, 0 when it did not say. The times that it notes
+// are by it.
+int64_t docker_time_s(const struct api_answer *answer);
 
-int docker_image_inspect(struct docker *docker, const char *image, docker_done_fn done, void *ctx,
-                         struct error *err);
 // One line of progress for people, borrowed until return: "registry:2: 3 of 5 layers, 12.3 MB",
 // and the bytes so far.
 typedef void (*docker_progress_fn)(void *ctx, const char *line, uint64_t bytes);

@@ -14,19 +14,28 @@
 #define VERSION_MINOR_MAX 9999
 #define UNIX_SCHEME "unix://"
 #define TCP_SCHEME "tcp://"
+#define TCP_CURE                                                                                   \
+    "; see that the engine listens there, and without TLS: one with TLS needs docker.host and "    \
+    "docker.tls"
+#define TLS_CURE                                                                                   \
+    "; see that the engine listens there with TLS, and that ca, cert and key are those of its "    \
+    "authority"
 
 // What shows that another engine may answer the next request; and which one did not.
 static void on_failure(struct api *api, const char *said, struct error *err)
 {
     struct docker *docker = (struct docker *)api;
+    // The latter is what a server in Go says where it expects TLS.
+    bool answered =
+        said != NULL && !str_starts_with(said, "Client sent an HTTP request to an HTTPS");
     if (said == NULL && (err->code == ENOENT || err->code == ECONNREFUSED || err->code == EACCES ||
                          err->code == ECONNRESET)) {
         docker->negotiated = false;
     }
-    if (said == NULL && !error_is_own(err) && docker->origin[0] != '\0') {
+    if (!answered && !error_is_own(err) && docker->origin[0] != '\0') {
         size_t length = strlen(err->text);
-        (void)snprintf(err->text + length, sizeof(err->text) - length, "; it is %s",
-                       docker->origin);
+        (void)snprintf(err->text + length, sizeof(err->text) - length, "; it is %s%s",
+                       docker->origin, docker->cure);
         str_make_printable(err->text);
     }
     // "client version 1.44 is too new. Maximum supported API version is 1.41"
@@ -61,6 +70,7 @@ int docker_new(struct http_transport *transport, const struct docker_options *op
         .secrets = options->secrets,
         .failed = on_failure,
     };
+    docker->cure = local ? "" : tls ? TLS_CURE : TCP_CURE;
     int r = api_open(&docker->api, transport, &endpoint, err);
     if (r == 0) {
         *ret = TAKE_PTR(docker);

@@ -9,7 +9,7 @@ struct docker {
     char version[16]; // "/v1.41", last agreed on; empty: none yet
     bool podman;      // see docker_is_podman
     bool negotiated;  // and nothing has shown since that another engine may answer
-    int64_t time_s;   // see docker_time_s
+    const char *cure; // for one that cannot be used: behind the origin, static
     char origin[];    // see docker_options; last
 };
 

@@ -32,9 +32,9 @@ static void exec_free(struct exec *exec)
     free(exec);
 }
 
-static void exec_fail(struct exec *exec, const struct error *err)
+static void exec_end(struct exec *exec, int exit_code, const struct error *err)
 {
-    exec->done(exec->ctx, EXEC_NO_EXIT_CODE, NULL, err);
+    exec->done(exec->ctx, exit_code, err == NULL ? exec->output : NULL, err);
     exec_free(exec);
 }
 
@@ -51,38 +51,39 @@ static int exec_send(struct exec *exec, struct api_request request, struct error
 
 static void exec_inspect(struct exec *exec);
 
+static const char *check_state(const json_t *answer)
+{
+    const char *problem = api_check_object(answer);
+    bool told = json_get_bool(answer, false, "Running", NULL) ||
+                json_is_integer(json_get(answer, "ExitCode", NULL));
+    return problem != NULL ? problem : told ? NULL : "the answer has no exit code";
+}
+
 static void on_inspected(void *ctx, const struct api_answer *answer, const struct error *err)
 {
     struct exec *exec = ctx;
     struct error problem = {0};
-    json_t *code = json_get(answer->json, "ExitCode", NULL);
     bool running = json_get_bool(answer->json, false, "Running", NULL);
-    if (err != NULL) {
-        exec_fail(exec, err);
-    } else if (running && exec->inspects < EXEC_INSPECTS_MAX) {
+    if (running && exec->inspects < EXEC_INSPECTS_MAX) {
         exec_inspect(exec);
-    } else if (running) {
+        return;
+    }
+    if (running) {
         (void)error_set(&problem, ERROR_TRANSIENT, ETIMEDOUT,
                         "%s: it runs on after the end of its output", answer->what);
-        exec_fail(exec, &problem);
-    } else if (!json_is_integer(code)) {
-        (void)error_set(&problem, ERROR_TRANSIENT, EBADMSG, "%s: the answer has no exit code",
-                        answer->what);
-        exec_fail(exec, &problem);
-    } else {
-        exec->done(exec->ctx, (int)json_integer_value(code), exec->output, NULL);
-        exec_free(exec);
+        err = &problem;
     }
+    exec_end(exec, (int)json_get_int(answer->json, EXEC_NO_EXIT_CODE, "ExitCode", NULL), err);
 }
 
 static void exec_inspect(struct exec *exec)
 {
     struct error err = {0};
     const struct api_request request = {
-        .path = "/exec/$1/json", .check = api_check_object, .raw = on_inspected};
+        .path = "/exec/$1/json", .check = check_state, .raw = on_inspected};
     exec->inspects++;
     if (exec_send(exec, request, &err) < 0) {
-        exec_fail(exec, &err);
+        exec_end(exec, EXEC_NO_EXIT_CODE, &err);
     }
 }
 
@@ -90,7 +91,7 @@ static void on_output(void *ctx, const struct api_answer *answer, const struct e
 {
     struct exec *exec = ctx;
     if (err != NULL) {
-        exec_fail(exec, err);
+        exec_end(exec, EXEC_NO_EXIT_CODE, err);
         return;
     }
     size_t length = answer->response->body.length;
@@ -118,7 +119,7 @@ static void on_created(void *ctx, json_t *created, const struct error *err)
         err = exec_send(exec, request, &problem) < 0 ? &problem : NULL;
     }
     if (err != NULL) {
-        exec_fail(exec, err);
+        exec_end(exec, EXEC_NO_EXIT_CODE, err);
     }
 }
 
@@ -144,11 +145,11 @@ int docker_exec(struct docker *docker, const char *container, const char *const 
         .done = on_created,
     };
     struct exec *exec = xcalloc(1, sizeof(*exec));
-    exec->docker = docker;
-    exec->container = str_dup(container);
-    exec->effect = effect;
-    exec->done = done;
-    exec->ctx = ctx;
+    *exec = (struct exec){.docker = docker,
+                          .container = str_dup(container),
+                          .effect = effect,
+                          .done = done,
+                          .ctx = ctx};
     int r = exec_send(exec, request, err);
     if (r < 0) {
         exec_free(exec);

@@ -23,14 +23,10 @@ struct search {
     struct buf considered;
 };
 
-__attribute__((format(printf, 2, 3))) static void consider(struct search *search,
-                                                           const char *format, ...)
+static void consider(struct search *search, const char *path, const char *why)
 {
-    va_list args;
-    va_start(args, format);
-    _cleanup_free_ char *text = str_vprintf(format, args);
-    va_end(args);
-    (void)buf_printf(&search->considered, "%s%s", search->considered.length == 0 ? "" : ", ", text);
+    (void)buf_printf(&search->considered, "%s%s (%s)", search->considered.length == 0 ? "" : ", ",
+                     path, why);
 }
 
 // NULL, and why is in err.
@@ -38,11 +34,11 @@ static json_t *read_object(const char *path, struct error *err)
 {
     _cleanup_free_ char *text = NULL;
     size_t length = 0;
-    json_t *value = NULL;
     if (file_read(path, FILE_BYTES_MAX, FILE_REGULAR, &text, &length, err) < 0) {
         return NULL;
     }
-    if (json_parse(text, length, &value, NULL) < 0 || !json_is_object(value)) {
+    json_t *value = json_loadb(text, length, 0, NULL);
+    if (!json_is_object(value)) {
         json_decref(value);
         (void)error_invalid(err, "is no JSON object");
         return NULL;
@@ -66,12 +62,11 @@ static char *context_directory(const struct search *search, const char *name, js
     for (size_t i = 0; found == NULL && i < CONTEXTS_MAX && (entry = readdir(directory)) != NULL;
          i++) {
         _cleanup_free_ char *path = str_printf("%s/%s/meta.json", base, entry->d_name);
-        json_t *meta = entry->d_name[0] == '.' ? NULL : read_object(path, NULL);
+        json_auto_t *meta = entry->d_name[0] == '.' ? NULL : read_object(path, NULL);
         if (str_equal(json_get_string(meta, "Name", NULL), name)) {
             found = str_dup(entry->d_name);
-            *ret_meta = json_incref(meta);
+            *ret_meta = TAKE_PTR(meta);
         }
-        json_decref(meta);
     }
     (void)closedir(directory);
     return found;
@@ -83,21 +78,6 @@ static char *context_file(const struct search *search, const char *directory, co
     _cleanup_free_ char *path =
         str_printf("%s/contexts/tls/%s/docker/%s", search->hints->config_dir, directory, name);
     return access(path, F_OK) == 0 ? TAKE_PTR(path) : NULL;
-}
-
-static int refuse_host(const char *name, const char *host, struct error *err)
-{
-    if (str_starts_with(host, "ssh://")) {
-        return error_invalid(
-            err,
-            "the context %s is %s: an engine behind ssh cannot be watched; forward its socket "
-            "(`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST`) and set docker.host to "
-            "unix:///tmp/engine.sock, or run this program on that machine",
-            name, host);
-    }
-    return error_invalid(
-        err, "the context %s is %s, which is neither unix:// nor tcp://; set docker.host", name,
-        host[0] == '\0' ? "without a host" : host);
 }
 
 static int take_context(struct search *search, const char *name, const char *source,
@@ -115,8 +95,18 @@ static int take_context(struct search *search, const char *name, const char *sou
     const char *host = json_get_string(meta, "Endpoints", "docker", "Host", NULL);
     host = host == NULL ? "" : host;
     bool local = str_starts_with(host, UNIX_SCHEME);
+    if (str_starts_with(host, "ssh://")) {
+        return error_invalid(
+            err,
+            "the context %s is %s: an engine behind ssh cannot be watched; forward its socket "
+            "(`ssh -nNT -L /tmp/engine.sock:/var/run/docker.sock HOST`) and set docker.host to "
+            "unix:///tmp/engine.sock, or run this program on that machine",
+            name, host);
+    }
     if (!local && !str_starts_with(host, "tcp://")) {
-        return refuse_host(name, host, err);
+        return error_invalid(
+            err, "the context %s is %s, which is neither unix:// nor tcp://; set docker.host", name,
+            host[0] == '\0' ? "without a host" : host);
     }
     const char *path = host + strlen(UNIX_SCHEME);
     if (local && (path[0] != '/' || strlen(path) > UNIX_PATH_MAX)) {
@@ -156,15 +146,13 @@ static int find_context(struct search *search, struct error *err)
         config = read_object(file, &unread);
         name = json_get_string(config, "currentContext", NULL);
         source = file;
-        if (config == NULL && unread.code != ENOENT) {
-            consider(search, "%s (%s)", file, unread.text);
-        } else if (config == NULL) {
-            consider(search, "%s (not there)", file);
+        if (config == NULL) {
+            consider(search, file, unread.code == ENOENT ? "not there" : unread.text);
         }
     }
     if (str_empty(name) || str_equal(name, "default")) {
         if (str_empty(unread.text)) {
-            consider(search, "%s (names no context)", source);
+            consider(search, source, "names no context");
         }
         return 0;
     }
@@ -174,32 +162,29 @@ static int find_context(struct search *search, struct error *err)
 
 // ---- the sockets ----
 
-static bool try_socket(struct search *search, const char *path)
+static bool is_socket(struct search *search, const char *path)
 {
     struct stat st;
-    if (stat(path, &st) < 0) {
-        consider(search, "%s (%s)", path, errno == ENOENT ? "not there" : strerror(errno));
-        return false;
+    const char *why = stat(path, &st) < 0    ? errno == ENOENT ? "not there" : strerror(errno)
+                         : S_ISSOCK(st.st_mode) ? NULL
+                                             : "no socket";
+    if (why != NULL) {
+        consider(search, path, why);
     }
-    if (!S_ISSOCK(st.st_mode)) {
-        consider(search, "%s (no socket)", path);
-        return false;
-    }
-    search->place->host = str_printf(UNIX_SCHEME "%s", path);
-    search->place->source = str_dup("the first socket that is there");
-    return true;
+    return why == NULL;
 }
 
 static void find_socket(struct search *search)
 {
     const struct strv *sockets = search->hints->sockets;
-    for (size_t i = 0; i < sockets->count; i++) {
-        if (try_socket(search, sockets->items[i])) {
-            return;
-        }
+    size_t i = 0;
+    while (i < sockets->count && !is_socket(search, sockets->items[i])) {
+        i++;
     }
-    search->place->host = str_printf(UNIX_SCHEME "%s", sockets->items[0]);
-    search->place->source = str_dup("the default, for no socket is there");
+    bool found = i < sockets->count;
+    search->place->host = str_printf(UNIX_SCHEME "%s", sockets->items[found ? i : 0]);
+    search->place->source = str_dup(found ? "the first socket that is there"
+                                          : "the default, since no socket was found");
 }
 
 // ----
@@ -221,11 +206,8 @@ int docker_find(const struct docker_hints *hints, struct docker_place *ret, stru
     int r = 0;
     if (!str_empty(hints->host)) {
         take_given(hints, ret);
-    } else {
-        r = find_context(&search, err);
-        if (r == 0) {
-            find_socket(&search);
-        }
+    } else if ((r = find_context(&search, err)) == 0) {
+        find_socket(&search);
     }
     ret->considered = buf_take(&search.considered);
     return r < 0 ? r : 0;

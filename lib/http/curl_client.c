@@ -365,11 +365,6 @@ static void client_free(struct http_client *client)
 static int client_new(struct http_transport *transport, const struct http_endpoint *endpoint,
                       struct http_client **ret, struct error *err)
 {
-    static const struct http_client_ops ops = {
-        .send = client_send,
-        .cancel = client_cancel,
-        .free = client_free,
-    };
     struct curl_transport *owner = (struct curl_transport *)transport;
     struct curl_origin origin;
     int r = curl_origin_init(&origin, endpoint, err);
@@ -377,7 +372,7 @@ static int client_new(struct http_transport *transport, const struct http_endpoi
         return r;
     }
     struct curl_client *self = xcalloc(1, sizeof(*self));
-    self->client.ops = &ops;
+    self->client = (struct http_client){client_send, client_cancel, client_free};
     self->transport = owner;
     self->origin = origin;
     self->loop = curl_loop_new(owner->loop, on_ended, self);

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <curl/curl.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -39,21 +38,21 @@ int http_send(struct http_client *client, const struct http_request *request,
     assert(request->body_length == 0 ||
            (request->method != HTTP_GET && request->method != HTTP_HEAD));
     return path_is_valid(request->path)
-               ? client->ops->send(client, request, ret, err)
+               ? client->send(client, request, ret, err)
                : error_invalid(err, "the request's path is not absolute and percent-encoded");
 }
 
 void http_cancel(struct http_client *client, struct http_call *call)
 {
     if (call != NULL) {
-        client->ops->cancel(client, call);
+        client->cancel(client, call);
     }
 }
 
 void http_client_free(struct http_client *client)
 {
     if (client != NULL) {
-        client->ops->free(client);
+        client->free(client);
     }
 }
 

@@ -62,18 +62,13 @@ struct http_request {
 #define HTTP_BODY_MAX_DEFAULT (16u * 1024u * 1024u)
 
 struct http_call;
-struct http_client;
 
-struct http_client_ops {
+// Embedded first in every implementation's own struct.
+struct http_client {
     int (*send)(struct http_client *client, const struct http_request *request,
                 struct http_call **ret, struct error *err);
     void (*cancel)(struct http_client *client, struct http_call *call);
     void (*free)(struct http_client *client);
-};
-
-// Embedded first in every implementation's own struct.
-struct http_client {
-    const struct http_client_ops *ops;
 };
 
 // Where a client connects to. PEM texts stay in memory; nothing is written to a file.

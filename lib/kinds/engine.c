@@ -170,9 +170,12 @@ void engine_name_ids(const struct engine *engine, struct error *err)
     for (const char *from = text; *from != '\0';) {
         size_t length = strspn(from, "0123456789abcdef");
         const char *name = length == ID_LENGTH ? name_of(engine, from) : NULL;
-        size_t kept = length == ID_LENGTH ? SHORT_ID_LENGTH : length > 0 ? length : 1;
-        kept = name != NULL && strlen(name) <= ID_LENGTH ? strlen(name) : kept;
-        memcpy(to, name != NULL ? name : from, kept);
+        bool fits = name != NULL && strlen(name) <= ID_LENGTH;
+        size_t kept = fits                  ? strlen(name)
+                      : length == ID_LENGTH ? SHORT_ID_LENGTH
+                      : length > 0          ? length
+                                            : 1;
+        memcpy(to, fits ? name : from, kept);
         to += kept;
         from += length > 0 ? length : 1;
     }

@@ -117,7 +117,8 @@ char *engine_about_text(const struct engine_about *about);
 void engine_published_host(const char *engine_host, const char *address, char *host, size_t size);
 
 // Puts names in the place of nodes' ids in an error's text, and cuts other ids to the length in
-// which people see them (`docker ps`). engine may be NULL.
+// which people see them (`docker ps`). engine may be NULL. Attempts and the doctor do it with every
+// error.
 void engine_name_ids(const struct engine *engine, struct error *err);
 
 // NULL gives NULL; engine_unref frees with the last.

@@ -52,10 +52,10 @@ struct kind {
     bool behind_engine;
     // In how many ms the key is due because the engine is another than before: 0 now, KIND_NEVER
     // not for that. NULL: never.
-    uint64_t (*due_in)(const struct config *config, const struct engine *before,
-                       const struct engine *after, const char *name);
+    uint64_t (*due_in)(const struct engine *before, const struct engine *after, const char *name);
     // Its keys see what those of all others bring about: they are due whenever one of the others'
-    // resources is in another state. Such kinds stand last in the table.
+    // resources is in another state, and begin when none of the others is under way. Such kinds
+    // stand last in the table.
     bool follows;
     // The engine that an observation of this kind brings, borrowed from current; NULL for a kind
     // that brings none. The one kind that does leads: it is observed first.

@@ -17,8 +17,8 @@ bool name_is_valid(const char *name)
 bool name_is_valid_object(const char *name)
 {
     size_t length = strspn(name, LOWER "-.");
-    return length > 0 && length <= NAME_MAX_LENGTH && name[length] == '\0' &&
-           isalnum((unsigned char)name[0]) && isalnum((unsigned char)name[length - 1]);
+    return isalnum((unsigned char)name[0]) && length <= NAME_MAX_LENGTH && name[length] == '\0' &&
+           isalnum((unsigned char)name[length - 1]);
 }
 
 bool name_is_valid_address(const char *address)

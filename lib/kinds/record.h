@@ -21,7 +21,7 @@ struct record {
     char *message;
     char *digest;                         // of the spec that did not come up, NULL: none
     uint64_t rejected_until_ms;           // it is not tried again before
-    uint64_t changes[RECORD_CHANGES_MAX]; // made since the resource was last Ready
+    uint64_t changes[RECORD_CHANGES_MAX]; // the latest made since the resource was last Ready
     unsigned change_count;
     // A bucket of repairs: one is taken out each empty_ms.
     unsigned repairs;

@@ -10,12 +10,8 @@
 #define STRINGIFY(number) #number
 #define DECIMAL(number) STRINGIFY(number)
 
-struct kube {
-    struct api api; // first and all
-};
-
 int kube_new(struct http_transport *transport, const struct kube_credentials *credentials,
-             uint64_t timeout_ms, struct secrets *secrets, struct kube **ret, struct error *err)
+             uint64_t timeout_ms, struct secrets *secrets, struct api **ret, struct error *err)
 {
     const struct http_endpoint endpoint = {
         .base = credentials->server,
@@ -25,14 +21,14 @@ int kube_new(struct http_transport *transport, const struct kube_credentials *cr
         .bearer_token = credentials->token,
         .tls_server_name = credentials->tls_server_name,
     };
-    _cleanup_free_ struct kube *kube = xmalloc(sizeof(*kube));
-    kube->api = (struct api){
+    _cleanup_free_ struct api *kube = xmalloc(sizeof(*kube));
+    *kube = (struct api){
         .name = "kube",
         .accept = "application/json",
         .timeout_ms = timeout_ms,
         .secrets = secrets,
     };
-    int r = api_open(&kube->api, transport, &endpoint, err);
+    int r = api_open(kube, transport, &endpoint, err);
     if (r < 0) {
         return r;
     }
@@ -43,42 +39,25 @@ int kube_new(struct http_transport *transport, const struct kube_credentials *cr
     return 0;
 }
 
-void kube_cancel(struct kube *kube, enum api_effect from)
-{
-    api_cancel(&kube->api, from);
-}
-
-void kube_free(struct kube *kube)
-{
-    if (kube != NULL) {
-        api_free(&kube->api);
-    }
-}
-
 // Sends a request with what it lacks: its path is what follows the object's or collection's.
-static int ask(struct kube *kube, struct api_request request, const char *path, kube_done_fn done,
+static int ask(struct api *kube, struct api_request request, const char *path, api_done_fn done,
                void *ctx, struct error *err)
 {
     request.prefix = path;
     request.done = done;
     request.ctx = ctx;
-    return api_send(&kube->api, &request, err);
+    return api_send(kube, &request, err);
 }
 
 // ---- reads
 
 // The API server's own word: what stands in between may know nothing of the path.
-#define GONE                                                                                       \
-    {                                                                                              \
-        {                                                                                          \
-            .status = 404, .reason = "NotFound"                                                    \
-        }                                                                                          \
-    }
+static const struct api_tolerated gone = {.status = 404, .reason = "NotFound"};
 
-int kube_get(struct kube *kube, const char *path, kube_done_fn done, void *ctx, struct error *err)
+int kube_get(struct api *kube, const char *path, api_done_fn done, void *ctx, struct error *err)
 {
     const struct api_request request = {
-        .effect = API_READS, .check = api_check_object, .tolerated = GONE};
+        .effect = API_READS, .check = api_check_object, .tolerated = {gone}};
     return ask(kube, request, path, done, ctx, err);
 }
 
@@ -95,21 +74,18 @@ static const char *check_items(const json_t *answer)
     return has_list(answer, "items") ? NULL : "the answer has no list of items";
 }
 
-static const char *check_groups(const json_t *answer)
+static const char *check_apis(const json_t *answer)
 {
-    return has_list(answer, "groups") ? NULL : "the answer has no list of groups";
+    return has_list(answer, "groups") || has_list(answer, "resources")
+               ? NULL
+               : "the answer has no list of groups or resources";
 }
 
-static const char *check_resources(const json_t *answer)
-{
-    return has_list(answer, "resources") ? NULL : "the answer has no list of resources";
-}
-
-int kube_list(struct kube *kube, const char *path, const char *label_selector, kube_done_fn done,
-              void *ctx, struct error *err)
+int kube_list(struct api *kube, const char *path, const char *label_selector, bool first,
+              api_done_fn done, void *ctx, struct error *err)
 {
     const struct api_request request = {
-        .path = "?labelSelector=$0",
+        .path = first ? "?labelSelector=$0&limit=" DECIMAL(KUBE_FIRST_ITEMS) : "?labelSelector=$0",
         .args = {label_selector},
         .effect = API_READS,
         .check = check_items,
@@ -117,29 +93,10 @@ int kube_list(struct kube *kube, const char *path, const char *label_selector, k
     return ask(kube, request, path, done, ctx, err);
 }
 
-int kube_list_first(struct kube *kube, const char *path, const char *label_selector,
-                    kube_done_fn done, void *ctx, struct error *err)
+int kube_get_apis(struct api *kube, const char *path, api_done_fn done, void *ctx,
+                  struct error *err)
 {
-    const struct api_request request = {
-        .path = "?labelSelector=$0&limit=" DECIMAL(KUBE_FIRST_ITEMS),
-        .args = {label_selector},
-        .effect = API_READS,
-        .check = check_items,
-    };
-    return ask(kube, request, path, done, ctx, err);
-}
-
-// https://kubernetes.io/docs/concepts/overview/kubernetes-api/#discovery-api
-int kube_get_groups(struct kube *kube, kube_done_fn done, void *ctx, struct error *err)
-{
-    const struct api_request request = {.effect = API_READS, .check = check_groups};
-    return ask(kube, request, "/apis", done, ctx, err);
-}
-
-int kube_get_resources(struct kube *kube, const char *path, kube_done_fn done, void *ctx,
-                       struct error *err)
-{
-    const struct api_request request = {.effect = API_READS, .check = check_resources};
+    const struct api_request request = {.effect = API_READS, .check = check_apis};
     return ask(kube, request, path, done, ctx, err);
 }
 
@@ -177,14 +134,13 @@ static struct api_refusal find_refusal(const json_t *event)
     };
 }
 
-int kube_watch(struct kube *kube, const char *path, const char *label_selector,
-               const char *resource_version, kube_event_fn on_event, kube_done_fn done, void *ctx,
-               struct error *err)
+int kube_watch(struct api *kube, const char *path, const char *label_selector,
+               api_event_fn on_event, api_done_fn done, void *ctx, struct error *err)
 {
     const struct api_request request = {
         .path = "?watch=1&allowWatchBookmarks=true&timeoutSeconds=" DECIMAL(
-            KUBE_WATCH_SECONDS) "&labelSelector=$0&resourceVersion=$1",
-        .args = {label_selector, resource_version},
+            KUBE_WATCH_SECONDS) "&labelSelector=$0",
+        .args = {label_selector},
         .effect = API_WATCHES,
         .timeout_ms = WATCH_TIMEOUT_MS,
         .on_event = on_event,
@@ -195,8 +151,8 @@ int kube_watch(struct kube *kube, const char *path, const char *label_selector,
 
 // ---- changes
 
-int kube_apply(struct kube *kube, const char *path, const char *manager, const json_t *object,
-               bool dry_run, kube_done_fn done, void *ctx, struct error *err)
+int kube_apply(struct api *kube, const char *path, const char *manager, const json_t *object,
+               bool dry_run, api_done_fn done, void *ctx, struct error *err)
 {
     const struct api_request request = {
         .method = HTTP_PATCH,
@@ -211,23 +167,22 @@ int kube_apply(struct kube *kube, const char *path, const char *manager, const j
     return ask(kube, request, path, done, ctx, err);
 }
 
-int kube_create(struct kube *kube, const char *collection_path, const json_t *object, bool dry_run,
-                kube_done_fn done, void *ctx, struct error *err)
+int kube_try_create(struct api *kube, const char *path, const json_t *object, api_done_fn done,
+                    void *ctx, struct error *err)
 {
     const struct api_request request = {
         .method = HTTP_POST,
-        .path = "?dryRun=$0",
-        .args = {dry_run ? "All" : NULL},
-        .effect = dry_run ? API_READS : API_CHANGES,
+        .path = "?dryRun=All",
+        .effect = API_READS,
         .content_type = "application/json",
         .json = object,
         .check = api_check_object,
     };
-    return ask(kube, request, collection_path, done, ctx, err);
+    return ask(kube, request, path, done, ctx, err);
 }
 
 // https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/delete-options/
-int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_fn done, void *ctx,
+int kube_delete(struct api *kube, const char *path, const char *uid, api_done_fn done, void *ctx,
                 struct error *err)
 {
     json_auto_t *options = json_pack("{s:s, s:s, s:s}", "apiVersion", "v1", "kind", "DeleteOptions",
@@ -240,7 +195,7 @@ int kube_delete(struct kube *kube, const char *path, const char *uid, kube_done_
         .content_type = "application/json",
         .json = options,
         .check = api_check_object,
-        .tolerated = GONE,
+        .tolerated = {gone},
     };
     return ask(kube, request, path, done, ctx, err);
 }

@@ -16,10 +16,8 @@
 #define PEM_BYTES_MAX (1024u * 1024u)
 #define TOKEN_BYTES_MAX (16u * 1024u)
 #define PEM_MARK "-----BEGIN "
-#define DIGITS "0123456789"
-#define ADDRESS_CHARACTERS "abcdefABCDEF" DIGITS ".:"
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" DIGITS ".-_"
-#define HOST_CHARACTERS NAME_CHARACTERS ":"
+// An IPv6 address has brackets. A path would lead the program's requests elsewhere.
+#define SERVER "^https://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f.:]+])(:[0-9]+)?/*$"
 
 // A named entry's mapping: `users[kind-a].user` is {FILE, "users", "kind-a", "user", …}.
 struct entry {
@@ -32,27 +30,6 @@ struct entry {
 
 // ---- what a value has to be
 
-// Whether it is HOST[:PORT], an IPv6 address in brackets, with at most slashes behind: a path would
-// lead the program's requests elsewhere.
-static bool is_origin(const char *text)
-{
-    bool brackets = text[0] == '[';
-    size_t length =
-        brackets ? 1 + strspn(text + 1, ADDRESS_CHARACTERS) + 1 : strspn(text, NAME_CHARACTERS);
-    if (length == 0 || (brackets && text[length - 1] != ']')) {
-        return false;
-    }
-    text += length;
-    if (*text == ':') {
-        length = strspn(text + 1, DIGITS);
-        if (length == 0) {
-            return false;
-        }
-        text += 1 + length;
-    }
-    return text[strspn(text, "/")] == '\0';
-}
-
 static void cut_end(char *text, const char *characters)
 {
     size_t length = strlen(text);
@@ -64,12 +41,10 @@ static void cut_end(char *text, const char *characters)
 // Each returns what is wrong, NULL when nothing is, and may cut the end off.
 static const char *check_server(char *text)
 {
-    static const char scheme[] = "https://";
     if (str_starts_with(text, "http://")) {
         return "an http:// server is refused; use https://";
     }
-    if (!str_starts_with(text, scheme) || strlen(text) > SERVER_BYTES_MAX ||
-        !is_origin(text + strlen(scheme))) {
+    if (strlen(text) > SERVER_BYTES_MAX || !str_matches(text, SERVER)) {
         return "expected https://HOST[:PORT]";
     }
     cut_end(text, "/");
@@ -78,7 +53,7 @@ static const char *check_server(char *text)
 
 static const char *check_host(char *text)
 {
-    bool good = text[strspn(text, HOST_CHARACTERS)] == '\0' && strlen(text) <= HOST_BYTES_MAX;
+    bool good = str_matches(text, "^[A-Za-z0-9._:-]+$") && strlen(text) <= HOST_BYTES_MAX;
     return good ? NULL : "expected a host name or an address";
 }
 
@@ -94,12 +69,8 @@ static const char *check_token(char *text)
     if (*text == '\0' || strlen(text) > TOKEN_BYTES_MAX) {
         return "is empty or too long";
     }
-    for (; *text != '\0'; text++) {
-        if (*text <= ' ' || *text > '~') { // it becomes a header's value
-            return "has a character that no token has";
-        }
-    }
-    return NULL;
+    // It becomes a header's value.
+    return str_matches(text, "^[!-~]+$") ? NULL : "has a character that no token has";
 }
 
 // ---- the fields

@@ -11,11 +11,10 @@
 
 #include <errno.h>
 
-#define ATTEMPTS_MAX 8  // observe and act in a row before the key has to wait
-#define CONFLICTS_MAX 3 // observed again at once after a conflict, in a row
-#define SETTLE_MS 500   // first attempt again of a key that waits, then doubled up to the poll
-#define TEARDOWN_PREVIEWS                                                                          \
-    3 // at a key that cannot be reached before the teardown goes on without it
+#define ATTEMPTS_MAX 8   // observe and act in a row before the key has to wait
+#define CONFLICTS_MAX 3  // observed again at once after a conflict, in a row
+#define SETTLE_MS 500    // first attempt again of a key that waits, then doubled up to the poll
+#define TEARDOWN_TRIES 3 // at a key that cannot be reached; then a teardown goes on without it
 
 static void set_state(struct key *key, enum key_state state)
 {
@@ -48,8 +47,20 @@ static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
 // A teardown does not wait for ever for what cannot be reached.
 static bool gives_up(const struct key *key)
 {
-    return key->reconciler->mode == RECONCILE_TEARDOWN && key->unclean >= TEARDOWN_PREVIEWS &&
+    return key->reconciler->mode == RECONCILE_TEARDOWN && key->unclean >= TEARDOWN_TRIES &&
            (key->plan.action_count > 0 || !key_has(key, REASON_CONVERGING));
+}
+
+// What follows is due when those that it waits for are in another state.
+static bool waits_for_news(const struct key *key)
+{
+    bool waits = false;
+    for (size_t i = 0; i < key->reconciler->key_count; i++) {
+        const struct key *other = key->reconciler->keys[i];
+        waits = waits || (!other->kind->follows && other->result != KEY_CLEAN &&
+                          other->result != KEY_BLOCKED);
+    }
+    return waits && key->kind->follows;
 }
 
 // Tries again soon what time may help, ever more rarely.
@@ -58,7 +69,7 @@ static void enqueue_settling(struct key *key)
     struct reconciler *reconciler = key->reconciler;
     uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
     uint64_t settle_ms = key->settle_ms == 0 ? SETTLE_MS : key->settle_ms;
-    uint64_t delay_ms = settle_ms < poll_ms ? settle_ms : poll_ms;
+    uint64_t delay_ms = settle_ms < poll_ms && !waits_for_news(key) ? settle_ms : poll_ms;
     // Who waits for an `apply` wants to know at once; the daemon has streams to tell it.
     key->settle_ms = reconciler->mode == RECONCILE_KEEP ? delay_ms * 2 : delay_ms;
     if (reconciler->mode == RECONCILE_KEEP && delay_ms == poll_ms) {
@@ -89,11 +100,13 @@ static void finish(struct key *key, enum key_result result, enum queue_outcome o
 
 // ---- observe ----
 
-static void answer(struct key *key, const struct error *err)
+// The kind's answer, or what it refused to begin.
+static void answer(void *ctx, const struct error *err)
 {
+    struct key *key = ctx;
     TAILQ_INSERT_TAIL(&key->reconciler->answered, key, answered_link);
     key->error = err != NULL ? *err : (struct error){0};
-    key->failed = key->error.kind != ERROR_NONE;
+    engine_name_ids(key->engine, &key->error);
 }
 
 static void observe_done(void *ctx, void *current, const struct error *err)
@@ -118,8 +131,8 @@ static void observe(struct key *key)
     key->acted = false;
     strv_done(&key->skipped);
     set_input(key);
-    if (key->kind->observe(key->reconciler->io, &key->memory, &key->input, observe_done, key,
-                           &err) < 0) {
+    struct io *io = key->reconciler->io;
+    if (key->kind->observe(io, &key->memory, &key->input, observe_done, key, &err) < 0) {
         answer(key, &err);
     }
 }
@@ -159,11 +172,6 @@ static void unobserved(struct key *key)
 
 // ---- act ----
 
-static void act_done(void *ctx, const struct error *err)
-{
-    answer(ctx, err);
-}
-
 // A teardown takes away what leads when all others are done with.
 static bool waits_for_others(const struct key *key)
 {
@@ -186,41 +194,25 @@ bool attempt_may_act(const struct key *key)
            !waits_for_others(key);
 }
 
-static const struct action *action_of(const struct key *key)
-{
-    return key->plan.actions[key->next_action];
-}
-
 static bool is_skipped(const struct key *key, const struct action *action)
 {
     return strv_contains(&key->skipped, action->resource) ||
            (action->needs != NULL && strv_contains(&key->skipped, action->needs));
 }
 
-// The rest of the resource's actions is left out for now; it is due again at that time.
-static void skip(struct key *key, const char *resource, uint64_t due_ms)
+// The rest of the resource's actions is left out until its record lets it be changed again.
+static void skip(struct key *key, const struct record *record)
 {
-    strv_add_unique(&key->skipped, resource);
-    key->retry_ms = due_ms < key->retry_ms ? due_ms : key->retry_ms;
+    strv_add_unique(&key->skipped, record->resource);
+    key->retry_ms = record->not_before_ms < key->retry_ms ? record->not_before_ms : key->retry_ms;
 }
 
 static void fail_action(struct key *key, const struct action *action, const struct error *err)
 {
-    const struct reconciler *reconciler = key->reconciler;
-    char message[ERROR_TEXT_MAX];
-    enum reason reason = key->kind->explain(&key->input, action, err, message, sizeof(message));
-    struct record *record = throttle_record(&key->records, action->resource);
-    if (action->digest != NULL && key->kind->rejects != NULL && key->kind->rejects(action, err)) {
-        throttle_rejected(record, action->digest, reason, message, reconciler->now_ms,
-                          reconciler_random(key->reconciler));
+    if (conditions_failed(key, &key->input, action, err)) {
         key->acted = true; // what stood there before comes back without delay
-    } else {
-        throttle_failed(record, reason, message, failure_may_pass(reason, err), err->retry_ms,
-                        &reconciler->config->reconcile.backoff, reconciler->now_ms,
-                        reconciler_random(key->reconciler));
     }
-    conditions_from_record(key, action->resource, action->cluster);
-    skip(key, action->resource, record->not_before_ms);
+    skip(key, record_find(&key->records, action->resource));
 }
 
 static void begin_in_background(struct key *key, const struct action *action)
@@ -240,10 +232,17 @@ static void begin_action(struct key *key, const struct action *action)
     set_state(key, KEY_ACTING);
     key->settle_ms = 0;
     key->tried = true;
-    if (key->kind->act(key->reconciler->io, &key->memory, action, &key->input, act_done, key,
-                       &err) < 0) {
+    struct io *io = key->reconciler->io;
+    if (key->kind->act(io, &key->memory, action, &key->input, answer, key, &err) < 0) {
         answer(key, &err);
     }
+}
+
+// Ends with actions that must not be carried out, or not now.
+static void suspend(struct key *key)
+{
+    bool drains = reconciler_drains(key->reconciler);
+    finish(key, KEY_PENDING, drains ? QUEUE_CANCELLED : QUEUE_OK, 0);
 }
 
 static void observe_again(struct key *key)
@@ -251,32 +250,20 @@ static void observe_again(struct key *key)
     if (attempt_may_act(key)) {
         observe(key);
     } else {
-        finish(key, KEY_PENDING, QUEUE_CANCELLED, 0);
+        suspend(key);
     }
-}
-
-static void finish_plan(struct key *key)
-{
-    if (key->acted) {
-        observe_again(key);
-        return;
-    }
-    if (key->retry_ms != KIND_NEVER && reconciler_acts(key->reconciler)) {
-        queue_add_at(key_queue(key), &key->item, key->retry_ms);
-    }
-    finish(key, conditions_result(key), QUEUE_OK, 0);
 }
 
 // Goes on with the plan's next action that may be carried out, or ends the plan.
 static void act(struct key *key)
 {
     for (; key->next_action < key->plan.action_count; key->next_action++) {
-        const struct action *action = action_of(key);
+        const struct action *action = key->plan.actions[key->next_action];
         if (is_skipped(key, action)) {
             continue;
         }
         if (!attempt_may_act(key)) {
-            finish(key, KEY_PENDING, QUEUE_CANCELLED, 0);
+            suspend(key);
             return;
         }
         if (!action->background) {
@@ -285,7 +272,14 @@ static void act(struct key *key)
         }
         begin_in_background(key, action);
     }
-    finish_plan(key);
+    if (key->acted) {
+        observe_again(key);
+        return;
+    }
+    if (key->plan.action_count > 0 && key->retry_ms != KIND_NEVER) {
+        queue_add(key_queue(key), &key->item, key->retry_ms);
+    }
+    finish(key, conditions_result(key), QUEUE_OK, 0);
 }
 
 // Notes for the throttle that all of a resource's changes were made.
@@ -302,16 +296,16 @@ static void note_made(struct key *key, const struct action *made)
 static void acted(struct key *key)
 {
     struct reconciler *reconciler = key->reconciler;
-    const struct action *action = action_of(key);
+    const struct action *action = key->plan.actions[key->next_action];
     if (reconciler->events.acted != NULL) {
         reconciler->events.acted(reconciler->events.ctx, action, &key->error);
     }
-    if (key->failed && key->error.kind == ERROR_CONFLICT && key->conflicts < CONFLICTS_MAX) {
+    if (key->error.kind == ERROR_CONFLICT && key->conflicts < CONFLICTS_MAX) {
         key->conflicts++;
         observe_again(key);
         return;
     }
-    if (key->failed) {
+    if (key->error.kind != ERROR_NONE) {
         fail_action(key, action, &key->error);
     } else {
         key->conflicts = 0;
@@ -352,25 +346,8 @@ static void throttle(struct key *key, const struct plan *plan)
         struct record *record = throttle_record(&key->records, resource);
         if (!throttle_allows(record, plan, was_ready, &reconciler->config->reconcile.backoff,
                              reconciler->now_ms, reconciler_random(reconciler))) {
-            skip(key, resource, record->not_before_ms);
+            skip(key, record);
         }
-    }
-}
-
-// The plan is the key's latest: act on it, wait, or be done.
-static void follow_plan(struct key *key)
-{
-    if (key->plan.action_count == 0) {
-        key->tried = true;
-        finish(key, conditions_result(key), QUEUE_OK, 0);
-    } else if (!attempt_may_act(key)) {
-        bool drains = reconciler_drains(key->reconciler);
-        finish(key, KEY_PENDING, drains ? QUEUE_CANCELLED : QUEUE_OK, 0);
-    } else if (key->attempts > ATTEMPTS_MAX) {
-        finish(key, KEY_WAITING, QUEUE_RETRY, 0);
-    } else {
-        key->next_action = 0;
-        act(key);
     }
 }
 
@@ -392,7 +369,13 @@ static void plan_key(struct key *key)
     }
     throttle(key, &plan);
     conditions_from_plan(key, &plan);
-    follow_plan(key);
+    if (key->attempts > ATTEMPTS_MAX && key->plan.action_count > 0) {
+        finish(key, KEY_WAITING, QUEUE_RETRY, 0);
+    } else {
+        key->tried = key->tried || key->plan.action_count == 0;
+        key->next_action = 0;
+        act(key);
+    }
 }
 
 // The keys follow from what the engine has. A full pass makes all of them due, as does an engine
@@ -410,7 +393,7 @@ static void take_engine(struct key *key)
 
 static void observed(struct key *key)
 {
-    if (key->failed) {
+    if (key->error.kind != ERROR_NONE) {
         unobserved(key);
         return;
     }
@@ -424,7 +407,7 @@ static void observed(struct key *key)
 
 void attempt_advance(struct key *key)
 {
-    if (key->failed && key->error.code == ECANCELED) {
+    if (key->error.kind != ERROR_NONE && key->error.code == ECANCELED) {
         end(key, QUEUE_CANCELLED, 0);
         return;
     }

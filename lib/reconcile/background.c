@@ -3,7 +3,6 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/reconcile/conditions.h"
-#include "lib/reconcile/throttle.h"
 
 #include <errno.h>
 
@@ -70,20 +69,13 @@ static void take_end(struct background *background)
     struct reconciler *reconciler = background->reconciler;
     struct key *key = background->key;
     const struct action *action = background->plan.actions[0];
-    const struct error *error = &background->error;
-    bool failed = error->kind != ERROR_NONE;
+    struct error *error = &background->error;
+    engine_name_ids(reconciler->engine, error);
     if (error->code != ECANCELED && reconciler->events.acted != NULL) {
         reconciler->events.acted(reconciler->events.ctx, action, error);
     }
-    if (failed && error->code != ECANCELED) {
-        char message[ERROR_TEXT_MAX];
-        enum reason reason =
-            key->kind->explain(&background->input, action, error, message, sizeof(message));
-        throttle_failed(throttle_record(&key->records, action->resource), reason, message,
-                        failure_may_pass(reason, error), error->retry_ms,
-                        &reconciler->config->reconcile.backoff, reconciler->now_ms,
-                        reconciler_random(reconciler));
-        conditions_from_record(key, action->resource, action->cluster);
+    if (error->kind != ERROR_NONE && error->code != ECANCELED) {
+        (void)conditions_failed(key, &background->input, action, error);
     }
     key->background--;
     if (key->item.failures == 0) { // else its back-off is soon over

@@ -2,7 +2,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
-#include "lib/base/str.h"
+#include "lib/reconcile/throttle.h"
 
 // Makes those keys due that see what the others bring about.
 static void enqueue_followers(struct reconciler *reconciler)
@@ -44,7 +44,7 @@ static void remove_condition(struct reconciler *reconciler, const char *resource
 static const struct record *governing(const struct key *key, const char *resource)
 {
     const struct record *record = record_find(&key->records, resource);
-    bool governs = record != NULL && record->failures > 0 && record->message != NULL &&
+    bool governs = record != NULL && record->message != NULL &&
                    plan_first_action(&key->plan, resource) != NULL;
     return governs ? record : NULL;
 }
@@ -81,10 +81,33 @@ void conditions_from_plan(struct key *key, struct plan *plan)
     }
 }
 
-void conditions_from_record(struct key *key, const char *resource, const char *cluster)
+// Whether time may help what failed with this reason for this error: an error without a reason of
+// its own may pass unless it says that it does not.
+static bool may_pass(enum reason reason, const struct error *error)
 {
-    const struct condition shown = of_record(record_find(&key->records, resource), cluster);
+    return reason_may_pass(reason) || (reason == REASON_ERROR && error->kind != ERROR_PERMANENT);
+}
+
+bool conditions_failed(struct key *key, const struct input *input, const struct action *action,
+                       const struct error *err)
+{
+    struct reconciler *reconciler = key->reconciler;
+    const struct kind *kind = key->kind;
+    char message[ERROR_TEXT_MAX];
+    enum reason reason = kind->explain(input, action, err, message, sizeof(message));
+    struct record *record = throttle_record(&key->records, action->resource);
+    bool rejected = action->digest != NULL && kind->rejects != NULL && kind->rejects(action, err);
+    if (rejected) {
+        throttle_rejected(record, action->digest, reason, message, reconciler->now_ms,
+                          reconciler_random(reconciler));
+    } else {
+        throttle_failed(record, reason, message, may_pass(reason, err), err->retry_ms,
+                        &reconciler->config->reconcile.backoff, reconciler->now_ms,
+                        reconciler_random(reconciler));
+    }
+    const struct condition shown = of_record(record, action->cluster);
     set_condition(key, &shown);
+    return rejected;
 }
 
 enum key_result conditions_unobserved(struct key *key, const struct input *input,
@@ -110,7 +133,7 @@ enum key_result conditions_unobserved(struct key *key, const struct input *input
     if (condition.reason != REASON_ERROR) {
         return conditions_result(key);
     }
-    return failure_may_pass(REASON_ERROR, why) ? KEY_WAITING : KEY_BLOCKED;
+    return may_pass(REASON_ERROR, why) ? KEY_WAITING : KEY_BLOCKED;
 }
 
 void conditions_remove(struct key *key)
@@ -153,9 +176,4 @@ enum key_result conditions_result(const struct key *key)
     }
     // What converges waits in vain for what is blocked.
     return blocked ? KEY_BLOCKED : converges ? KEY_WAITING : KEY_CLEAN;
-}
-
-bool failure_may_pass(enum reason reason, const struct error *error)
-{
-    return reason_may_pass(reason) || (reason == REASON_ERROR && error->kind != ERROR_PERMANENT);
 }

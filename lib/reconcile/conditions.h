@@ -11,14 +11,13 @@ void conditions_from_plan(struct key *key, struct plan *plan);
 // The key cannot be observed: the conditions of all its resources say why.
 enum key_result conditions_unobserved(struct key *key, const struct input *input,
                                       const struct error *why);
-// Shows what the record of a resource says.
-void conditions_from_record(struct key *key, const char *resource, const char *cluster);
+// An action of the key failed: its resource is held back, and its condition says why. Returns
+// whether that was the spec that does not come up.
+bool conditions_failed(struct key *key, const struct input *input, const struct action *action,
+                       const struct error *err);
 // The key goes, and its resources with it.
 void conditions_remove(struct key *key);
 
 // KEY_CLEAN, _WAITING or _BLOCKED, by the conditions of the latest plan and by what holds its
 // changes back.
 enum key_result conditions_result(const struct key *key);
-// Whether time may help what failed with this reason for this error: an error without a reason of
-// its own may pass unless it says that it does not.
-bool failure_may_pass(enum reason reason, const struct error *error);

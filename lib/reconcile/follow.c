@@ -87,9 +87,8 @@ void follow_engine(struct reconciler *reconciler, struct engine *engine, bool al
     reconciler->status.engine = engine;
     for (size_t i = 0; i < reconciler->key_count && before != NULL; i++) {
         struct key *key = reconciler->keys[i];
-        uint64_t due_ms = key->kind->due_in == NULL
-                              ? KIND_NEVER
-                              : key->kind->due_in(reconciler->config, before, engine, key->name);
+        uint64_t due_ms =
+            key->kind->due_in == NULL ? KIND_NEVER : key->kind->due_in(before, engine, key->name);
         if (due_ms == 0) {
             key_enqueue(key);
         } else if (due_ms != KIND_NEVER) {

@@ -83,9 +83,6 @@ void key_free(struct key *key)
     struct key **at = &reconciler->keys[index];
     memmove(at, at + 1, (reconciler->key_count - index) * sizeof(*at));
 
-    if (key->dirty) {
-        TAILQ_REMOVE(&reconciler->dirty, key, dirty_link);
-    }
     queue_reset(key_queue(key), &key->item);
     key->kind->invalidate(reconciler->io, &key->memory);
     plan_done(&key->plan);
@@ -121,12 +118,12 @@ struct queue *key_queue(const struct key *key)
 
 void key_enqueue(struct key *key)
 {
-    queue_add(key_queue(key), &key->item);
+    key_enqueue_in(key, 0);
 }
 
 void key_enqueue_in(struct key *key, uint64_t delay_ms)
 {
-    queue_add_at(key_queue(key), &key->item, key->reconciler->now_ms + delay_ms);
+    queue_add(key_queue(key), &key->item, key->reconciler->now_ms + delay_ms);
 }
 
 bool key_has(const struct key *key, enum reason reason)

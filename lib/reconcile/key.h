@@ -45,7 +45,6 @@ struct key {
     bool observed; // by the latest attempt
     bool dirty;    // a stream told of a change since the last step
     bool listed;   // by the latest keys_of
-    TAILQ_ENTRY(key) dirty_link;
     enum key_result result;
     struct plan plan; // the latest
     bool outdated;    // it is of another configuration
@@ -70,13 +69,11 @@ struct key {
     struct input input;
     // What was answered, and the next step takes up, in the list of those that are answered.
     TAILQ_ENTRY(key) answered_link;
-    bool failed;
     struct error error;
     void *current;
 };
 
 TAILQ_HEAD(key_list, key);
-TAILQ_HEAD(watch_list, watch);
 TAILQ_HEAD(background_list, background);
 
 struct reconciler {
@@ -90,11 +87,10 @@ struct reconciler {
     struct key **keys;              // by kind and name; the first one leads
     size_t key_count;
     struct key_list answered;
-    struct key_list dirty;
     struct engine *engine; // the latest observed, NULL before the first
     struct {
-        struct queue queue;      // of watches: due to open, open while being processed
-        struct watch_list ended; // since the last step
+        struct queue queue; // of watches: due to open, open while being processed
+        bool told;          // since the last step: of a change, or of the end of a stream
         size_t open;
     } watches;
     struct background_list background; // under way

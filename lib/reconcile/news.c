@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static bool is_same(const struct condition *a, const struct condition *b)
+bool news_is_same(const struct condition *a, const struct condition *b)
 {
     return a->ready == b->ready && a->reason == b->reason && str_equal(a->message, b->message);
 }
@@ -21,7 +21,7 @@ static void report(struct status *status, size_t first, uint64_t until_ms, news_
                         .before = entries[first].told};
     for (size_t i = first; i < status->count; i++) {
         struct status_entry *entry = &status->entries[i];
-        if (entry->news_ms > until_ms || !is_same(news.condition, &entry->condition)) {
+        if (entry->news_ms > until_ms || !news_is_same(news.condition, &entry->condition)) {
             continue;
         }
         resources[news.count++] = entry->condition.resource;

@@ -14,6 +14,9 @@ struct news {
     enum reason before;  // of all of them, as it was told; _REASON_COUNT: not the same, or none
 };
 
+// Whether both have one cause.
+bool news_is_same(const struct condition *a, const struct condition *b);
+
 // Borrows it until it returns.
 typedef void (*news_fn)(void *ctx, const struct news *news);
 

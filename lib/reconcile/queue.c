@@ -7,8 +7,7 @@ void queue_init(struct queue *queue, const struct backoff *backoff, size_t slots
 {
     *queue =
         (struct queue){.backoff = *backoff, .slots = slots, .slot_timeout_ms = slot_timeout_ms};
-    TAILQ_INIT(&queue->ready);
-    TAILQ_INIT(&queue->waiting);
+    TAILQ_INIT(&queue->due);
     TAILQ_INIT(&queue->holders);
 }
 
@@ -17,52 +16,40 @@ void queue_join(struct queue_item *item)
     *item = (struct queue_item){.due_ms = QUEUE_NEVER};
 }
 
-// Out of the list that it is in while it is not being processed.
-static void take_out(struct queue *queue, struct queue_item *item)
-{
-    if (item->due_ms == 0) {
-        TAILQ_REMOVE(&queue->ready, item, link);
-    } else if (item->due_ms != QUEUE_NEVER) {
-        TAILQ_REMOVE(&queue->waiting, item, link);
-    }
-}
-
 void queue_reset(struct queue *queue, struct queue_item *item)
 {
     assert(!item->processing);
-    take_out(queue, item);
+    if (item->due_ms != QUEUE_NEVER) {
+        TAILQ_REMOVE(&queue->due, item, link);
+    }
     queue_join(item);
 }
 
-void queue_add_at(struct queue *queue, struct queue_item *item, uint64_t due_ms)
+static void insert(struct queue *queue, struct queue_item *item)
+{
+    struct queue_item *before = TAILQ_LAST(&queue->due, queue_list);
+    while (before != NULL && before->due_ms > item->due_ms) {
+        before = TAILQ_PREV(before, queue_list, link);
+    }
+    if (before == NULL) {
+        TAILQ_INSERT_HEAD(&queue->due, item, link);
+    } else {
+        TAILQ_INSERT_AFTER(&queue->due, before, item, link);
+    }
+}
+
+void queue_add(struct queue *queue, struct queue_item *item, uint64_t due_ms)
 {
     if (due_ms >= item->due_ms) {
         return;
     }
-    if (item->processing) {
-        item->due_ms = due_ms;
-        return;
+    if (!item->processing && item->due_ms != QUEUE_NEVER) {
+        TAILQ_REMOVE(&queue->due, item, link);
     }
-    take_out(queue, item);
     item->due_ms = due_ms;
-    if (due_ms == 0) {
-        TAILQ_INSERT_TAIL(&queue->ready, item, link);
-        return;
+    if (!item->processing) {
+        insert(queue, item);
     }
-    struct queue_item *before = TAILQ_LAST(&queue->waiting, queue_list);
-    while (before != NULL && before->due_ms > due_ms) {
-        before = TAILQ_PREV(before, queue_list, link);
-    }
-    if (before == NULL) {
-        TAILQ_INSERT_HEAD(&queue->waiting, item, link);
-    } else {
-        TAILQ_INSERT_AFTER(&queue->waiting, before, item, link);
-    }
-}
-
-void queue_add(struct queue *queue, struct queue_item *item)
-{
-    queue_add_at(queue, item, 0);
 }
 
 static void release_slot(struct queue *queue, struct queue_item *item)
@@ -95,15 +82,11 @@ struct queue_item *queue_take_slot(struct queue *queue, uint64_t now_ms)
 
 struct queue_item *queue_take(struct queue *queue, uint64_t now_ms)
 {
-    struct queue_item *item = NULL;
-    while ((item = TAILQ_FIRST(&queue->waiting)) != NULL && item->due_ms <= now_ms) {
-        queue_add(queue, item);
-    }
-    item = TAILQ_FIRST(&queue->ready);
-    if (item == NULL || queue->slots_held >= queue->slots) {
+    struct queue_item *item = TAILQ_FIRST(&queue->due);
+    if (item == NULL || item->due_ms > now_ms || queue->slots_held >= queue->slots) {
         return NULL;
     }
-    TAILQ_REMOVE(&queue->ready, item, link);
+    TAILQ_REMOVE(&queue->due, item, link);
     item->due_ms = QUEUE_NEVER;
     item->taken_ms = now_ms;
     item->processing = true;
@@ -124,7 +107,7 @@ void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome
 
     uint64_t due_ms = item->due_ms; // of an addition meanwhile
     item->due_ms = QUEUE_NEVER;
-    queue_add_at(queue, item, due_ms);
+    queue_add(queue, item, due_ms);
     switch (outcome) {
     case QUEUE_OK:
         item->failures = 0;
@@ -132,19 +115,18 @@ void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome
     case QUEUE_RETRY: {
         item->failures++;
         uint64_t delay_ms = backoff_delay_ms(&queue->backoff, item->failures, random);
-        queue_add_at(queue, item, now_ms + (delay_ms > retry_ms ? delay_ms : retry_ms));
+        queue_add(queue, item, now_ms + (delay_ms > retry_ms ? delay_ms : retry_ms));
         break;
     }
     case QUEUE_CANCELLED:
-        queue_add(queue, item);
+        queue_add(queue, item, now_ms);
         break;
     }
 }
 
 uint64_t queue_next_due(const struct queue *queue)
 {
-    const struct queue_item *first = TAILQ_FIRST(&queue->ready);
-    first = first == NULL ? TAILQ_FIRST(&queue->waiting) : first;
+    const struct queue_item *first = TAILQ_FIRST(&queue->due);
     uint64_t slot_ms = slot_deadline_ms(queue);
     uint64_t take_ms =
         first == NULL || queue->slots_held >= queue->slots ? QUEUE_NEVER : first->due_ms;

@@ -29,8 +29,7 @@ struct queue {
     struct backoff backoff;
     size_t slots;              // so many items hold a slot at a time
     uint64_t slot_timeout_ms;  // an item gives its slot up after that; QUEUE_NEVER: it keeps it
-    struct queue_list ready;   // due, the longest first
-    struct queue_list waiting; // for their time, the first to come first
+    struct queue_list due;     // not being processed, the first to come first
     struct queue_list holders; // of a slot, the longest first
     size_t slots_held;
     size_t processing;
@@ -44,10 +43,8 @@ void queue_join(struct queue_item *item);
 // Begins anew with an item that is not being processed; also before it is freed.
 void queue_reset(struct queue *queue, struct queue_item *item);
 
-// Due now, whatever its back-off says.
-void queue_add(struct queue *queue, struct queue_item *item);
-// Due at due_ms at the latest: an earlier time stands.
-void queue_add_at(struct queue *queue, struct queue_item *item, uint64_t due_ms);
+// Due at due_ms at the latest, whatever its back-off says: an earlier time stands.
+void queue_add(struct queue *queue, struct queue_item *item, uint64_t due_ms);
 
 // Takes the slot of an item that has had its time and returns the item, which goes on without; NULL
 // when there is none (more). To be called before queue_take.

@@ -28,8 +28,6 @@ struct reconciler *reconciler_new(struct io *io, const struct kind_table *table,
                                       .news_ms = KIND_NEVER,
                                       .pass.poll_ms = KIND_NEVER};
     TAILQ_INIT(&reconciler->answered);
-    TAILQ_INIT(&reconciler->dirty);
-    TAILQ_INIT(&reconciler->watches.ended);
     TAILQ_INIT(&reconciler->background);
     TAILQ_INIT(&reconciler->finished);
     queue_init(&reconciler->watches.queue, backoff, SIZE_MAX, QUEUE_NEVER);
@@ -126,14 +124,19 @@ bool reconciler_is_idle(const struct reconciler *reconciler)
     return keys_are_idle(reconciler) && reconciler->watches.open == 0;
 }
 
-static uint64_t keys_next_due(const struct reconciler *reconciler)
+// Whether keys of this kind wait for those under way, to see what these bring about.
+static bool waits_for_others(const struct reconciler *reconciler, size_t kind)
 {
-    uint64_t first_ms = KIND_NEVER;
-    for (size_t i = 0; i < reconciler->table.count; i++) {
-        uint64_t due_ms = queue_next_due(&reconciler->queues[i]);
-        first_ms = due_ms < first_ms ? due_ms : first_ms;
+    size_t under_way = 0;
+    for (size_t i = 0; i < kind; i++) {
+        under_way += reconciler->queues[i].slots_held;
     }
-    return first_ms;
+    return under_way > 0 && reconciler->table.kinds[kind]->follows;
+}
+
+static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
 }
 
 static bool swaps_config(const struct reconciler *reconciler)
@@ -144,19 +147,19 @@ static bool swaps_config(const struct reconciler *reconciler)
 uint64_t reconciler_next_due(const struct reconciler *reconciler)
 {
     if (!TAILQ_EMPTY(&reconciler->answered) || !TAILQ_EMPTY(&reconciler->finished) ||
-        watches_have_news(reconciler) || swaps_config(reconciler)) {
+        reconciler->watches.told || swaps_config(reconciler)) {
         return 0;
     }
     if (reconciler_drains(reconciler)) {
         return KIND_NEVER;
     }
-    uint64_t due_ms = keys_next_due(reconciler);
-    uint64_t watch_ms = queue_next_due(&reconciler->watches.queue);
-    due_ms = watch_ms < due_ms ? watch_ms : due_ms;
-    if (reconciler->events.news != NULL && reconciler->news_ms < due_ms) {
-        due_ms = reconciler->news_ms;
+    uint64_t due_ms = earlier(reconciler->pass.poll_ms, queue_next_due(&reconciler->watches.queue));
+    for (size_t i = 0; i < reconciler->table.count; i++) {
+        uint64_t key_ms = queue_next_due(&reconciler->queues[i]);
+        bool waits = key_ms <= reconciler->now_ms && waits_for_others(reconciler, i);
+        due_ms = waits ? due_ms : earlier(due_ms, key_ms);
     }
-    return reconciler->pass.poll_ms < due_ms ? reconciler->pass.poll_ms : due_ms;
+    return reconciler->events.news != NULL ? earlier(due_ms, reconciler->news_ms) : due_ms;
 }
 
 // ---- one step ----
@@ -193,7 +196,7 @@ static void begin_due(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->table.count; i++) {
         struct key *key = NULL;
-        while (!reconciler_drains(reconciler) &&
+        while (!reconciler_drains(reconciler) && !waits_for_others(reconciler, i) &&
                (key = (struct key *)queue_take(&reconciler->queues[i], reconciler->now_ms)) !=
                    NULL) {
             if (key == key_leader(reconciler) && reconciler->pass.due) {

@@ -6,10 +6,6 @@
 
 #include "lib/kinds/kind.h"
 #include "lib/reconcile/mode.h"
-#include "lib/reconcile/status.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 struct reconciler;
 

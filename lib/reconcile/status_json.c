@@ -12,13 +12,10 @@
 static json_t *entry_json(const struct status_entry *entry)
 {
     const struct condition *condition = &entry->condition;
-    char since[sizeof("2026-01-01T00:00:00Z") + 16]; // room for a year of any length
+    char since[sizeof("2026-01-01T00:00:00Z") + 16] = ""; // room for a year of any length
     struct tm tm = {0};
     time_t time = (time_t)entry->since_s;
-    if (gmtime_r(&time, &tm) == NULL ||
-        strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
-        since[0] = '\0';
-    }
+    (void)strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&time, &tm));
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "resource", condition->resource, "ready",
                      ready_name(condition->ready), "reason", reason_name(condition->reason),
                      "since", since, "message", condition->message, "cluster", condition->cluster);

@@ -4,10 +4,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define DISRUPTIVE_MS (60u * 1000u)
 #define DISRUPTIVE_MAX_MS (60u * 60u * 1000u)
@@ -70,23 +67,6 @@ static uint64_t change_of(const struct record *record, const struct plan *plan)
     return str_hash(buf_str(&text));
 }
 
-// What its changes do together.
-struct impact {
-    bool destructive;
-    bool disruptive;
-};
-
-static struct impact impact_of(const struct record *record, const struct plan *plan)
-{
-    struct impact impact = {false, false};
-    for (size_t i = 0; i < plan->action_count; i++) {
-        const struct action *action = plan->actions[i];
-        impact.destructive |= is_of(record, action) && action->destructive;
-        impact.disruptive |= is_of(record, action) && action->disruptive;
-    }
-    return impact;
-}
-
 // "image, environment.A and 3 more": the fields of all its actions, the verbs where they name none.
 static void print_fields(const struct record *record, const struct plan *plan, struct buf *text)
 {
@@ -132,7 +112,7 @@ static uint64_t delay_ms(const struct record *record, bool disruptive,
 
 static bool was_made(const struct record *record, uint64_t change)
 {
-    for (size_t i = 0; i < record->change_count; i++) {
+    for (size_t i = 0; i < record->change_count && i < RECORD_CHANGES_MAX; i++) {
         if (record->changes[i] == change) {
             return true;
         }
@@ -182,20 +162,25 @@ bool throttle_allows(struct record *record, const struct plan *plan, bool was_re
     if (now_ms < record->not_before_ms) {
         return false;
     }
-    const struct impact impact = impact_of(record, plan);
+    bool destructive = false;
+    bool disruptive = false;
+    for (size_t i = 0; i < plan->action_count; i++) {
+        const struct action *action = plan->actions[i];
+        destructive = destructive || (is_of(record, action) && action->destructive);
+        disruptive = disruptive || (is_of(record, action) && action->disruptive);
+    }
     if (was_made(record, change_of(record, plan))) {
         // It may be tried once more when its time has come.
         record->change_count = 0;
         record->failures++;
-        hold_contended(record, plan, false,
-                       now_ms + delay_ms(record, impact.disruptive, backoff, random));
+        hold_contended(record, plan, false, now_ms + delay_ms(record, disruptive, backoff, random));
         return false;
     }
-    unsigned too_often = was_ready ? count_repair(record, impact.destructive, now_ms) : 0;
+    unsigned too_often = was_ready ? count_repair(record, destructive, now_ms) : 0;
     if (too_often > 0) {
         // The bucket empties more slowly than one repair after each delay fills it.
         record->failures = too_often;
-        uint64_t wait_ms = delay_ms(record, impact.destructive, backoff, random);
+        uint64_t wait_ms = delay_ms(record, destructive, backoff, random);
         record->empty_ms = 2 * wait_ms > REPAIR_EMPTY_MS ? 2 * wait_ms : REPAIR_EMPTY_MS;
         hold_contended(record, plan, true, now_ms + wait_ms);
         return false;
@@ -205,12 +190,7 @@ bool throttle_allows(struct record *record, const struct plan *plan, bool was_re
 
 void throttle_made(struct record *record, const struct plan *plan)
 {
-    if (record->change_count == RECORD_CHANGES_MAX) {
-        memmove(record->changes, record->changes + 1,
-                (RECORD_CHANGES_MAX - 1) * sizeof(record->changes[0]));
-        record->change_count--;
-    }
-    record->changes[record->change_count++] = change_of(record, plan);
+    record->changes[record->change_count++ % RECORD_CHANGES_MAX] = change_of(record, plan);
 }
 
 void throttle_settled(struct record *record)

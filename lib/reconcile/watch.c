@@ -16,8 +16,6 @@ struct watch {
     struct reconciler *reconciler;
     struct key *key; // NULL: gone
     bool open;
-    bool ended; // since the last step: is in the list of those
-    TAILQ_ENTRY(watch) ended_link;
     struct error error;
     uint64_t opened_ms;
 };
@@ -29,10 +27,8 @@ static void on_dirty(void *ctx, const char *id)
     struct key *key = key_find(reconciler, id);
     // A key that is not known is found by what the leading one observes.
     key = key == NULL ? key_leader(reconciler) : key;
-    if (!key->dirty) {
-        key->dirty = true;
-        TAILQ_INSERT_TAIL(&reconciler->dirty, key, dirty_link);
-    }
+    key->dirty = true;
+    reconciler->watches.told = true;
 }
 
 static void on_end(void *ctx, const struct error *err)
@@ -45,20 +41,7 @@ static void on_end(void *ctx, const struct error *err)
         free(watch);
     } else {
         watch->error = err != NULL ? *err : (struct error){0};
-        watch->ended = true;
-        TAILQ_INSERT_TAIL(&reconciler->watches.ended, watch, ended_link);
-    }
-}
-
-static void enqueue_dirty_keys(struct reconciler *reconciler)
-{
-    struct key *key = NULL;
-    while ((key = TAILQ_FIRST(&reconciler->dirty)) != NULL) {
-        TAILQ_REMOVE(&reconciler->dirty, key, dirty_link);
-        key->dirty = false;
-        if (key->item.failures <= FAILURES_WATCHED_MAX) {
-            key_enqueue_in(key, COALESCE_MS);
-        }
+        reconciler->watches.told = true;
     }
 }
 
@@ -76,7 +59,7 @@ void watch_follow(struct key *key)
     }
     struct queue_item *item = &key->watch->item;
     if (!item->processing && item->due_ms == QUEUE_NEVER) {
-        queue_add(&reconciler->watches.queue, item);
+        queue_add(&reconciler->watches.queue, item, reconciler->now_ms);
     }
 }
 
@@ -94,9 +77,6 @@ void watch_drop(struct key *key)
     struct watch *watch = TAKE_PTR(key->watch);
     if (watch == NULL) {
         return;
-    }
-    if (watch->ended) {
-        TAILQ_REMOVE(&reconciler->watches.ended, watch, ended_link);
     }
     if (watch->item.processing) {
         close_watch(watch, QUEUE_OK);
@@ -116,16 +96,13 @@ static void open_later(struct watch *watch)
     struct queue *queue = &reconciler->watches.queue;
     bool steady = reconciler->now_ms - watch->opened_ms >= STEADY_MS;
     close_watch(watch, steady ? QUEUE_OK : QUEUE_RETRY);
-    uint64_t delay_ms = KIND_NEVER;
     if (steady) {
-        delay_ms = backoff_delay_ms(&reconciler->config->reconcile.backoff, 1,
-                                    reconciler_random(reconciler));
+        uint64_t delay_ms = backoff_delay_ms(&reconciler->config->reconcile.backoff, 1,
+                                             reconciler_random(reconciler));
+        queue_add(queue, &watch->item, reconciler->now_ms + delay_ms);
     }
-    if (watch->key == key_leader(reconciler) && delay_ms > LEADER_RETRY_MS) {
-        delay_ms = LEADER_RETRY_MS;
-    }
-    if (delay_ms != KIND_NEVER) {
-        queue_add_at(queue, &watch->item, reconciler->now_ms + delay_ms);
+    if (watch->key == key_leader(reconciler)) {
+        queue_add(queue, &watch->item, reconciler->now_ms + LEADER_RETRY_MS);
     }
 }
 
@@ -168,25 +145,29 @@ static void begin(struct watch *watch)
     }
 }
 
+static void take_news(struct key *key)
+{
+    if (key->dirty && key->item.failures <= FAILURES_WATCHED_MAX) {
+        key_enqueue_in(key, COALESCE_MS);
+    }
+    key->dirty = false;
+    if (key->watch != NULL && key->watch->item.processing && !key->watch->open) {
+        take_end(key->watch);
+    }
+}
+
 void watches_advance(struct reconciler *reconciler)
 {
-    enqueue_dirty_keys(reconciler);
-    struct watch *watch = NULL;
-    while ((watch = TAILQ_FIRST(&reconciler->watches.ended)) != NULL) {
-        TAILQ_REMOVE(&reconciler->watches.ended, watch, ended_link);
-        watch->ended = false;
-        take_end(watch);
+    for (size_t i = 0; reconciler->watches.told && i < reconciler->key_count; i++) {
+        take_news(reconciler->keys[i]);
     }
+    reconciler->watches.told = false;
+    struct watch *watch = NULL;
     struct queue *queue = &reconciler->watches.queue;
     while (!reconciler_drains(reconciler) &&
            (watch = (struct watch *)queue_take(queue, reconciler->now_ms)) != NULL) {
         begin(watch);
     }
-}
-
-bool watches_have_news(const struct reconciler *reconciler)
-{
-    return !TAILQ_EMPTY(&reconciler->dirty) || !TAILQ_EMPTY(&reconciler->watches.ended);
 }
 
 void watches_stop(struct reconciler *reconciler)

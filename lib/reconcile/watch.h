@@ -11,6 +11,4 @@ void watch_follow(struct key *key);
 void watch_drop(struct key *key);
 // Takes up what the streams had and opens those that are due.
 void watches_advance(struct reconciler *reconciler);
-// Whether a stream had something since the last step.
-bool watches_have_news(const struct reconciler *reconciler);
 void watches_stop(struct reconciler *reconciler);

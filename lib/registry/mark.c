@@ -1,8 +1,10 @@
 #include "lib/registry/mark.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/registry/reference.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,45 +14,39 @@ struct marking {
     struct store_repository *repository;
     const struct mark_rules *rules;
     const struct store_repository *agreed; // the same one there, NULL: it is new
-    struct arena scratch;
-    struct store_revision **reached; // whose parts are still to be followed
-    size_t reached_count;
 };
 
-static bool keep_revision(struct marking *m, const char *digest)
+// Returns whether that is new.
+static bool keep(struct marking *m, const char *digest)
 {
     struct store_revision *revision = store_revision(m->repository, digest);
     if (revision == NULL || revision->kept) {
         return false;
     }
     revision->kept = true;
-    m->reached[m->reached_count++] = revision;
     return true;
 }
 
-// Keeps a manifest and all that it refers to. Returns whether that is new.
-static bool reach(struct marking *m, const char *digest)
+static bool is_kept(const struct marking *m, const char *digest)
 {
-    bool grown = keep_revision(m, digest);
-    while (m->reached_count > 0) {
-        const struct store_manifest *manifest = m->reached[--m->reached_count]->manifest;
-        for (size_t i = 0; manifest != NULL && i < manifest->part_count; i++) {
-            (void)keep_revision(m, manifest->parts[i].digest);
-        }
-    }
-    return grown;
+    const struct store_revision *revision = store_revision(m->repository, digest);
+    return revision != NULL && revision->kept;
 }
 
-// The digest that a tag of this name belongs to, NULL: it is a version. What belongs to an image is
+#define DIGEST_SIZE (sizeof(REFERENCE_ALGORITHM ":") + REFERENCE_DIGITS)
+
+// Whether a tag of this name belongs to a digest; else it is a version. What belongs to an image is
 // tagged so where no registry can be asked for referrers, by cosign with an ending:
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema
-static const char *subject_of(struct marking *m, const char *tag)
+static bool subject_of(const char *tag, char digest[DIGEST_SIZE])
 {
-    return str_starts_with(tag, REFERENCE_ALGORITHM) &&
-                   str_matches(tag, "^" REFERENCE_ALGORITHM "-[0-9a-f]{64}(\\.|$)")
-               ? arena_printf(&m->scratch, REFERENCE_ALGORITHM ":%.*s", REFERENCE_DIGITS,
-                              tag + sizeof(REFERENCE_ALGORITHM))
-               : NULL;
+    static const char prefix[] = REFERENCE_ALGORITHM "-";
+    const char *hex = tag + strlen(prefix);
+    if (!str_starts_with(tag, prefix)) {
+        return false;
+    }
+    (void)snprintf(digest, DIGEST_SIZE, REFERENCE_ALGORITHM ":%s", hex);
+    return reference_is_digest(digest) && strchr(".", hex[REFERENCE_DIGITS]) != NULL;
 }
 
 static int compare_newest(const void *a, const void *b)
@@ -67,43 +63,46 @@ static void keep_tags(struct marking *m)
     const struct mark_rules *rules = m->rules;
     bool all = rules->newest == 0 || repository->opaque ||
                (rules->only != NULL && !strv_contains(rules->only, repository->name));
-    struct store_tag **versions =
-        arena_alloc(&m->scratch, (repository->tag_count + 1) * sizeof(struct store_tag *));
+    struct store_tag **versions = xcalloc(repository->tag_count + 1, sizeof(*versions));
     size_t count = 0;
+    char digest[DIGEST_SIZE];
     for (size_t i = 0; i < repository->tag_count; i++) {
         struct store_tag *tag = &repository->tags[i];
         const struct store_tag *agreed = m->agreed == NULL ? NULL : store_tag(m->agreed, tag->name);
         tag->kept = all || (rules->agreed != NULL && (agreed == NULL || agreed->kept));
-        if (subject_of(m, tag->name) == NULL) {
+        if (!subject_of(tag->name, digest)) {
             versions[count++] = tag;
         }
     }
-    qsort(versions, count, sizeof(struct store_tag *), compare_newest);
+    qsort(versions, count, sizeof(*versions), compare_newest);
     for (size_t i = 0; i < count && i < rules->newest; i++) {
         versions[i]->kept = true;
     }
+    free(versions);
 }
 
-// Keeps what belongs to what is kept. Returns whether that is more than before.
-static bool keep_referrers(struct marking *m)
+// Keeps what is referred to by what is kept, and what belongs to that. Returns whether that is more
+// than before.
+static bool keep_more(struct marking *m)
 {
     struct store_repository *repository = m->repository;
+    char subject[DIGEST_SIZE];
     bool grown = false;
-    for (size_t i = 0; i < repository->revision_count; i++) {
-        const struct store_manifest *manifest = repository->revisions[i].manifest;
-        const char *digest = manifest == NULL ? NULL : manifest->subject;
-        const struct store_revision *subject =
-            digest == NULL ? NULL : store_revision(repository, digest);
-        grown = (subject != NULL && subject->kept && reach(m, manifest->digest)) || grown;
-    }
     for (size_t i = 0; i < repository->tag_count; i++) {
         struct store_tag *tag = &repository->tags[i];
-        const char *digest = tag->kept ? NULL : subject_of(m, tag->name);
-        const struct store_revision *subject =
-            digest == NULL ? NULL : store_revision(repository, digest);
-        if (digest != NULL && (subject == NULL || subject->kept)) {
-            tag->kept = true;
-            grown = reach(m, tag->digest) || grown;
+        tag->kept =
+            tag->kept || (subject_of(tag->name, subject) &&
+                          (store_revision(repository, subject) == NULL || is_kept(m, subject)));
+        grown = (tag->kept && keep(m, tag->digest)) || grown;
+    }
+    for (size_t i = 0; i < repository->revision_count; i++) {
+        struct store_revision *revision = &repository->revisions[i];
+        if (!revision->kept && revision->subject != NULL && is_kept(m, revision->subject)) {
+            revision->kept = true;
+            grown = true;
+        }
+        for (size_t j = 0; revision->kept && j < revision->part_count; j++) {
+            grown = keep(m, revision->parts[j].digest) || grown;
         }
     }
     return grown;
@@ -125,78 +124,46 @@ static void mark_repository(struct store_repository *repository, const struct ma
         .rules = rules,
         .agreed = agreed == NULL ? NULL : store_repository(agreed, repository->name),
     };
-    m.reached =
-        arena_alloc(&m.scratch, (repository->revision_count + 1) * sizeof(struct store_revision *));
-    for (size_t i = 0; i < repository->revision_count; i++) {
-        struct store_revision *revision = &repository->revisions[i];
-        revision->kept = false;
-        repository->opaque =
-            repository->opaque || (revision->manifest != NULL && revision->manifest->opaque);
-    }
     keep_tags(&m);
-    for (size_t i = 0; i < repository->tag_count; i++) {
-        if (repository->tags[i].kept) {
-            (void)reach(&m, repository->tags[i].digest);
-        }
-    }
     for (size_t i = 0; i < repository->revision_count; i++) {
-        if (is_excepted(&m, &repository->revisions[i])) {
-            (void)reach(&m, repository->revisions[i].digest);
-        }
+        repository->revisions[i].kept = is_excepted(&m, &repository->revisions[i]);
     }
-    while (keep_referrers(&m)) {
+    while (keep_more(&m)) {
     }
-    arena_done(&m.scratch);
 }
 
 // ---- how much that is ----
 
-struct count {
-    const struct store *store;
-    struct store_repository *repository;
-    size_t number; // tells blobs that were counted
-    bool kept;     // of the manifests that are kept, or of the others
-    void (*add)(struct store_repository *repository, struct store_blob *blob);
-};
-
-static void count_blob(const struct count *count, const char *digest)
+// At first what is kept, then, when it is known who uses what, what others share and nobody uses.
+static void count_blob(const struct store *store, struct store_repository *repository,
+                       const struct store_revision *of, const char *digest, bool first)
 {
-    struct store_blob *blob = store_blob(count->store, digest);
-    if (blob != NULL && blob->counted != count->number) {
-        blob->counted = count->number;
-        count->add(count->repository, blob);
+    struct store_blob *blob = store_blob(store, digest);
+    uint64_t *sum = first      ? &repository->size
+                    : of->kept ? &repository->shared
+                               : &repository->unreferenced;
+    if (blob == NULL || blob->counted == sum) {
+        return;
+    }
+    if (first ? of->kept : of->kept ? blob->uses > 1 : blob->uses == 0) {
+        *sum += blob->size;
+        blob->uses += first;
+        blob->counted = sum;
     }
 }
 
-static void count_blobs(const struct count *count)
+static void count_blobs(const struct store *store, bool first)
 {
-    for (size_t i = 0; i < count->repository->revision_count; i++) {
-        const struct store_revision *revision = &count->repository->revisions[i];
-        const struct store_manifest *manifest = revision->manifest;
-        if (revision->kept != count->kept) {
-            continue;
-        }
-        count_blob(count, revision->digest);
-        for (size_t j = 0; manifest != NULL && j < manifest->part_count; j++) {
-            count_blob(count, manifest->parts[j].digest);
+    for (size_t i = 0; i < store->repository_count; i++) {
+        struct store_repository *repository = &store->repositories[i];
+        for (size_t j = 0; j < repository->revision_count; j++) {
+            const struct store_revision *revision = &repository->revisions[j];
+            count_blob(store, repository, revision, revision->digest, first);
+            for (size_t k = 0; k < revision->part_count; k++) {
+                count_blob(store, repository, revision, revision->parts[k].digest, first);
+            }
         }
     }
-}
-
-static void add_kept(struct store_repository *repository, struct store_blob *blob)
-{
-    repository->size += blob->size;
-    blob->uses++;
-}
-
-static void add_shared(struct store_repository *repository, struct store_blob *blob)
-{
-    repository->shared += blob->uses > 1 ? blob->size : 0;
-}
-
-static void add_unreferenced(struct store_repository *repository, struct store_blob *blob)
-{
-    repository->unreferenced += blob->uses == 0 ? blob->size : 0;
 }
 
 static size_t count_damage(const struct store *store, const struct store_repository *repository)
@@ -204,10 +171,9 @@ static size_t count_damage(const struct store *store, const struct store_reposit
     size_t damaged = repository->lost;
     for (size_t i = 0; i < repository->revision_count; i++) {
         const struct store_revision *revision = &repository->revisions[i];
-        const struct store_manifest *manifest = revision->kept ? revision->manifest : NULL;
-        damaged += revision->kept && manifest == NULL;
-        for (size_t j = 0; manifest != NULL && j < manifest->part_count; j++) {
-            const struct store_part *part = &manifest->parts[j];
+        damaged += revision->kept && revision->missing;
+        for (size_t j = 0; revision->kept && j < revision->part_count; j++) {
+            const struct store_part *part = &revision->parts[j];
             const struct store_blob *blob = store_blob(store, part->digest);
             damaged += blob == NULL ? !store->asked && !part->foreign && !part->manifest
                                     : part->size > 0 && part->size != blob->size;
@@ -220,70 +186,43 @@ static size_t count_damage(const struct store *store, const struct store_reposit
     return damaged;
 }
 
-static void measure(struct store *store)
+void mark_store(struct store *store, const struct mark_rules *rules)
 {
-    static const struct count counts[] = {
-        {.kept = true, .add = add_kept},
-        {.kept = true, .add = add_shared},
-        {.kept = false, .add = add_unreferenced},
-    };
-    size_t number = 0;
-    for (size_t i = 0; i < ELEMENTS(counts); i++) {
-        for (size_t j = 0; j < store->repository_count; j++) {
-            struct count count = counts[i];
-            count.store = store;
-            count.repository = &store->repositories[j];
-            count.number = ++number;
-            count_blobs(&count);
-        }
+    for (size_t i = 0; i < store->repository_count; i++) {
+        struct store_repository *repository = &store->repositories[i];
+        mark_repository(repository, rules);
+        repository->damaged = count_damage(store, repository);
     }
+    count_blobs(store, true);
+    count_blobs(store, false);
     for (size_t i = 0; i < store->blob_count; i++) {
         store->size += store->blobs[i].size;
         store->unreferenced += store->blobs[i].uses == 0 ? store->blobs[i].size : 0;
     }
 }
 
-void mark_store(struct store *store, const struct mark_rules *rules)
-{
-    store->size = 0;
-    store->unreferenced = 0;
-    for (size_t i = 0; i < store->blob_count; i++) {
-        store->blobs[i].uses = 0;
-        store->blobs[i].counted = 0;
-    }
-    for (size_t i = 0; i < store->repository_count; i++) {
-        struct store_repository *repository = &store->repositories[i];
-        mark_repository(repository, rules);
-        repository->size = 0;
-        repository->shared = 0;
-        repository->unreferenced = 0;
-        repository->damaged = count_damage(store, repository);
-    }
-    measure(store);
-}
-
 // ---- what goes ----
 
-int64_t mark_newest_loose(const struct store *store, const char **ret_repository)
+const char *mark_pushed_to(const struct store *store, int64_t now_s, int64_t seconds)
 {
-    int64_t newest_s = 0;
-    const char *where = NULL;
-    for (size_t i = 0; i < store->blob_count; i++) {
-        const struct store_blob *blob = &store->blobs[i];
-        newest_s = blob->uses == 0 && blob->time_s > newest_s ? blob->time_s : newest_s;
-    }
     for (size_t i = 0; i < store->repository_count; i++) {
         const struct store_repository *repository = &store->repositories[i];
-        int64_t loose_s = repository->upload_s;
-        for (size_t j = 0; j < repository->revision_count; j++) {
+        bool loose = llabs(now_s - repository->upload_s) < seconds;
+        for (size_t j = 0; j < repository->revision_count && !loose; j++) {
             const struct store_revision *revision = &repository->revisions[j];
-            loose_s = !revision->kept && revision->time_s > loose_s ? revision->time_s : loose_s;
+            loose = !revision->kept && llabs(now_s - revision->time_s) < seconds;
         }
-        where = loose_s >= newest_s && loose_s > 0 ? repository->name : where;
-        newest_s = loose_s > newest_s ? loose_s : newest_s;
+        if (loose) {
+            return repository->name;
+        }
     }
-    *ret_repository = where;
-    return newest_s;
+    for (size_t i = 0; i < store->blob_count; i++) {
+        const struct store_blob *blob = &store->blobs[i];
+        if (blob->uses == 0 && llabs(now_s - blob->time_s) < seconds) {
+            return "a repository";
+        }
+    }
+    return NULL;
 }
 
 static bool keeps_nothing(const struct store_repository *repository)
@@ -301,7 +240,7 @@ static bool keeps_nothing(const struct store_repository *repository)
 static bool is_stale(const struct store *store, const struct store_repository *repository,
                      const struct store_link *link)
 {
-    if (link->layer) {
+    if (str_starts_with(link->path, STORE_LAYERS)) {
         const struct store_blob *blob = store_blob(store, link->digest);
         return blob == NULL || blob->uses == 0;
     }

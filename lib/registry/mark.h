@@ -12,13 +12,14 @@ struct mark_rules {
     const struct store *agreed; // marked: nothing goes that does not go in this one; NULL: no limit
 };
 
-// Decides what is kept and measures it. A tag that carries what belongs to a digest, by its name
-// (sha256-HEX.sig), is no version: it is not counted, and goes with what it belongs to.
+// Decides, once, what is kept and measures it. A tag that carries what belongs to a digest, by its
+// name (sha256-HEX.sig), is no version: it is not counted, and goes with what it belongs to.
 void mark_store(struct store *store, const struct mark_rules *rules);
 
-// Unix time of the newest of what nothing keeps, and its repository, NULL for a blob of none: when
-// that is a moment ago, somebody may be about to push what refers to it.
-int64_t mark_newest_loose(const struct store *store, const char **ret_repository);
+// The repository to which, within so many seconds of now_s, Unix time, something was pushed that
+// nothing keeps: somebody may be about to push what refers to it. "a repository" when it is a blob,
+// of which that is not known; NULL: nowhere.
+const char *mark_pushed_to(const struct store *store, int64_t now_s, int64_t seconds);
 
 // Appends the directories that are to be removed, below the storage's root, one a line: tags before
 // what they refer to. Those that do not fit are left out. What is left of a repository that keeps

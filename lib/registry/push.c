@@ -10,87 +10,52 @@
 #define DIGEST_BYTES_MAX 128
 #define DATA_TYPE "application/octet-stream"
 
+// The requests of an upload, in their order.
+enum stage { STAGE_BEGIN, STAGE_DATA, STAGE_FINISH, STAGE_DISCARD, STAGE_END };
+
 struct upload {
     struct api *api;
     struct registry_blob blob;
-    char *path; // of the upload, as the latest answer gives it; NULL: there is none
+    enum stage stage; // the request that was sent last
+    char *path;       // of the upload, as the latest answer gives it; NULL: there is none
     registry_pushed_fn done;
     void *ctx;
     struct error failure; // kind ERROR_NONE: none yet
 };
 
-static void end(struct upload *upload)
-{
-    upload->done(upload->ctx, upload->failure.kind == ERROR_NONE ? NULL : &upload->failure);
-    free(upload->path);
-    free(upload);
-}
+static void on_answer(void *ctx, const struct api_answer *answer, const struct error *err);
 
-static int send(struct upload *upload, struct api_request request, const char *path,
-                struct error *err)
+static int send(struct upload *upload, enum stage stage, struct error *err)
 {
-    request.prefix = path;
-    request.ctx = upload;
+    static const struct {
+        enum http_method method;
+        const char *what;
+    } requests[] = {
+        [STAGE_BEGIN] = {HTTP_POST, "begin an upload"},
+        [STAGE_DATA] = {HTTP_PATCH, "upload"},
+        [STAGE_FINISH] = {HTTP_PUT, "finish an upload"},
+        [STAGE_DISCARD] = {HTTP_DELETE, "discard an upload"},
+    };
+    const struct registry_blob *blob = &upload->blob;
+    _cleanup_free_ char *path =
+        stage == STAGE_BEGIN ? str_printf("/v2/%s/blobs/uploads/", blob->repository)
+        : stage == STAGE_FINISH
+            ? str_printf("%s%cdigest=%s", upload->path,
+                         strchr(upload->path, '?') == NULL ? '?' : '&', blob->digest)
+            : str_dup(upload->path);
+    const struct api_request request = {
+        .method = requests[stage].method,
+        .what = requests[stage].what,
+        .prefix = path,
+        .content_type = stage == STAGE_DISCARD ? NULL : DATA_TYPE,
+        .body = stage == STAGE_DATA ? blob->data : "",
+        .body_length = stage == STAGE_DATA ? blob->length : 0,
+        .raw = on_answer,
+        .ctx = upload,
+    };
+    upload->stage = stage;
     return api_send(upload->api, &request, err);
 }
-
-// ---- the end of an upload ----
-
-static void on_discarded(void *ctx, _unused_ const struct api_answer *answer,
-                         const struct error *err)
-{
-    struct upload *upload = ctx;
-    if (err != NULL && upload->failure.kind == ERROR_NONE) {
-        upload->failure = *err;
-    }
-    end(upload);
-}
-
-static void discard(struct upload *upload)
-{
-    struct error err = {0};
-    const struct api_request request = {
-        .method = HTTP_DELETE, .what = "discard an upload", .raw = on_discarded};
-    // What was cut short is not known to be there, and nobody waits.
-    bool none = upload->path == NULL || upload->failure.code == ECANCELED;
-    if (none || send(upload, request, upload->path, &err) < 0) {
-        end(upload);
-    }
-}
-
-static void fail(struct upload *upload, const struct error *err)
-{
-    upload->failure = *err;
-    discard(upload);
-}
-
-static void on_finished(void *ctx, _unused_ const struct api_answer *answer,
-                        const struct error *err)
-{
-    if (err != NULL) {
-        fail(ctx, err);
-    } else {
-        end(ctx);
-    }
-}
-
-static void finish(struct upload *upload)
-{
-    struct error err = {0};
-    const struct api_request request = {.method = HTTP_PUT,
-                                        .what = "finish an upload",
-                                        .content_type = DATA_TYPE,
-                                        .body = "",
-                                        .raw = on_finished};
-    _cleanup_free_ char *path =
-        str_printf("%s%cdigest=%s", upload->path, strchr(upload->path, '?') == NULL ? '?' : '&',
-                   upload->blob.digest);
-    if (send(upload, request, path, &err) < 0) {
-        fail(upload, &err);
-    }
-}
-
-// ---- from answer to answer ----
 
 // Every answer says where the next request goes: an absolute URL, or a path.
 static int take_location(struct upload *upload, const struct api_answer *answer, struct error *err)
@@ -110,51 +75,55 @@ static int take_location(struct upload *upload, const struct api_answer *answer,
     return 0;
 }
 
-static void on_taken(void *ctx, const struct api_answer *answer, const struct error *err)
+static enum stage stage_after(const struct upload *upload)
 {
-    struct upload *upload = ctx;
-    struct error error = {0};
-    if (err != NULL) {
-        fail(upload, err);
-    } else if (take_location(upload, answer, &error) < 0) {
-        fail(upload, &error);
-    } else if (upload->blob.digest != NULL) {
-        finish(upload);
-    } else {
-        discard(upload);
+    bool failed = upload->failure.kind != ERROR_NONE;
+    if (upload->stage == STAGE_DISCARD || (upload->stage == STAGE_FINISH && !failed)) {
+        return STAGE_END;
+    }
+    if (failed) { // what was cut short is not known to be there, and nobody waits
+        bool none = upload->path == NULL || upload->failure.code == ECANCELED;
+        return none ? STAGE_END : STAGE_DISCARD;
+    }
+    return upload->stage == STAGE_BEGIN  ? STAGE_DATA
+           : upload->blob.digest != NULL ? STAGE_FINISH
+                                         : STAGE_DISCARD;
+}
+
+static void fail(struct upload *upload, const struct error *err)
+{
+    if (upload->failure.kind == ERROR_NONE) {
+        upload->failure = *err;
     }
 }
 
-static void on_begun(void *ctx, const struct api_answer *answer, const struct error *err)
+static void on_answer(void *ctx, const struct api_answer *answer, const struct error *err)
 {
     struct upload *upload = ctx;
     struct error error = {0};
-    const struct api_request request = {.method = HTTP_PATCH,
-                                        .what = "upload",
-                                        .content_type = DATA_TYPE,
-                                        .body = upload->blob.data,
-                                        .body_length = upload->blob.length,
-                                        .raw = on_taken};
     if (err != NULL) {
         fail(upload, err);
-    } else if (take_location(upload, answer, &error) < 0 ||
-               send(upload, request, upload->path, &error) < 0) {
+    } else if (upload->stage < STAGE_FINISH && take_location(upload, answer, &error) < 0) {
         fail(upload, &error);
     }
+    enum stage next = STAGE_END;
+    while ((next = stage_after(upload)) != STAGE_END) {
+        if (send(upload, next, &error) == 0) {
+            return;
+        }
+        fail(upload, &error);
+    }
+    upload->done(upload->ctx, upload->failure.kind == ERROR_NONE ? NULL : &upload->failure);
+    free(upload->path);
+    free(upload);
 }
 
 int registry_push_blob(struct api *api, const struct registry_blob *blob, registry_pushed_fn done,
                        void *ctx, struct error *err)
 {
-    const struct api_request request = {.method = HTTP_POST,
-                                        .what = "begin an upload",
-                                        .content_type = DATA_TYPE,
-                                        .body = "",
-                                        .raw = on_begun};
-    _cleanup_free_ char *path = str_printf("/v2/%s/blobs/uploads/", blob->repository);
     struct upload *upload = xcalloc(1, sizeof(*upload));
     *upload = (struct upload){.api = api, .blob = *blob, .done = done, .ctx = ctx};
-    int r = send(upload, request, path, err);
+    int r = send(upload, STAGE_BEGIN, err);
     if (r < 0) {
         free(upload);
     }

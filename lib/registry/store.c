@@ -37,19 +37,11 @@ void store_add_tag(struct store *store, size_t repository, const char *name, con
         arena_dup(&store->arena, name), arena_dup(&store->arena, digest), time_s, false};
 }
 
-void store_add_revision(struct store *store, size_t repository, const char *digest, int64_t time_s)
+void store_add_link(struct store *store, size_t repository, const char *path, const char *digest)
 {
     struct store_repository *into = &store->repositories[repository];
-    *ARENA_GROW(&store->arena, into->revisions, into->revision_count) =
-        (struct store_revision){arena_dup(&store->arena, digest), time_s, NULL, false};
-}
-
-void store_add_link(struct store *store, size_t repository, const char *path, const char *digest,
-                    bool layer)
-{
-    struct store_repository *into = &store->repositories[repository];
-    *ARENA_GROW(&store->arena, into->links, into->link_count) = (struct store_link){
-        arena_dup(&store->arena, path), arena_dup(&store->arena, digest), layer};
+    *ARENA_GROW(&store->arena, into->links, into->link_count) =
+        (struct store_link){arena_dup(&store->arena, path), arena_dup(&store->arena, digest)};
 }
 
 void store_add_blob(struct store *store, const char *digest, uint64_t size, int64_t time_s)
@@ -58,15 +50,16 @@ void store_add_blob(struct store *store, const char *digest, uint64_t size, int6
         (struct store_blob){arena_dup(&store->arena, digest), size, time_s, 0, 0};
 }
 
-static void add_part(struct store *store, struct store_manifest *manifest, const json_t *descriptor,
-                     const char *key)
+static void add_part(struct store *store, struct store_revision *revision, const json_t *descriptor,
+                     const char *key, bool manifest)
 {
     const char *digest = json_get_string(descriptor, key, NULL);
     int64_t size = json_get_int(descriptor, 0, "size", NULL);
     if (digest != NULL && reference_is_digest(digest)) {
-        *ARENA_GROW(&store->arena, manifest->parts, manifest->part_count) = (struct store_part){
+        *ARENA_GROW(&store->arena, revision->parts, revision->part_count) = (struct store_part){
             .digest = arena_dup(&store->arena, digest),
             .size = size > 0 ? (uint64_t)size : 0,
+            .manifest = manifest,
             .foreign = json_get_array(descriptor, "urls", NULL) != NULL,
         };
     }
@@ -74,41 +67,35 @@ static void add_part(struct store *store, struct store_manifest *manifest, const
 
 // A manifest of Docker or OCI has "config" and "layers", an index "manifests", one of Docker's
 // first schema "fsLayers", an OCI artifact "blobs".
-static void decode(struct store *store, struct store_manifest *manifest, const json_t *json)
+const struct store_revision *store_add_revision(struct store *store, size_t repository,
+                                                const char *digest, int64_t time_s,
+                                                const char *text, size_t length)
 {
     static const struct {
         const char *list;
         const char *key;
-    } lists[] = {{"manifests", "digest"},
-                 {"layers", "digest"},
-                 {"blobs", "digest"},
-                 {"fsLayers", "blobSum"}};
-    const char *subject = json_get_string(json, "subject", "digest", NULL);
-    manifest->subject = arena_dup(&store->arena, subject);
-    add_part(store, manifest, json_get_object(json, "config", NULL), "digest");
+        bool manifest;
+    } lists[] = {{"manifests", "digest", true},
+                 {"layers", "digest", false},
+                 {"blobs", "digest", false},
+                 {"fsLayers", "blobSum", false}};
+    struct store_repository *into = &store->repositories[repository];
+    struct store_revision *revision =
+        ARENA_GROW(&store->arena, into->revisions, into->revision_count);
+    json_auto_t *json = text != NULL ? json_loadb(text, length, 0, NULL) : NULL;
+    *revision = (struct store_revision){
+        .digest = arena_dup(&store->arena, digest), .time_s = time_s, .missing = text == NULL};
+    into->opaque = into->opaque || (text != NULL && json == NULL);
+    revision->subject = arena_dup(&store->arena, json_get_string(json, "subject", "digest", NULL));
+    add_part(store, revision, json_get_object(json, "config", NULL), "digest", false);
     for (size_t i = 0; i < ELEMENTS(lists); i++) {
-        size_t first = manifest->part_count;
         size_t index = 0;
         json_t *descriptor = NULL;
         json_array_foreach (json_get_array(json, lists[i].list, NULL), index, descriptor) {
-            add_part(store, manifest, descriptor, lists[i].key);
-        }
-        for (; first < manifest->part_count; first++) {
-            manifest->parts[first].manifest = i == 0;
+            add_part(store, revision, descriptor, lists[i].key, lists[i].manifest);
         }
     }
-}
-
-const struct store_manifest *store_add_manifest(struct store *store, const char *digest,
-                                                const char *text, size_t length)
-{
-    json_auto_t *json = NULL;
-    struct store_manifest *manifest =
-        ARENA_GROW(&store->arena, store->manifests, store->manifest_count);
-    manifest->digest = arena_dup(&store->arena, digest);
-    manifest->opaque = json_parse(text, length, &json, NULL) < 0;
-    decode(store, manifest, json);
-    return manifest;
+    return revision;
 }
 
 // All that is sorted or looked for begins with its name, or digest.
@@ -117,12 +104,14 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-#define SORT(items, count)                                                                         \
-    do {                                                                                           \
-        if ((count) > 0) {                                                                         \
-            qsort(items, count, sizeof(*(items)), compare_names);                                  \
-        }                                                                                          \
-    } while (0)
+static void sort(void *items, size_t count, size_t size)
+{
+    if (count > 0) {
+        qsort(items, count, size, compare_names);
+    }
+}
+
+#define SORT(items, count) sort(items, count, sizeof(*(items)))
 #define FIND(items, count, name)                                                                   \
     ((count) == 0                                                                                  \
          ? NULL                                                                                    \
@@ -132,15 +121,10 @@ void store_finish(struct store *store)
 {
     SORT(store->repositories, store->repository_count);
     SORT(store->blobs, store->blob_count);
-    SORT(store->manifests, store->manifest_count);
     for (size_t i = 0; i < store->repository_count; i++) {
         struct store_repository *repository = &store->repositories[i];
         SORT(repository->tags, repository->tag_count);
         SORT(repository->revisions, repository->revision_count);
-        for (size_t j = 0; j < repository->revision_count; j++) {
-            struct store_revision *revision = &repository->revisions[j];
-            revision->manifest = FIND(store->manifests, store->manifest_count, revision->digest);
-        }
     }
 }
 

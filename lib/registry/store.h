@@ -16,9 +16,9 @@
 struct store_blob {
     const char *digest;
     uint64_t size;
-    int64_t time_s; // when it was written, 0: not known
-    size_t uses;    // repositories that keep it
-    size_t counted; // by which count, see store.c
+    int64_t time_s;          // when it was written, 0: not known
+    size_t uses;             // repositories that keep it
+    const uint64_t *counted; // the sum of mark.c that it was added to last
 };
 
 struct store_part {
@@ -28,19 +28,14 @@ struct store_part {
     bool foreign;  // may be somewhere else
 };
 
-struct store_manifest {
-    const char *digest;
-    bool opaque;         // it is no JSON: nobody knows what it refers to
-    const char *subject; // what it is about: a signature, an attestation; NULL
-    struct store_part *parts;
-    size_t part_count;
-};
-
-// A manifest's link in a repository.
+// A manifest of whatever kind, linked in a repository.
 struct store_revision {
     const char *digest;
     int64_t time_s;
-    const struct store_manifest *manifest; // NULL: it is missing
+    bool missing;
+    const char *subject; // what it is about: a signature, an attestation; NULL
+    struct store_part *parts;
+    size_t part_count;
     bool kept;
 };
 
@@ -53,10 +48,11 @@ struct store_tag {
 
 // A repository's directory that only says that it has a blob, or had a manifest.
 struct store_link {
-    const char *path; // below the repository's
+    const char *path; // below the repository's: of a blob in STORE_LAYERS
     const char *digest;
-    bool layer;
 };
+
+#define STORE_LAYERS "_layers/"
 
 struct store_repository {
     const char *name;
@@ -83,8 +79,6 @@ struct store {
     size_t repository_count;
     struct store_blob *blobs; // sorted by digest
     size_t blob_count;
-    struct store_manifest *manifests; // likewise
-    size_t manifest_count;
     bool asked; // the registry was: the repositories' lost tells what is missing
     uint64_t upload_bytes;
     uint64_t free_bytes; // of the file system
@@ -104,13 +98,12 @@ DEFINE_CLEANUP(struct store *, store_free)
 size_t store_add_repository(struct store *store, const char *name);
 void store_add_tag(struct store *store, size_t repository, const char *name, const char *digest,
                    int64_t time_s);
-void store_add_revision(struct store *store, size_t repository, const char *digest, int64_t time_s);
-void store_add_link(struct store *store, size_t repository, const char *path, const char *digest,
-                    bool layer);
-void store_add_blob(struct store *store, const char *digest, uint64_t size, int64_t time_s);
-// Decodes the manifest, of whatever kind. Returns it until the next one is added.
-const struct store_manifest *store_add_manifest(struct store *store, const char *digest,
+// Decodes the manifest; text NULL: it is missing. Returns it until the next one is added.
+const struct store_revision *store_add_revision(struct store *store, size_t repository,
+                                                const char *digest, int64_t time_s,
                                                 const char *text, size_t length);
+void store_add_link(struct store *store, size_t repository, const char *path, const char *digest);
+void store_add_blob(struct store *store, const char *digest, uint64_t size, int64_t time_s);
 // Sorts. Nothing may be added after it.
 void store_finish(struct store *store);
 

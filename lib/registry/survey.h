@@ -1,5 +1,6 @@
 // Asks a registry for everything that a tag reaches, one by one: each tag's manifest, the children
-// of an index, and every blob that they name.
+// of an index, and every blob that they name. Names, tags and digests that no registry can have are
+// left out.
 #pragma once
 
 #include "lib/api/api.h"

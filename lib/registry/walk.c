@@ -33,9 +33,12 @@ static int fail(struct walk *walk, const char *path, int code)
     return -code;
 }
 
-// The names in a directory, none where it is missing.
-static void list(struct walk *walk, const char *path, struct strv *ret)
+typedef void (*entry_fn)(struct walk *walk, const char *path, const char *name);
+
+// Calls each for what is in a directory, if there is one, until there is an error.
+static void each_entry(struct walk *walk, const char *path, entry_fn each)
 {
+    _cleanup_(strv_done) struct strv names = {0};
     DIR *directory = opendir(path);
     if (directory == NULL) {
         (void)fail(walk, path, errno);
@@ -48,22 +51,13 @@ static void list(struct walk *walk, const char *path, struct strv *ret)
             break;
         }
         if (entry->d_name[0] != '.') {
-            strv_add(ret, entry->d_name);
+            strv_add(&names, entry->d_name);
         }
     }
     (void)closedir(directory);
-}
-
-typedef void (*entry_fn)(struct walk *walk, const char *path, const char *name);
-
-// Calls each for what is in a directory, until there is an error.
-static void each_entry(struct walk *walk, const char *path, entry_fn each)
-{
-    _cleanup_(strv_done) struct strv names = {0};
-    list(walk, path, &names);
     for (size_t i = 0; i < names.count && walk->error.kind == ERROR_NONE; i++) {
-        _cleanup_free_ char *entry = str_printf("%s/%s", path, names.items[i]);
-        each(walk, entry, names.items[i]);
+        _cleanup_free_ char *below = str_printf("%s/%s", path, names.items[i]);
+        each(walk, below, names.items[i]);
     }
 }
 
@@ -79,28 +73,15 @@ static char *digest_of(const char *name)
     return reference_is_digest(digest) ? TAKE_PTR(digest) : NULL;
 }
 
-// The path of a file or directory of the repository that is being read, below the repository's.
-static const char *below_repository(const struct walk *walk, const char *path)
-{
-    const char *name = walk->store->repositories[walk->repository].name;
-    return path + strlen(walk->root) + strlen("/repositories/") + strlen(name) + 1;
-}
-
 // ---- a repository ----
 
-static void add_former(struct walk *walk, const char *path, const char *name)
+static void add_link(struct walk *walk, const char *path, const char *name)
 {
     _cleanup_free_ char *digest = digest_of(name);
+    const char *repository = walk->store->repositories[walk->repository].name;
     if (digest != NULL) {
-        store_add_link(walk->store, walk->repository, below_repository(walk, path), digest, false);
-    }
-}
-
-static void add_layer(struct walk *walk, const char *path, const char *name)
-{
-    _cleanup_free_ char *digest = digest_of(name);
-    if (digest != NULL) {
-        store_add_link(walk->store, walk->repository, below_repository(walk, path), digest, true);
+        path += strlen(walk->root) + strlen("/repositories/") + strlen(repository) + 1;
+        store_add_link(walk->store, walk->repository, path, digest);
     }
 }
 
@@ -116,15 +97,24 @@ static void add_revision(struct walk *walk, const char *path, const char *name)
 {
     _cleanup_free_ char *digest = digest_of(name);
     _cleanup_free_ char *link = str_printf("%s/link", path);
+    _cleanup_free_ char *data =
+        str_printf("%s/blobs/" REFERENCE_ALGORITHM "/%.2s/%s/data", walk->root, name, name);
+    _cleanup_free_ char *text = NULL;
+    size_t length = 0;
     struct stat st;
     if (digest == NULL) {
         return;
     }
-    if (stat_at(walk, link, &st) == 0) {
-        store_add_revision(walk->store, walk->repository, digest, st.st_mtime);
-    } else {
-        add_former(walk, path, name); // deleted through the API, which leaves the directory
+    if (stat_at(walk, link, &st) < 0) {
+        add_link(walk, path, name); // deleted through the API, which leaves the directory
+        return;
     }
+    int r = file_read(data, MANIFEST_BYTES_MAX, FILE_REGULAR, &text, &length, NULL);
+    if (r < 0 && r != -EFBIG) {
+        (void)fail(walk, data, -r);
+    }
+    store_add_revision(walk->store, walk->repository, digest, st.st_mtime, r == -EFBIG ? "" : text,
+                       length);
 }
 
 static void add_tag(struct walk *walk, const char *path, const char *name)
@@ -142,7 +132,7 @@ static void add_tag(struct walk *walk, const char *path, const char *name)
         (void)fail(walk, link, -r);
     } else if (reference_is_tag(name) && reference_is_digest(digest)) {
         store_add_tag(walk->store, walk->repository, name, digest, st.st_mtime);
-        each_entry(walk, index, add_former);
+        each_entry(walk, index, add_link);
     } else {
         walk->store->repositories[walk->repository].opaque = true;
     }
@@ -164,8 +154,15 @@ static void add_upload(struct walk *walk, const char *path, _unused_ const char 
     }
 }
 
+static bool has(struct walk *walk, const char *path, const char *name)
+{
+    _cleanup_free_ char *entry = str_printf("%s/%s", path, name);
+    struct stat st;
+    return stat_at(walk, entry, &st) == 0;
+}
+
 // One that never had more than an upload, which was taken back, is none.
-static void add_repository(struct walk *walk, const char *name, bool uploads_alone)
+static void add_repository(struct walk *walk, const char *path, const char *name, bool pushed)
 {
     static const struct {
         const char *directory;
@@ -174,56 +171,33 @@ static void add_repository(struct walk *walk, const char *name, bool uploads_alo
         {"_manifests/tags", add_tag},
         {"_manifests/revisions", add_algorithm},
         {"_manifests/revisions/" REFERENCE_ALGORITHM, add_revision},
-        {"_layers/" REFERENCE_ALGORITHM, add_layer},
+        {STORE_LAYERS REFERENCE_ALGORITHM, add_link},
         {"_uploads", add_upload},
     };
     walk->repository = store_add_repository(walk->store, name);
     for (size_t i = 0; i < ELEMENTS(parts); i++) {
-        _cleanup_free_ char *path =
-            str_printf("%s/repositories/%s/%s", walk->root, name, parts[i].directory);
-        each_entry(walk, path, parts[i].each);
+        _cleanup_free_ char *part = str_printf("%s/%s", path, parts[i].directory);
+        each_entry(walk, part, parts[i].each);
     }
-    if (uploads_alone && walk->store->repositories[walk->repository].upload_count == 0) {
+    if (!pushed && walk->store->repositories[walk->repository].upload_count == 0) {
         walk->store->repository_count--;
     }
 }
 
-// A repository's own directories begin with '_'; all others are a part of more names.
-static void add_repositories(struct walk *walk)
+// A repository's own directories begin with '_', as no part of a name does.
+static void add_repositories(struct walk *walk, const char *path, _unused_ const char *entry)
 {
-    _cleanup_(strv_done) struct strv names = {0};
-    strv_add(&names, "");
-    for (size_t next = 0; next < names.count && walk->error.kind == ERROR_NONE; next++) {
-        const char *name = names.items[next];
-        _cleanup_free_ char *path =
-            str_printf("%s/repositories%s%s", walk->root, *name == '\0' ? "" : "/", name);
-        _cleanup_(strv_done) struct strv entries = {0};
-        bool own = false;
-        bool uploads_alone = true;
-        list(walk, path, &entries);
-        for (size_t i = 0; i < entries.count; i++) {
-            const char *entry = entries.items[i];
-            _cleanup_free_ char *longer =
-                str_printf("%s%s%s", name, *name == '\0' ? "" : "/", entry);
-            own = own || entry[0] == '_';
-            uploads_alone = uploads_alone && (entry[0] != '_' || str_equal(entry, "_uploads"));
-            if (reference_is_repository(longer)) {
-                strv_add(&names, longer);
-            }
+    const char *name = path + strlen(walk->root) + strlen("/repositories/");
+    if (reference_is_repository(name)) {
+        bool pushed = has(walk, path, "_layers") || has(walk, path, "_manifests");
+        if (pushed || has(walk, path, "_uploads")) {
+            add_repository(walk, path, name, pushed);
         }
-        if (own && *name != '\0') {
-            add_repository(walk, name, uploads_alone);
-        }
+        each_entry(walk, path, add_repositories);
     }
 }
 
-// ---- blobs and manifests ----
-
-static char *blob_path(const struct walk *walk, const char *digest)
-{
-    const char *hex = REFERENCE_HEX(digest);
-    return str_printf("%s/blobs/" REFERENCE_ALGORITHM "/%.2s/%s/data", walk->root, hex, hex);
-}
+// ---- blobs ----
 
 static void add_blob(struct walk *walk, const char *path, const char *name)
 {
@@ -240,54 +214,10 @@ static void add_blobs(struct walk *walk, const char *path, _unused_ const char *
     each_entry(walk, path, add_blob);
 }
 
-static int compare_digests(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void add_manifest(struct walk *walk, const char *digest)
-{
-    _cleanup_free_ char *path = blob_path(walk, digest);
-    _cleanup_free_ char *text = NULL;
-    size_t length = 0;
-    struct stat st;
-    if (stat_at(walk, path, &st) < 0) {
-        return; // it is missing
-    }
-    int r = file_read(path, MANIFEST_BYTES_MAX, FILE_REGULAR, &text, &length, NULL);
-    if (r == 0 || r == -EFBIG) {
-        (void)store_add_manifest(walk->store, digest, r == 0 ? text : "", length);
-    } else {
-        (void)fail(walk, path, -r);
-    }
-}
-
-// Each one once, in how many repositories it may be.
-static void add_manifests(struct walk *walk)
-{
-    const struct store *store = walk->store;
-    struct arena arena = {0};
-    const char **digests = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < store->repository_count; i++) {
-        for (size_t j = 0; j < store->repositories[i].revision_count; j++) {
-            *ARENA_GROW(&arena, digests, count) = store->repositories[i].revisions[j].digest;
-        }
-    }
-    if (count > 0) {
-        qsort(digests, count, sizeof(*digests), compare_digests);
-    }
-    for (size_t i = 0; i < count && walk->error.kind == ERROR_NONE; i++) {
-        if (i == 0 || !str_equal(digests[i], digests[i - 1])) {
-            add_manifest(walk, digests[i]);
-        }
-    }
-    arena_done(&arena);
-}
-
 int walk_storage(const char *directory, struct store **ret, struct error *err)
 {
     _cleanup_free_ char *root = str_printf("%s/" WALK_LAYOUT, directory);
+    _cleanup_free_ char *repositories = str_printf("%s/repositories", root);
     _cleanup_free_ char *blobs = str_printf("%s/blobs/" REFERENCE_ALGORITHM, root);
     _cleanup_(store_freep) struct store *store = store_new();
     struct walk walk = {.root = root, .store = store};
@@ -298,8 +228,7 @@ int walk_storage(const char *directory, struct store **ret, struct error *err)
     }
     store->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
     // In this order: what a tag names is pushed before the tag.
-    add_repositories(&walk);
-    add_manifests(&walk);
+    each_entry(&walk, repositories, add_repositories);
     each_entry(&walk, blobs, add_blobs);
     if (walk.error.kind != ERROR_NONE) {
         *err = walk.error;

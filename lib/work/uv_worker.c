@@ -217,9 +217,8 @@ static void release(struct worker *base)
 
 struct worker *uv_worker_new(uv_loop_t *loop)
 {
-    static const struct worker_ops ops = {submit, cancel_all, release};
     struct uv_worker *worker = xcalloc(1, sizeof(*worker));
-    worker->base.ops = &ops;
+    worker->base = (struct worker){submit, cancel_all, release};
     worker->owners = 2;
     STAILQ_INIT(&worker->ended);
     (void)pthread_mutex_init(&worker->lock, NULL);

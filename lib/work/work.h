@@ -22,10 +22,6 @@ struct work {
 
 // Embedded first in every implementation's own struct; lib/work/uv_worker.h has the real one.
 struct worker {
-    const struct worker_ops *ops;
-};
-
-struct worker_ops {
     void (*submit)(struct worker *worker, const struct work *work, void *block);
     void (*cancel)(struct worker *worker);
     void (*free)(struct worker *worker);
@@ -35,19 +31,19 @@ struct worker_ops {
 // timeout, this is ended at once with ETIMEDOUT: what hangs takes one thread, not all of them.
 static inline void work_submit(struct worker *worker, const struct work *work, void *block)
 {
-    worker->ops->submit(worker, work, block);
+    worker->submit(worker, work, block);
 }
 
 // Ends all work with ECANCELED; done still comes.
 static inline void work_cancel(struct worker *worker)
 {
-    worker->ops->cancel(worker);
+    worker->cancel(worker);
 }
 
 // No done may be outstanding; threads that hang are left behind. NULL is fine.
 static inline void worker_free(struct worker *worker)
 {
     if (worker != NULL) {
-        worker->ops->free(worker);
+        worker->free(worker);
     }
 }

@@ -135,7 +135,7 @@ class Looks:
         self.first = [look for look in engine if look[1].startswith("/_ping") or "/containers/json" in look[1]]
         listed = [look for look in engine if look not in self.first and "/archive" not in look[1]]
         self.listed = [("engine", [look]) for look in listed] + [
-            ("registry", [look]) for look in found if look[1] == "/v2/"
+            ("registry", [look for look in found if look in (("GET", "/v2/"), ("POST", look[1])) and look[1].startswith("/v2/")])
         ]
         nodes = dict.fromkeys(path.partition("/archive")[0] for _, path in files)
         self.nodes = [("engine", [look for look in files if look[1].startswith(node)]) for node in nodes]
@@ -153,7 +153,19 @@ class Looks:
         if key not in self.connections:
             self.connections[key] = getattr(self.client, host)()
         for method, path in chain:
-            request(self.connections[key], method, path, self.bodies.get(path), APPLY, good=None)  # 404 is an answer
+            if method == "POST":
+                self._upload(self.connections[key], path)
+            else:
+                request(self.connections[key], method, path, self.bodies.get(path), APPLY, good=None)  # 404 is an answer
+
+    @staticmethod
+    def _upload(connection, path):
+        """As the daemon tries a push out: begun, a byte, given up. Each answer says where it goes on."""
+        for method, body in (("POST", None), ("PATCH", b"."), ("DELETE", None)):
+            connection.request(method, path, body, {"Content-Type": "application/octet-stream"} if body else {})
+            answer = connection.getresponse()
+            answer.read()
+            path = answer.headers["Location"]
 
     def _beside(self, name, chains):
         return [self.client.pool.submit(self._run, (name, i), *chain) for i, chain in enumerate(chains)]
@@ -206,7 +218,7 @@ class Writes:
             where = path.partition("?")[0]
             content = request(engine, "GET", where + "?path=/etc/containerd/certs.d")[1]
             self.trees.append((where + "?path=/etc/containerd", content))
-        paths = [path.partition("?")[0] for method, path, _ in found if method == "PATCH" and "dryRun" not in path]
+        paths = [path.partition("?")[0] for method, path, _ in found if method == "PATCH" and path.startswith("/api") and "dryRun" not in path]
         self.objects = [(path, client.declared(api, path)) for path in sorted(set(paths), key=len)]  # the namespace first
 
     def run(self, client):

@@ -1,11 +1,12 @@
-"""Commands in a node, as doctor runs them: names, and pulls by the node's containerd with its own words
-(containerd 1.7, crictl 1.29), from whom its hosts.toml files send it to."""
+"""Commands in a container, as the program runs them: files, containerd's own, and as doctor does names, and pulls by
+the node's containerd with its own words (containerd 1.7, crictl 1.29), from whom its hosts.toml files send it to."""
 
 import re
 import tomllib
 
 from fakes import containerd
 
+REMOVAL = "-maxdepth 1 ( -type f -name hosts.toml -o -type d -empty ) -delete".split()
 CERTS = "/etc/containerd/certs.d"
 MIRRORS = (
     'invalid plugin config: `mirrors` cannot be set when `config_path` is provided" error="rpc error: code = '
@@ -79,8 +80,7 @@ def fault(engine, node, alias, url, image):
     answerer = next(c for c in engine.containers if any(n["ip"] == found[0] for n in c.networks.values()))
     if port != "5000" or not answerer.answers:
         return head + f"dial tcp {found[0]}:{port}: connect: connection refused"
-    store = engine.store_of(answerer)
-    return None if tag in store.tags.get(repository, {}) else "not found"
+    return None if tag in engine.store_of(answerer).tags(repository) else "not found"
 
 
 def pull(engine, node, reference):
@@ -105,11 +105,10 @@ def pull(engine, node, reference):
     ), 1
 
 
-def execute(engine, container, command):
-    """The output and the exit status; None: it is none of these commands."""
-    if command[:2] != ["sh", "-c"]:
-        return None
-    script, *words = command[2:]
+def ask(engine, container, script, words):
+    """One of doctor's; None: it is none of these."""
+    if any(word in script for word in container.hanging):
+        return "", 124  # as timeout(1) ends it
     if "curl" in script:
         found = addresses(engine, container, words[0])
         answers = any(n["ip"] in found and c.state == "running" for c in engine.containers for n in c.networks.values())
@@ -122,11 +121,39 @@ def execute(engine, container, command):
         container.pulled = [reference for reference in container.pulled if reference not in words[1:]]
         return "", int(any(reference.endswith(words[0]) for reference in container.pulled))
     if "docker/registry/v2/repositories" in script:
-        store = engine.store_of(container)
-        tags = store.tags.get("hostk8s-registryd/doctor", {})
-        tags.pop(words[0], None)
-        if not tags:
-            store.forget("hostk8s-registryd/doctor")
-            store.uploads.clear()
+        engine.store_of(container).untag("hostk8s-registryd/doctor", words[0])
         return "", 0
     return None
+
+
+def execute(engine, container, command):
+    """The output, and the exit status."""
+    if command[0] in engine.refused_commands:
+        return engine.refused_commands[command[0]] + "\n", 1
+    if command == ["containerd", "--version"]:
+        return container.version + "\n", 0
+    if command == ["containerd", "config", "dump"]:
+        try:
+            return containerd.dump(container.tree, container.version), 0
+        except containerd.Broken as broken:
+            return f"{broken}\n", 1
+    if command[:2] == ["sh", "-c"]:
+        script, *words = command[2:]
+        asked = ask(engine, container, script, words)
+        if asked is not None:
+            return asked
+        if "systemctl restart containerd" in script:
+            return (containerd.repair if "config dump" in script else containerd.restore)(container)
+        output, status = "", 0
+        for single in script.replace(" 2>/dev/null", "").split(" && "):  # each if the one before it has succeeded
+            if status == 0:
+                said, status = execute(engine, container, single.split())
+                output += said
+        return output, status
+    if command[0] == "find" and command[-len(REMOVAL) :] == REMOVAL:
+        for directory in command[1 : -len(REMOVAL)]:
+            container.tree.remove(f"{directory}/hosts.toml")
+            if container.tree.below(directory) == [directory]:
+                container.tree.remove(directory)
+        return "", 0
+    return f"{command[0]}: not found\n", 127

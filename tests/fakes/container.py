@@ -36,6 +36,7 @@ class Container:
         self.has_answered = False  # since it was started
         self.version = CONTAINERD
         self.pulled = []  # references of images, into a node
+        self.hanging = []  # words of commands that do not end
         self.log = ""
         self.waiters = []  # streams to those who wait for its end
         self.comes_back = True  # containerd, with another configuration
@@ -69,6 +70,9 @@ class Container:
         for port, bindings in (self.host.get("PortBindings") or {}).items():
             for binding in bindings or []:
                 yield int(port.partition("/")[0]), binding["HostIp"], int(binding["HostPort"])
+
+    def host_ports(self):
+        return {host_port for _, _, host_port in self.bindings()}
 
     def publish(self, port, host_port):
         """As `docker create -p` would have done it."""

@@ -3,33 +3,26 @@ response. No sockets, no threads; the time comes from the clock that it is given
 answers is its accent's (accents.py)."""
 
 import base64
-import collections
 import email.utils
 import json
 import re
 
-from fakes import commands, containerd, registry
+from fakes import commands
 from fakes.accents import ACCENTS, familiar
 from fakes.container import Container, identity, node
+from fakes.events import Events
 from fakes.files import Refusal
-from fakes.message import Response, Stream, Timers, reply
+from fakes.message import Response, Stream, reply
+from fakes.registry import Storage
 from fakes.script import run_script, storage_of
-from fakes.storage import Storage
 
-UPLOAD = "/var/lib/registry/docker/registry/v2/repositories/hostk8s-registryd/probe/_uploads/646911f6"
-UPLOAD_FAILURES = {  # of Go's os.PathError
-    "full": {"Op": "write", "Path": f"{UPLOAD}/startedat", "Err": 28},
-    "denied": {"Op": "mkdir", "Path": "/var/lib/registry/docker", "Err": 13},
-}
 EXECS_MAX = 1000  # that are remembered
-EVENTS_MAX = 256  # that a late listener still gets, as in the real one
 LATE_SECONDS = 60  # that one which stays silent has been up: its time to come up need not be waited for
-REMOVAL = "-maxdepth 1 ( -type f -name hosts.toml -o -type d -empty ) -delete".split()
 MULTIPLEXED = "application/vnd.docker.multiplexed-stream"
 RAW = "application/vnd.docker.raw-stream"
 
 
-class Engine(Timers):
+class Engine(Events):
     STATE = ("containers", "networks", "images", "pullable", "execs", "count", "exec_count", "events", "timers")
     STATE += ("stores",)
 
@@ -45,44 +38,16 @@ class Engine(Timers):
         self.pullable = {"registry:2": "answers"}
         self.start_error = "exec format error"  # of an unstartable one
         self.refused_commands = {}  # program -> what it says before it fails
-        self.stores = {}  # what is mounted as storage, else a container's id -> what registries have there
+        self.stores = {}  # what is mounted as storage -> what registries have there
         self.execs = {}  # id -> [container, command, exit status, whether it has a terminal]
         self.count = 0  # of what has an id
         self.exec_count = 0
         self.identity = identity("engine")[:36]
         self.security = []  # of /info's SecurityOptions: name=rootless, name=userns, name=selinux
         self.root = "/var/lib/docker"
-        self.events = collections.deque(maxlen=EVENTS_MAX)
-        self.streams = []  # about the types of events that each wants
         self.unexpected = []  # requests that it does not know
         self.program = None  # what runs for an image's own in a script; None: a fake
         self.holds_scripts = False  # one that is started goes on until run_script
-
-    # ---- events ----
-
-    def _tell(self, kind, action, identifier, attributes, container=None):
-        now = self.clock()
-        actor = {"ID": identifier, "Attributes": attributes}
-        event = {"Type": kind, "Action": action, "Actor": actor, "scope": "local"}
-        event = self.accent.event(event | {"time": int(now), "timeNano": int(now * 1e9)}, container)
-        if event is not None:
-            self.events.append(event)
-            for stream in self.streams:
-                if event["Type"] in stream.about:
-                    stream.send(event)
-
-    def tell_of(self, container, action, **attributes):
-        attributes = {"image": container.spec["Image"], "name": container.name} | container.labels | attributes
-        self._tell("container", action, container.id, attributes, container)
-
-    def tell_of_network(self, action, name, container=None):
-        attributes = {"name": name, "type": "bridge"} | ({"container": container.id} if container else {})
-        self._tell("network", action, self.networks.get(name, ""), attributes, container)
-
-    def end_streams(self):
-        streams, self.streams = self.streams, []
-        for stream in streams:
-            stream.put(None)
 
     # ---- what others do ----
 
@@ -211,10 +176,9 @@ class Engine(Timers):
             container.networks[name]["gateway"] = "127.0.0.1" if prefix.startswith("127.") else "192.0.2.1"
 
     def find(self, name):
-        for container in self.containers:
-            if name in (container.name, container.id) or (len(name) >= 12 and container.id.startswith(name)):
-                return container
-        return None
+        beginning = name if len(name) >= 12 else " "
+        found = (c for c in self.containers if name in (c.name, c.id) or c.id.startswith(beginning))
+        return next(found, None)
 
     def registries(self):
         """All containers that are no nodes."""
@@ -225,7 +189,7 @@ class Engine(Timers):
     def publish(self, container):
         for _, address, port in container.bindings():
             for other in self.containers:
-                if other is not container and other.answers and port in [p for _, _, p in other.bindings()]:
+                if other is not container and other.answers and port in other.host_ports():
                     self.refuse_port(container, address, port)
         container.answers = True
 
@@ -241,10 +205,7 @@ class Engine(Timers):
 
     def at_port(self, port):
         """The container that answers at a port of the host, None: nobody does."""
-        for container in self.containers:
-            if container.answers and port in [host_port for _, _, host_port in container.bindings()]:
-                return container
-        return None
+        return next((c for c in self.containers if c.answers and port in c.host_ports()), None)
 
     def ask_registry(self, container, request):
         """The answer of the registry in a container, None when it stays silent."""
@@ -252,25 +213,12 @@ class Engine(Timers):
         if behaviour == "silent" or container.state != "running":
             return None
         container.has_answered = True
-        pushes = "/blobs/uploads/" in request.path and request.method != "GET"
-        if behaviour in UPLOAD_FAILURES and pushes:  # as registry 2.8.2 does
-            detail = {"DriverName": "filesystem", "Enclosed": UPLOAD_FAILURES[behaviour]}
-            return registry.refusal(500, "UNKNOWN", "unknown error", detail)
         environment = dict(variable.split("=", 1) for variable in container.spec.get("Env") or [])
-        read_only = behaviour == "read-only" or "REGISTRY_STORAGE_MAINTENANCE_READONLY" in environment
-        if read_only and request.method not in ("GET", "HEAD"):
-            return Response(405, b"Method not allowed\n", {"Allow": "GET, HEAD"} | registry.HEADER)
-        source = storage_of(container)
-        if source and Storage(source).root.exists():  # images that are files
-            answer = Storage(source).answer(request.method, request.path, request.headers.get("accept", ""))
-            if answer:
-                status, headers, body = answer
-                return Response(status, body, {"Content-Type": "application/json"} | headers)
-        return self.store_of(container).handle(request, environment)
+        return self.store_of(container).handle(request, environment, behaviour)
 
     def store_of(self, container):
-        storage = next(iter(container.binds), container.id).partition(":")[0]
-        return self.stores.setdefault(storage, registry.Store())
+        source = storage_of(container) or "/proc/nowhere"
+        return self.stores.setdefault(source, Storage(source))
 
     # ---- requests ----
 
@@ -284,12 +232,11 @@ class Engine(Timers):
         path, accent = request.path, self.accent
         version = re.match(r"/v1\.(\d+)(?=/)", path)
         if version is not None:
-            text = f"client version 1.{version[1]} is too "
-            if int(version[1]) > accent.api:
-                return accent.refusal(400, f"{text}new. Maximum supported API version is 1.{accent.api}")
-            if int(version[1]) < accent.minimum:
-                return accent.refusal(400, f"{text}old. Minimum supported API version is 1.{accent.minimum}")
-            path = path[version.end() :]
+            number, path = int(version[1]), path[version.end() :]
+            if not accent.minimum <= number <= accent.api:
+                word, limit = ("new. Maximum", accent.api) if number > accent.api else ("old. Minimum", accent.minimum)
+                text = f"client version 1.{number} is too {word} supported API version is 1.{limit}"
+                return accent.refusal(400, text)
         if path.endswith(accent.not_served):
             return Response(404, b"Not Found\n", {"Content-Type": "text/plain; charset=utf-8"})
         for methods, pattern, handler in ROUTES:
@@ -303,11 +250,9 @@ class Engine(Timers):
         return accent.refusal(404, "page not found")
 
     def _ping(self, _request):
-        headers = {"Api-Version": f"1.{self.accent.api}", "Content-Type": "text/plain"}
         product, _, version = self.accent.server.partition("/")
-        if product == "Libpod":
-            headers["Libpod-Api-Version"] = version.partition(" ")[0]
-        return Response(200, b"OK", headers)
+        more = {"Libpod-Api-Version": version.partition(" ")[0]} if product == "Libpod" else {}
+        return Response(200, b"OK", {"Api-Version": f"1.{self.accent.api}", "Content-Type": "text/plain"} | more)
 
     def _version(self, _request):
         highest, lowest = f"1.{self.accent.api}", f"1.{self.accent.minimum}"
@@ -319,16 +264,6 @@ class Engine(Timers):
         info |= {"ServerVersion": version, "DockerRootDir": self.root}
         return reply(info | {"SecurityOptions": ["name=seccomp,profile=default", *self.security]})
 
-    def _events(self, request):
-        kinds = json.loads(request.query.get("filters", "{}")).get("type", ["container", "network", "image"])
-        stream = Stream(kinds)
-        self.streams.append(stream)
-        since = float(request.query.get("since", self.clock() + 1))
-        for event in self.events:
-            if event["Type"] in kinds and event["time"] >= since:
-                stream.send(event)
-        return Response(200, headers={"Content-Type": "application/json"}, chunks=stream)
-
     def _need(self, name):
         container = self.find(name)
         if container is None:
@@ -338,11 +273,8 @@ class Engine(Timers):
     def _need_free_name(self, name):
         taken = self.find(name)
         if taken is not None:
-            raise Refusal(
-                409,
-                f'Conflict. The container name "/{name}" is already in use by container "{taken.id}". '
-                "You have to remove (or rename) that container to be able to reuse that name.",
-            )
+            text = f'Conflict. The container name "/{name}" is already in use by container "{taken.id}". '
+            raise Refusal(409, f"{text}You have to remove (or rename) that container to be able to reuse that name.")
 
     def _need_network(self, name):
         for known, identifier in self.networks.items():
@@ -374,18 +306,11 @@ class Engine(Timers):
         self.tell_of(container, "create")
         return reply({"Id": container.id, "Warnings": []}, 201)
 
-    def _start(self, _request, name):
-        container = self._need(name)
-        if container.is_up():
+    def _start_or_stop(self, _request, name, action):
+        container, starts = self._need(name), action == "start"
+        if container.is_up() == starts:
             return reply(None, 304)
-        self.start_container(container)
-        return reply(None, 204)
-
-    def _stop(self, _request, name):
-        container = self._need(name)
-        if not container.is_up():
-            return reply(None, 304)
-        self.stop_container(container)
+        (self.start_container if starts else self.stop_container)(container)
         return reply(None, 204)
 
     def _wait(self, _request, name):
@@ -460,10 +385,9 @@ class Engine(Timers):
         self.images[reference] = self.pullable[reference]
         lines = [{"status": f"Pulling from library/{name}", "id": tag}]
         for layer in ("79e9f2f55bf5", "0d96da54f60b"):
+            details = [{"current": current, "total": 1000000} for current in (0, 500000, 1000000)]
             lines.append({"status": "Pulling fs layer", "progressDetail": {}, "id": layer})
-            for current in (0, 500000, 1000000):
-                detail = {"current": current, "total": 1000000}
-                lines.append({"status": "Downloading", "progressDetail": detail, "progress": "[>]", "id": layer})
+            lines += [{"status": "Downloading", "progressDetail": d, "progress": "[>]", "id": layer} for d in details]
             lines.append({"status": "Pull complete", "progressDetail": {}, "id": layer})
         lines.append({"status": f"Status: Downloaded newer image for {reference}"})
         chunks = [(json.dumps(line) + "\r\n").encode() for line in lines]
@@ -504,7 +428,7 @@ class Engine(Timers):
 
     def _exec_start(self, _request, number):
         container, command, _, tty = self._need_exec(number)
-        output, self.execs[number][2] = self._execute(container, command)
+        output, self.execs[number][2] = commands.execute(self, container, command)
         self.tell_of(container, "exec_die", execID=number, exitCode=str(self.execs[number][2]))
         output = output.replace("\n", "\r\n").encode() if tty else output.encode()
         if not tty and output:
@@ -514,37 +438,6 @@ class Engine(Timers):
     def _exec_inspect(self, _request, number):
         return reply({"ID": number, "Running": False, "ExitCode": self._need_exec(number)[2]})
 
-    def _execute(self, container, command):
-        """The output, and the exit status."""
-        if command[0] in self.refused_commands:
-            return self.refused_commands[command[0]] + "\n", 1
-        if command == ["containerd", "--version"]:
-            return container.version + "\n", 0
-        if command == ["containerd", "config", "dump"]:
-            try:
-                return containerd.dump(container.tree, container.version), 0
-            except containerd.Broken as broken:
-                return f"{broken}\n", 1
-        done = commands.execute(self, container, command)
-        if done is not None:
-            return done
-        if command[:2] == ["sh", "-c"] and "systemctl restart containerd" in command[2]:
-            return (containerd.repair if "config dump" in command[2] else containerd.restore)(container)
-        if command[:2] == ["sh", "-c"]:  # commands, each if the one before it has succeeded
-            output, status = "", 0
-            for words in command[2].replace(" 2>/dev/null", "").split(" && "):
-                if status == 0:
-                    said, status = self._execute(container, words.split())
-                    output += said
-            return output, status
-        if command[0] == "find" and command[-len(REMOVAL) :] == REMOVAL:
-            for directory in command[1 : -len(REMOVAL)]:
-                container.tree.remove(f"{directory}/hosts.toml")
-                if container.tree.below(directory) == [directory]:
-                    container.tree.remove(directory)
-            return "", 0
-        return f"{command[0]}: not found\n", 127
-
 
 ROUTES = [
     (methods.split(), re.compile(pattern), handler)
@@ -552,12 +445,11 @@ ROUTES = [
         ("GET HEAD", "/_ping", Engine._ping),
         ("GET", "/version", Engine._version),
         ("GET", "/info", Engine._info),
-        ("GET", "/events", Engine._events),
+        ("GET", "/events", Engine.follow),
         ("GET", "/containers/json", Engine._list),
         ("POST", "/containers/create", Engine._create),
         ("GET", "/containers/([^/]+)/json", Engine._inspect),
-        ("POST", "/containers/([^/]+)/start", Engine._start),
-        ("POST", "/containers/([^/]+)/stop", Engine._stop),
+        ("POST", "/containers/([^/]+)/(start|stop)", Engine._start_or_stop),
         ("POST", "/containers/([^/]+)/wait", Engine._wait),
         ("GET", "/containers/([^/]+)/logs", Engine._logs),
         ("POST", "/containers/([^/]+)/unpause", Engine._unpause),

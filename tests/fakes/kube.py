@@ -3,7 +3,6 @@ the response. Discovery, lists and watches by label, get, create, server-side ap
 reads also as a dry run; and beside it what controllers do."""
 
 import collections
-import functools
 import hashlib
 import json
 import pathlib
@@ -11,8 +10,9 @@ import re
 import time
 
 from fakes import apply, schema
-from fakes.message import Response, Stream, Timers, clone, reply
+from fakes.message import Response, Timers, clone, reply
 from fakes.schema import KINDS, VERSIONS
+from fakes.watcher import Watcher
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures/kube"
 MANAGER = "hostk8s-registryd"
@@ -25,24 +25,6 @@ VERSION = re.compile(r"/api/(v1)|/apis/([^/]+/[^/]+)")
 PATH = re.compile(r"(/api/v1|/apis/[^/]+/[^/]+)(?:/namespaces/([^/]+)(?=/))?/([a-z]+)(?:/([^/]+))?")
 
 
-@functools.lru_cache
-def requirements(selector):
-    """(label, sign, value) of each part of a label selector; the sign is empty for one that is there."""
-    parts = filter(None, selector.split(","))
-    return [re.fullmatch("(!?[^!=]+)(!=|==?|)(.*)", part).groups() for part in parts]
-
-
-def selects(selector, document):
-    labels = document["metadata"].get("labels") or {}
-    for name, sign, value in requirements(selector):
-        if sign == "":
-            if (name.lstrip("!") in labels) == name.startswith("!"):
-                return False
-        elif (labels.get(name) == value) != (sign != "!="):
-            return False
-    return True
-
-
 def failure(status, reason, message, **details):
     document = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
     document |= {"message": message, "reason": reason} | ({"details": details} if details else {})
@@ -52,35 +34,6 @@ def failure(status, reason, message, **details):
 def details_of(plural, name):
     group = KINDS[plural].group.rpartition("/")[0]
     return {"name": name} | ({"group": group} if group else {}) | {"kind": plural}
-
-
-class Watcher:
-    def __init__(self, plural, namespace, query):
-        self.plural = plural
-        self.namespace = namespace
-        self.selector = query.get("labelSelector", "")
-        self.name = query.get("fieldSelector", "").partition("metadata.name=")[2]
-        self.bookmarks = query.get("allowWatchBookmarks") in ("1", "true")
-        self.stream = Stream()
-
-    def wants(self, document):
-        metadata = document["metadata"] if document is not None else {}
-        return (
-            document is not None
-            and self.namespace in (None, metadata.get("namespace"))
-            and self.name in ("", metadata["name"])
-            and selects(self.selector, document)
-        )
-
-    def tell(self, plural, before, after):
-        """Of an object that came, changed or went: for this watch, by what it selects."""
-        if plural != self.plural:
-            return
-        had, has = self.wants(before), self.wants(after)
-        if has:
-            self.stream.send({"type": "MODIFIED" if had else "ADDED", "object": after})
-        elif had:
-            self.stream.send({"type": "DELETED", "object": after if after is not None else before})
 
 
 class Kube(Timers):

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import tempfile
 
-STORAGE_MODULE = str(pathlib.Path(__file__).with_name("storage.py"))
-PROGRAM = [sys.executable, STORAGE_MODULE]  # what runs in the place of the image's own program
+# What runs in the place of the image's own program.
+PROGRAM = [sys.executable, str(pathlib.Path(__file__).with_name("registry.py"))]
 
 
 def storage_of(container):

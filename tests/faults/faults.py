@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import re
 
 from kinds import KINDS
@@ -25,6 +26,8 @@ ENDS = [
     # Not what it should be, and it may be the last time that it is asked for.
     (r"page ", r"refused|garbage|shape|hollow|truncated|huge", "Unavailable"),
 ]
+
+TURNS = itertools.count(1)  # so that reads that come again meet one kind after the other
 
 # What a 404 is believed of, and what then is made again: request, writes.
 BELIEVED = [
@@ -199,21 +202,27 @@ def is_in(table, spot, kind):
     return any(re.match(pattern, spot.name) and kind.name == name for pattern, name in table)
 
 
-def cases(references):
-    """The cases, and how many there would be if nothing were left out. A read is met by every kind
-    the first time that it gets an answer, which for most is with nothing to do, and by one kind where
-    it comes with the same answer again; every write is met by every kind."""
-    chosen, whole = [], 0
-    turn = 0
-    for number, scenario in enumerate(SCENARIOS):
-        seen = set()
-        for spot in references["apply", number].spots:
-            kinds = [kind for kind, row in enumerate(KINDS) if row.fits(spot) and not is_in(NOT_MET, spot, row)]
-            whole += len(kinds)
-            known = (spot.known and scenario is not NOTHING) or (spot.name, spot.answer) in seen
-            seen.add((spot.name, spot.answer))
-            if known and not spot.writes:
-                turn += 1
-                kinds = [kinds[turn % len(kinds)]]
-            chosen += [Case(number, spot, kind) for kind in kinds]
+def choose(spots, repeats=False):
+    """Pairs of a request and a kind, and how many there would be if nothing were left out. A read is met by
+    every kind the first time that it gets an answer, which for most is with nothing to do, and by one kind
+    where it comes with the same answer again; every write is met by every kind."""
+    chosen, whole, seen = [], 0, set()
+    for spot in spots:
+        kinds = [kind for kind, row in enumerate(KINDS) if row.fits(spot) and not is_in(NOT_MET, spot, row)]
+        whole += len(kinds)
+        known = (spot.known and not repeats) or (spot.name, spot.answer) in seen
+        seen.add((spot.name, spot.answer))
+        if known and not spot.writes:
+            kinds = [kinds[next(TURNS) % len(kinds)]]
+        chosen += [(spot, kind) for kind in kinds]
     return chosen, whole
+
+
+def cases(references):
+    chosen, all_of_them = [], 0
+    for number, scenario in enumerate(SCENARIOS):
+        if ("apply", number) in references:
+            pairs, whole = choose(references["apply", number].spots, repeats=scenario is NOTHING)
+            all_of_them += whole
+            chosen += [Case(number, spot, kind) for spot, kind in pairs]
+    return chosen, all_of_them

@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 from fakes import hostk8s
 from fakes.http_faults import STAT
@@ -143,6 +144,7 @@ class Machine:
             server.restore(state)
             server.requests.clear()
         self.ids = {}
+        self.engine.clock = time.time
         shutil.rmtree(self.storage, ignore_errors=True)
 
     def fill_storage(self):

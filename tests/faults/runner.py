@@ -107,7 +107,7 @@ class Runner:
         self.machine.add_residents()
         self.converged = self.machine.saved()
         self.known = None
-        self.converge = {"apply": self.apply, "run": self.keep}
+        self.converge = {"apply": self.apply, "gc": self.apply, "run": self.keep}
 
     def prepare(self, scenario, *changes):
         """The machine as it is before the scenario; what has to be the same afterwards is kept."""
@@ -130,6 +130,7 @@ class Runner:
         self.prepare(scenario)
         watcher = Watcher(self.machine, slow=None if slow is None else self.machine.servers[slow])
         self.converge[command](scenario, end)
+        self.machine.settle()  # what was under way when the program ended has its answer
         spots, seen = [], collections.Counter()
         for name, request in watcher.asked:
             seen[name] += 1
@@ -139,7 +140,6 @@ class Runner:
             answer = hashlib.sha256(body.encode()).hexdigest()
             known = (name, answer) in self.known
             spots.append(Spot(name, seen[name], request.writes, bool(body), answer, known))
-        self.machine.settle()
         return Reference(spots, watcher.writes(), self.machine.state())
 
     # ---- to the end of a scenario, by the name of the command ----

@@ -1,9 +1,11 @@
 """What is to be converged, one a row: a full convergence, and each repair."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 
 from fakes import hostk8s
+from fakes.registry import Storage
 from harness import REGISTRY
 from machine import CERTS
 
@@ -87,6 +89,23 @@ def make_hostk8s(machine):
     hostk8s.apply(machine.kube)
 
 
+def push(store):
+    """What the tags of a storage reach, and gc leaves."""
+    children = [store.image("app", seed) for seed in ("amd64", "arm64")]
+    image = store.index("app", children, "1")
+    store.image("app", "signature", subject=image)
+    store.image("app", "latest", "latest", shared=["base"])
+    store.image("team/app", "a", "1", shared=["base"])
+
+
+def push_more(machine):
+    """And what gc frees."""
+    shutil.rmtree(machine.storage)
+    store = Storage(machine.storage)
+    push(store)
+    store.image("app", "former", shared=["base"])
+
+
 def relabel(document):
     document["metadata"]["labels"]["app.kubernetes.io/part-of"] = "something"
 
@@ -114,6 +133,7 @@ RECREATE = Scenario(
     "port changed", config=lambda machine: {"registry": {"listen": f"127.0.0.1:{machine.other_port}"}}
 )
 ADOPTION = Scenario("port changed of an adopted one", disown, RECREATE.config)
+GC = Scenario("gc", push_more, command=("gc", "--yes"))
 
 SCENARIOS = [
     EMPTY,
@@ -139,4 +159,5 @@ SCENARIOS = [
     Scenario("objects of HostK8s", make_hostk8s),
     Scenario("UI disabled", config=lambda machine: {"ui": {"enabled": False}}),
     Scenario("teardown", command=("teardown", "--yes")),
+    GC,
 ]

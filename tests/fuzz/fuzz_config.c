@@ -3,6 +3,7 @@
 #include "lib/config/config.h"
 
 #include "lib/base/str.h"
+#include "lib/config/config_schema.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static char *print(const struct config *config)
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
     MUST(out != NULL);
-    MUST(config_print(config, out) == 0);
+    schema_print(config_schema, config, out);
     MUST(fclose(out) == 0);
     return text;
 }

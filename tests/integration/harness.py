@@ -29,12 +29,14 @@ from fakes.certificates import Certificates, certificates  # noqa: E402
 from fakes.files import timestamp  # noqa: E402
 from fakes.message import Response, Stream, reply  # noqa: E402
 from fakes.ports import free_port  # noqa: E402
-from fakes.registry import Store  # noqa: E402
+from fakes.registry import Storage  # noqa: E402
 from fakes.server import EngineServer, IngressServer, KubeServer, Server  # noqa: E402
 
 # For the tests:
 __all__ = ["Certificates", "IngressServer", "Response", "Server", "Stream", "certificates", "free_port"]
-__all__ += ["Store", "ingress", "reply", "timestamp"]
+__all__ += ["Storage", "ingress", "reply", "timestamp"]
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup(1) the program would leave it ignored
+
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
 REGISTRY = "hostk8s-registry"
 CONTAINER = f"container/{REGISTRY}"

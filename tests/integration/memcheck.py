@@ -12,7 +12,7 @@ import unittest
 from harness import ALIAS, BINARY, MachineTest, wait_until
 
 VALGRIND = ["valgrind", "--error-exitcode=99", "--leak-check=full", "--track-fds=yes"]
-FRACTION = "10"  # of the many random cases of a test: see tests/support/repeat.h
+FRACTION = "10"  # of the many random cases of a test: see tests/support/random.h
 SECONDS = 600  # bounds every wait: under valgrind, on a busy machine
 PROGRAMS = sorted(pathlib.Path(BINARY).parent.glob("tests/unit-*"))
 

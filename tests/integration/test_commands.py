@@ -174,7 +174,7 @@ class Plan(MachineTest):
         self.apply()
         with self.untouched():
             self.assertEqual(self.run_program("plan", status=0).stdout, "nothing to do\n")
-        self.assertEqual(self.plan(0)[0], {"changes": [], "blocked": [], "observed": True})
+        self.assertEqual(self.plan(0)[0], {"changes": [], "blocked": [], "waiting": [], "observed": True})
 
     def test_recreate_is_marked_and_explained(self):
         self.apply()
@@ -201,7 +201,8 @@ class Plan(MachineTest):
     def test_something_could_not_be_observed(self):
         self.kube.down()
         result = self.run_program("plan", status=1)
-        self.assertRegex(result.stdout, rf"(?m)^{DEPLOYMENT}: ApiUnreachable: .*connection refused")
+        self.assertRegex(result.stdout, rf"(?m)^kube/\S+: ApiUnreachable: .*refused.*\n    likewise: .*, {DEPLOYMENT}, ")
+        self.assertEqual(result.stdout.count("ApiUnreachable"), 1, result.stdout)
         self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: create$")
         self.engine.down()
         document, _ = self.plan(1)
@@ -292,6 +293,12 @@ class Apply(MachineTest):
         self.engine.fault("/containers/json", "hang", times=None)
         self.timed_out("1s")
 
+    def test_one_cause_is_told_once(self):
+        self.kube.down()
+        said = self.timed_out("1s")
+        self.assertRegex(said, rf"(?m)^kube/\S+: ApiUnreachable: .*refused.*\n    likewise: .*, {DEPLOYMENT}, ")
+        self.assertEqual(said.count("ApiUnreachable"), 1, said)
+
     def test_waits_for_what_time_helps(self):
         self.kube.ready = False
         process = self.start("apply")
@@ -299,13 +306,24 @@ class Apply(MachineTest):
         self.kube.bring_up()
         self.assertEqual(process.wait(), 0, process.output)
 
+    def test_nohup(self):
+        self.kube.ready = False
+        process = self.start("apply", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        self.kube.wait("GET .*/pods")
+        process.signal(signal.SIGHUP)
+        self.kube.bring_up()
+        self.assertEqual(process.wait(), 0, process.output)
+
     def test_interrupted(self):
         self.kube.ready = False
-        process = self.start("apply")
-        self.kube.wait("GET .*/pods")
-        process.signal(signal.SIGINT)
-        self.assertEqual(process.wait(), 1)
-        self.assertRegex(process.output, r"(?m)^not done: ")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number):
+                since = self.kube.mark()
+                process = self.start("apply")
+                self.kube.wait("GET .*/pods", since=since)
+                process.signal(number)
+                self.assertEqual(process.wait(), 1)
+                self.assertRegex(process.output, r"(?m)^not done: ")
 
 
 class Status(MachineTest):

@@ -111,14 +111,6 @@ class ClusterConditions(ConditionTest):
         daemon.wait_converged()
         self.assertEqual(names(), before)
 
-    def test_network_of_both_families(self):
-        self.apply()
-        self.registry().networks["kind"]["ipv6"] = "fc00::4"
-        before = self.kube.mark()
-        with self.untouched():
-            self.apply()
-        self.assertEqual(self.kube.since(before, "GET .*/endpointslices/"), [])
-
     def test_network_gets_another_family(self):
         daemon = self.converged_daemon()
         self.registry().networks["kind"] |= {"ip": "", "ipv6": "fc00::4"}
@@ -126,14 +118,6 @@ class ClusterConditions(ConditionTest):
         wait_until(lambda: self.kube.get("endpointslices", "registry-api") is None, "the old slice is gone")
         self.assertEqual(self.kube.get("endpointslices", "registry-api-ipv6")["addressType"], "IPv6")
         daemon.wait_converged()
-
-    def test_foreign_slice_of_the_other_family_stays(self):
-        self.apply()
-        self.registry().networks["kind"] |= {"ip": "", "ipv6": "fc00::4"}
-        self.kube.add("endpointslices", "hostk8s", "registry-api-ipv6", {"addressType": "IPv6", "endpoints": []})
-        result = self.apply(status=1)
-        self.assertRegex(result.stdout, r"registry-api-ipv6: NameConflict: ")
-        self.assertEqual(self.kube.get("endpointslices", "registry-api-ipv6")["endpoints"], [])
 
     def test_refused_credentials_are_read_again(self):
         daemon = self.converged_daemon()

@@ -63,7 +63,7 @@ class Fifos(ConditionTest):
                 kubeconfig.write_text(text + "\n")
                 result = self.run_program("plan", status=1, seconds=SECONDS)
                 self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: create$")
-                self.assertRegex(result.stdout, rf"(?m)^{DEPLOYMENT}: \w+: .*{key}")
+                self.assertRegex(result.stdout, rf"(?m)^kube/\S+: \w+: .*{key}")
 
     def test_files_of_the_engine(self):
         files = {"ca": "ca.crt", "cert": "client.crt", "key": "client.key"}

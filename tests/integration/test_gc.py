@@ -1,20 +1,14 @@
 """gc: what no tag reaches goes, everything else stays, wherever it is interrupted."""
 
-import asyncio
-import concurrent.futures
 import json
-import os
-import random
-import shutil
 import signal
 import time
 import unittest
 
 from harness import CONTAINER, NETWORK, REGISTRY, MachineTest, wait_until
 
-from fakes.message import Hangup
 from fakes.server import EngineServer
-from fakes.storage import Storage, parts_of
+from fakes.registry import Storage, parts_of
 
 GC = f"{REGISTRY}-gc"
 PROBE = "/v2/hostk8s-registryd/probe/"  # whether a registry that was started takes a push
@@ -145,17 +139,6 @@ class What(GcTest):
                 self.apply()
                 self.store.image("app", f"{accent} a", "1")
                 self.assert_gc(self.store.image("app", f"{accent} b", "1"))
-
-    def test_random_history(self):
-        """What is left is what a registry holds that was filled with the kept images alone."""
-        seed = int(os.environ.get("SEED", "11"))
-        history = History(random.Random(seed), self.store)
-        for _ in range(1000):
-            history.step()
-        kept = Storage(self.home / "kept")
-        history.fill(kept)
-        self.gc("--yes")
-        self.assertEqual(self.store.everything(), kept.everything(), f"SEED={seed}")
 
 
 class Whether(GcTest):
@@ -305,30 +288,6 @@ class Whether(GcTest):
         self.assertIn("the registry wants a login", self.gc("--yes").stdout)
 
 
-class Death:
-    """Of a process at the engine's, or the registry's, request of this number."""
-
-    def __init__(self, number, carried_out):
-        self.number = number
-        self.carried_out = carried_out
-        self.process = concurrent.futures.Future()
-
-    def choose(self, _server, _request):
-        self.number -= 1
-        return self if self.number == -1 else None
-
-    async def answer(self, server, request):
-        if self.carried_out:
-            await server.carry_out(request)
-        await asyncio.to_thread(self._kill)
-        raise Hangup
-
-    def _kill(self):
-        process = self.process.result()
-        process.signal(signal.SIGKILL)
-        process.process.wait()
-
-
 class Interrupted(GcTest):
     """No tag is lost, and the registry comes back."""
 
@@ -348,38 +307,6 @@ class Interrupted(GcTest):
     def wait_late(self):
         """By the engine's clock."""
         self.engine.clock = lambda: time.time() + LATE
-
-    def test_killed(self):
-        """Before and after each request that it makes, and taken up by the next command."""
-        saved = self.home / "saved"
-        shutil.copytree(self.storage, saved)
-        engine = self.engine.saved()
-        mark = self.engine.mark()
-        self.gc("--yes")
-        count = len(self.engine.requests) - mark
-        for number in range(2 * count):
-            command = ["apply"] if number % 4 < 2 else ["gc", "--yes"]
-            with self.subTest(number=number, command=command):
-                self.engine.clock = time.time
-                shutil.rmtree(self.storage)
-                shutil.copytree(saved, self.storage)
-                self.engine.restore(engine)
-                self.kill_at(number // 2, number % 2 == 1)
-                self.wait_late()
-                self.run_program(*command, status=0)
-                self.assert_tags()
-                self.assert_back()
-
-    def kill_at(self, number, carried_out):
-        """SIGKILL of gc at its request of this number, before or after that is carried out."""
-        death = Death(number, carried_out)
-        self.engine.choose = death.choose
-        process = self.start("gc", "--yes")
-        death.process.set_result(process)
-        wait_until(lambda: process.process.poll() is not None, "the kill")
-        process.kill()
-        self.engine.choose = None
-        wait_until(lambda: not [c for c in self.engine.containers if c.name == GC and c.is_up()], "the script's end")
 
     def held(self):
         """A gc whose container runs until run_script."""
@@ -428,6 +355,27 @@ class Interrupted(GcTest):
         self.assert_tags()
         self.assert_back()
         self.assertEqual(len(self.engine.since(0, "DELETE /.*/containers/")), 1)
+
+    def test_own_container_of_a_lost_answer(self):
+        """It goes at once, rather than when it is old enough to be nobody's."""
+        for request, kind, times, status in (
+            ("POST .*/containers/create", "lost", 1, 1),
+            ("POST .*/containers/create", "hollow", 1, 1),
+            ("DELETE ", "close", 3, 0),
+        ):
+            with self.subTest(f"{request}: {kind}"):
+                self.engine.clear_faults()
+                self.engine.fault(request, kind, times)
+                self.assertNotIn("Maintenance", self.gc("--yes", status=status).stdout)
+                self.assert_tags()
+                self.assert_back()
+
+    def test_registry_is_refused_its_start(self):
+        """Once: what gc has stopped it does not give up as soon as `apply` does."""
+        self.engine.fault(f"POST .*/{self.registry().id}/start", "status", code=403)
+        self.gc("--yes")
+        self.assert_tags()
+        self.assert_back()
 
     def test_interrupted(self):
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
@@ -488,68 +436,6 @@ class Interrupted(GcTest):
         self.run_program("teardown", "--yes", status=0)
         self.assertEqual(self.engine.registries(), [])
         self.assert_tags()
-
-
-class History:
-    """Pushes, moves and deletes at random; what each manifest is made of is remembered."""
-
-    def __init__(self, chance, store):
-        self.chance = chance
-        self.store = store
-        self.made = {}  # digest -> how to make it again in another storage
-        self.count = 0
-
-    def step(self):
-        chance, store = self.chance, self.store
-        name = f"team/app{chance.randrange(8)}" if chance.random() < 0.7 else f"app{chance.randrange(8)}"
-        tag = [f"v{chance.randrange(6)}"] if chance.random() < 0.6 else []
-        revisions = store.revisions(name)
-        what = chance.choice(["image", "image", "index", "move", "delete", "refer"])
-        if what == "image" or not revisions:
-            self.count += 1
-            arguments = {"layers": chance.randrange(3), "shared": chance.sample(["a", "b", "c"], 2)}
-            self._make("image", name, self.count, *tag, **arguments)
-        elif what == "index":
-            children = [self._descriptor(digest) for digest in chance.sample(revisions, min(2, len(revisions)))]
-            self._make("index", name, children, *tag)
-        elif what == "refer":
-            self.count += 1
-            self._make("image", name, self.count, *tag, subject=self._descriptor(chance.choice(revisions)))
-        elif what == "move" and tag:
-            digest = chance.choice(revisions)
-            store.manifest(name, json.loads(store.read(digest)), *tag)
-        else:
-            store.delete(name, chance.choice(revisions))
-
-    def _descriptor(self, digest):
-        manifest = json.loads(self.store.read(digest))
-        return {"mediaType": manifest["mediaType"], "digest": digest, "size": len(self.store.read(digest))}
-
-    def _make(self, method, name, what, *tags, **more):
-        made = getattr(self.store, method)(name, what, *tags, **more)
-        self.made[made["digest"]] = method, what, more
-
-    def fill(self, kept):
-        """With what the tags reach, by what each manifest itself says."""
-        for name in self.store.repositories():
-            tags, revisions = self.store.tags(name), self.store.revisions(name)
-            reached, before = set(tags.values()), None
-            while reached != before:
-                before = set(reached)
-                for digest in before:
-                    reached |= set(parts_of(json.loads(self.store.read(digest)))) & set(revisions)
-                reached |= {digest for digest in revisions if self.subject_of(digest) in before}
-            for digest in reached:
-                self._make_again(kept, name, digest, [tag for tag in tags if tags[tag] == digest])
-
-    def subject_of(self, digest):
-        return json.loads(self.store.read(digest)).get("subject", {}).get("digest")
-
-    def _make_again(self, kept, name, digest, tags):
-        method, what, more = self.made[digest]
-        getattr(kept, method)(name, what, *tags, **more)
-        for child in what if method == "index" else ():
-            kept.blob(name, self.store.read(child["digest"]))  # also of one that was deleted
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Manual(unittest.TestCase):
     def test_what_other_programs_see(self):
         """Signals, the journal's fields and events, the environment, exit statuses."""
         (signals,) = source("daemon/command_run.c", r"signal_numbers\[\] = \{(.*)\}")
-        for name in re.findall(r"\w+", signals):
+        for name in re.findall(r"SIG\w+", signals):
             self.assertRegex(self.program, rf"(?m)^\.It Dv (\w+ , )?{name}\b")
         for field in source("daemon/journal.c", r'"(HOSTK8S_\w+|MESSAGE_ID)"'):
             self.item(self.program, "Va", field)

@@ -1,7 +1,7 @@
 """What a cluster has beside what the program makes of its manifests: Gateways and their controllers, what
 was made by former programs, and what is in the way of its Service."""
 
-from harness import INGRESS, MachineTest, wait_until
+from harness import MachineTest, wait_until
 
 from fakes import hostk8s
 from fakes.schema import VERSIONS
@@ -115,8 +115,6 @@ class FormerObjects(MachineTest):
         self.assertEqual(self.kube.get("services", "registry-ui")["spec"]["ports"][0]["targetPort"], 8081)
 
 
-SLICE = "kube/hostk8s/EndpointSlice/hostk8s/registry-api"
-
 
 class Others(MachineTest):
     def setUp(self):
@@ -176,25 +174,3 @@ class Others(MachineTest):
         self.assertIsNotNone(self.kube.get("endpoints", "registry-api"))
         self.kube.remove("endpoints", "registry-api")
         daemon.wait_converged()
-
-    def test_slice_of_somebody_is_named(self):
-        daemon = self.converged_daemon()
-        document = {"metadata": {"labels": {"kubernetes.io/service-name": "registry-api"}}, "addressType": "IPv4",
-                    "endpoints": [{"addresses": ["10.9.9.9"]}], "ports": [{"name": "http", "port": 1}]}
-        self.kube.add("endpointslices", "hostk8s", "theirs", document)
-        daemon.wait_reason("kube/hostk8s/EndpointSlice/hostk8s/theirs", "NameConflict", "to 10.9.9.9 port 1, ")
-        self.kube.remove("endpointslices", "theirs")
-        daemon.wait_converged()
-
-    def test_nothing_is_made_for_a_service_of_somebody(self):
-        spec = {"ports": [{"port": 80}], "selector": {"app": "theirs"}}
-        self.kube.add("namespaces", None, "hostk8s", {})
-        self.kube.add("services", "hostk8s", "registry-api", {"spec": spec})
-        result = self.apply(status=1)
-        self.assertRegex(result.stdout, rf"(?m)^{SLICE}: NameConflict: waits for Service registry-api, ")
-        self.assertRegex(result.stdout, rf"(?m)^{INGRESS}: NameConflict: waits for Service registry-api, ")
-        self.assertIsNone(self.kube.get("endpointslices", "registry-api"))
-        self.assertIsNone(self.kube.get("ingresses", "registry-ui"))
-        self.assertIsNotNone(self.kube.get("services", "registry-ui"))
-        self.kube.remove("services", "registry-api")
-        self.apply()

@@ -138,11 +138,6 @@ class Adoption(RecreateTest):
         self.run_program("teardown", "--yes", status=0)
         self.assert_left_alone(found)
 
-    def test_stopped_one_is_started(self):
-        found = self.found(start=False)
-        self.apply()
-        self.assert_left_alone(found)
-
     def test_with_another_port_it_is_recreated_with_its_storage(self):
         found = self.found()
         self.change_port()
@@ -163,18 +158,6 @@ class Adoption(RecreateTest):
                 daemon.wait_reason(CONTAINER, reason, message)
                 self.assert_left_alone(found, options.get("name", REGISTRY))
             self.fresh()
-
-    def test_backup_of_the_name_of_a_recreate_is_left_alone(self):
-        daemon = self.converged_daemon()
-        spec = {key: value for key, value in self.registry().spec.items() if key != "Labels"}
-        backup = self.engine.add_container(PREVIOUS, spec, start=False)
-        backup.state = "exited"
-        self.wait_passes(2)
-        self.assertIs(self.engine.find(PREVIOUS), backup)
-        self.change_port()
-        daemon.signal(signal.SIGHUP)
-        daemon.wait_reason(CONTAINER, "NameConflict", f"needs the name {PREVIOUS}")
-        self.assertIs(self.engine.find(PREVIOUS), backup)
 
     def test_copy_with_the_labels_of_an_image_is_left_alone(self):
         self.engine.images["copy"] = "answers"

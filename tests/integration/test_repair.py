@@ -18,12 +18,6 @@ class Repair(ConditionTest):
     def files(self):
         return sorted(path for path in self.worker.tree.files if path.startswith(CONFIG))
 
-    def test_plan(self):
-        result = self.run_program("plan", status=2)
-        self.assertRegex(result.stdout, rf"(?m)^{WORKER}: repair \(destructive\)$")
-        self.assertIn(f'    {CONFIG}: mirrors -> config_path = "{CERTS}"\n', result.stdout)
-        self.assertEqual((self.worker.tree.text(CONFIG), self.worker.restarts), (MIRRORS, 0))
-
     def test_there_and_back(self):
         self.apply()
         self.assertEqual(self.worker.tree.text(CONFIG), EDITED)
@@ -77,14 +71,6 @@ class Repair(ConditionTest):
         self.worker.tree.write(KUBELET_CONF, "")
         daemon.wait_converged()
         self.assertEqual((self.worker.tree.text(CONFIG), self.worker.restarts), (EDITED, 1))
-
-    def test_changed_by_somebody_since(self):
-        self.apply()
-        mine = EDITED + "# mine\n"
-        self.worker.tree.write(CONFIG, mine)
-        result = self.run_program("teardown", "--yes", status=1)
-        self.assertRegex(result.stdout, rf"(?m)^{WORKER}: ForeignFile: {CONFIG} was changed after .*remove {FORMER}$")
-        self.assertEqual((self.files(), self.worker.tree.text(CONFIG)), ([CONFIG, FORMER], mine))
 
     def test_interrupted_before_the_command(self):
         self.worker.tree.write(FORMER, MIRRORS)

@@ -140,7 +140,7 @@ class Secrets(SecretsTest):
                 self.node.tree.write("/etc/kubernetes/admin.conf", self.kube.admin_conf().replace(key, wrong))
                 result = self.run_program("-l", "debug", "plan")
                 self.assertIn(result.returncode, (1, 2))
-                self.assertRegex(result.stdout, rf"(?m)^{DEPLOYMENT}: ")
+                self.assertRegex(result.stdout, r"(?m)^kube/\S+: \w+: ")
                 self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: ")
 
 

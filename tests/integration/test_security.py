@@ -226,7 +226,7 @@ class Answers(HostileTest):
         (self.home / "kubeconfig").write_text(self.kube.admin_conf())
         self.engine.fault("GET .*/archive.*admin.conf", "answer", times=None, response=admin_conf)
         result = self.run_program("plan", status=1)
-        self.assertRegex(result.stdout, rf"(?m)^{DEPLOYMENT}: ApiUnreachable: cluster hostk8s has no .*admin.conf yet")
+        self.assertRegex(result.stdout, r"(?m)^kube/\S+: ApiUnreachable: cluster hostk8s has no .*admin.conf yet")
         self.assertEqual(self.kube.requests, [])
 
 

@@ -53,11 +53,6 @@ class Pushes(ConditionTest):
         self.wait_passes(1)
         self.assertEqual(len(self.engine.since(0, "POST .*/containers/create")), 1)
 
-    def test_user_namespaces(self):
-        self.engine.security, self.engine.root = ["name=userns"], "/var/lib/docker/231072.231072"
-        text = f"by user namespaces .* user 231072 .*: `setfacl -R -m u:231072:rwX {self.storage}`, or change"
-        self.assert_told("denied", "StorageNotWritable", self.DENIED + text)
-
     def test_read_only(self):
         text = "^it answers, but takes no push .HTTP 405.: it is read-only, or a pull-through cache; see registry.env"
         self.assert_told("read-only", "StorageNotWritable", text)

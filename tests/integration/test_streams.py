@@ -101,11 +101,3 @@ class ClusterWatches(StreamTest):
                 self.assert_made_again("deployments", "registry-ui")
                 daemon.wait_reason(DEPLOYMENT, "Converged")
         self.assertEqual(daemon.stop(), 0)
-
-    def test_api_goes_away_and_comes_back(self):
-        self.configure(reconcile={"poll": "1s"})
-        daemon = self.watching_daemon()
-        self.kube.down()
-        daemon.wait_reason(DEPLOYMENT, "ApiUnreachable")
-        self.kube.up()
-        daemon.wait_converged()

@@ -6,7 +6,7 @@ import unittest
 
 from harness import MachineTest
 
-from fakes.storage import OLD, Storage, parts_of
+from fakes.registry import OLD, Storage, parts_of
 
 
 class Usage(MachineTest):

@@ -97,8 +97,8 @@ def start(world, container):
     if container.is_node and "kind" not in container.networks:
         world.engine.attach(container, "kind")
     if not container.is_up() and world.engine.images.get(container.spec["Image"]) != "exits":
-        ports = {port for _, _, port in container.bindings()}
-        if not any(ports & {p for _, _, p in c.bindings()} for c in world.engine.containers if c.answers):
+        ports = container.host_ports()
+        if not any(ports & c.host_ports() for c in world.engine.containers if c.answers):
             world.engine.start_container(container)
 
 

@@ -16,7 +16,8 @@ class CRequest(ctypes.Structure):
         ("endpoint", ctypes.c_char_p),
         ("method", ctypes.c_char_p),
         ("path", ctypes.c_char_p),
-        ("headers", ctypes.c_char_p),
+        ("accept", ctypes.c_char_p),
+        ("content_type", ctypes.c_char_p),
         ("body", ctypes.c_void_p),
         ("body_length", ctypes.c_size_t),
         ("timeout_ms", ctypes.c_uint64),
@@ -25,7 +26,7 @@ class CRequest(ctypes.Structure):
 
 
 class Counts(ctypes.Structure):
-    _fields_ = [("clients", ctypes.c_size_t), ("calls", ctypes.c_size_t), ("requests", ctypes.c_uint64)]
+    _fields_ = [("clients", ctypes.c_size_t), ("calls", ctypes.c_size_t)]
 
 
 SIGNATURES = {  # result, arguments
@@ -33,17 +34,16 @@ SIGNATURES = {  # result, arguments
     "sim_free": ("", "p"),
     "sim_advance": ("", "pQq"),
     "sim_next_due": ("Q", "p"),
-    "sim_requests": ("p", "p"),
     "sim_reload": ("b", "pspz"),
     "sim_trigger": ("", "p"),
     "sim_is_done": ("b", "p"),
     "sim_status_json": ("p", "p"),
     "sim_text_free": ("", "p"),
-    "sim_transport_next": ("b", "pp"),
-    "sim_transport_answer": ("b", "pQissz"),
-    "sim_transport_chunk": ("b", "pQsz"),
-    "sim_transport_end": ("b", "pQi"),
-    "sim_transport_count": ("", "pp"),
+    "sim_next": ("b", "pp"),
+    "sim_answer": ("b", "pQissz"),
+    "sim_chunk": ("b", "pQsz"),
+    "sim_end": ("b", "pQi"),
+    "sim_count": ("", "pp"),
 }
 TYPES = {
     "": None,
@@ -75,8 +75,8 @@ class Call:
         self.endpoint = request.endpoint.decode()
         self.timeout_ms = request.timeout_ms
         self.is_stream = request.is_stream
-        lines = (line.partition(":") for line in request.headers.decode().split("\r\n") if line)
-        headers = {name.lower(): value.strip() for name, _, value in lines}
+        headers = {"accept": request.accept, "content-type": request.content_type}
+        headers = {name: value.decode() for name, value in headers.items() if value is not None}
         body = ctypes.string_at(request.body, request.body_length)
         self.request = Request(request.method.decode(), request.path.decode(), headers, body)
 
@@ -89,7 +89,6 @@ class Program:
         self.sim = library.sim_new(yaml.encode(), mode, now_ms, now_s, self.error, ERROR_SIZE)
         if not self.sim:
             raise ValueError(self.error.value.decode())
-        self.transport = library.sim_requests(self.sim)
 
     def close(self):
         self.library.sim_free(self.sim)
@@ -102,18 +101,18 @@ class Program:
 
     def calls(self):
         """What was sent since."""
-        while self.library.sim_transport_next(self.transport, ctypes.byref(self.request)):
+        while self.library.sim_next(self.sim, ctypes.byref(self.request)):
             yield Call(self.request)
 
     def answer(self, call, response, body):
         headers = "".join(f"{name}: {value}\r\n" for name, value in response.headers.items()).encode()
-        return self.library.sim_transport_answer(self.transport, call.id, response.status, headers, body, len(body))
+        return self.library.sim_answer(self.sim, call.id, response.status, headers, body, len(body))
 
     def chunk(self, call, data):
-        return self.library.sim_transport_chunk(self.transport, call.id, data, len(data))
+        return self.library.sim_chunk(self.sim, call.id, data, len(data))
 
     def end(self, call, code=0):
-        return self.library.sim_transport_end(self.transport, call.id, code)
+        return self.library.sim_end(self.sim, call.id, code)
 
     def reload(self, yaml):
         if not self.library.sim_reload(self.sim, yaml.encode(), self.error, ERROR_SIZE):
@@ -134,5 +133,5 @@ class Program:
 
     def counts(self):
         counts = Counts()
-        self.library.sim_transport_count(self.transport, ctypes.byref(counts))
+        self.library.sim_count(self.sim, ctypes.byref(counts))
         return counts

@@ -4,6 +4,7 @@
 #include "lib/base/alloc.h"
 #include "lib/kinds/io.h"
 #include "lib/reconcile/reconciler.h"
+#include "tests/support/fake_transport.h"
 #include "tests/support/scripted_worker.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 struct sim {
     struct scripted_worker *worker; // its work is done when the program goes on
-    struct sim_transport *transport;
+    struct fake_transport *fake;
     struct io io;
     struct reconciler *reconciler;
 };
@@ -48,7 +49,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret)
 // Ends what blocking work there is, or one request that was cancelled; false: there is none.
 static bool settle(struct sim *sim)
 {
-    return scripted_worker_run(sim->worker) > 0 || sim_transport_settle(sim->transport);
+    return scripted_worker_run(sim->worker) > 0 || fake_transport_advance(sim->fake);
 }
 
 static const char *no_variable(_unused_ void *ctx, const char *name)
@@ -88,9 +89,10 @@ struct sim *sim_new(const char *yaml, enum sim_mode mode, uint64_t now_ms, int64
     const struct reconciler_events events = {0};
     struct sim *sim = xcalloc(1, sizeof(*sim));
     sim->worker = scripted_worker_new();
-    sim->transport = sim_transport_new();
-    sim->io = (struct io){.transport = sim_transport_base(sim->transport),
-                          .worker = scripted_worker_work(sim->worker),
+    sim->fake = fake_transport_new();
+    fake_transport_forget(sim->fake);
+    sim->io = (struct io){.transport = fake_transport_http(sim->fake),
+                          .worker = &sim->worker->base,
                           .secrets = secrets_new()};
     sim->reconciler = reconciler_new(&sim->io, &kinds, config, modes[mode], &events);
     reconciler_trigger(sim->reconciler);
@@ -113,13 +115,58 @@ void sim_free(struct sim *sim)
     }
     secrets_free(sim->io.secrets);
     scripted_worker_free(sim->worker);
-    sim_transport_free(sim->transport);
+    fake_transport_free(sim->fake);
     free(sim);
 }
 
-struct sim_transport *sim_requests(struct sim *sim)
+bool sim_next(struct sim *sim, struct sim_request *ret)
 {
-    return sim->transport;
+    const struct fake_request *request = fake_transport_next(sim->fake);
+    if (request == NULL) {
+        return false;
+    }
+    const struct fake_endpoint *at = fake_transport_endpoint(sim->fake, request->endpoint);
+    *ret = (struct sim_request){
+        .id = request->id,
+        .endpoint = at->unix_socket != NULL ? at->unix_socket : at->base,
+        .method = http_method_name(request->method),
+        .path = request->path,
+        .accept = request->accept,
+        .content_type = request->content_type,
+        .body = request->body,
+        .body_length = request->body_length,
+        .timeout_ms = request->timeout_ms,
+        .is_stream = request->streamed,
+    };
+    return true;
+}
+
+bool sim_answer(struct sim *sim, uint64_t id, int status, const char *headers, const char *body,
+                size_t length)
+{
+    const struct fake_answer answer = {
+        .status = status, .headers = headers, .body = body, .length = length};
+    return fake_transport_answer_now(sim->fake, id, &answer);
+}
+
+bool sim_chunk(struct sim *sim, uint64_t id, const char *data, size_t length)
+{
+    return fake_transport_push(sim->fake, id, data, length);
+}
+
+bool sim_end(struct sim *sim, uint64_t id, int code)
+{
+    struct fake_answer answer = {.status = code == 0 ? 200 : 0, .headers = ""};
+    if (code != 0) {
+        (void)error_set(&answer.error, ERROR_TRANSIENT, code, "%s", strerror(code));
+    }
+    return fake_transport_answer_now(sim->fake, id, &answer);
+}
+
+void sim_count(const struct sim *sim, struct sim_counts *ret)
+{
+    *ret = (struct sim_counts){.clients = fake_transport_clients(sim->fake),
+                               .calls = fake_transport_under_way(sim->fake)};
 }
 
 void sim_advance(struct sim *sim, uint64_t now_ms, int64_t now_s)
@@ -136,7 +183,7 @@ void sim_advance(struct sim *sim, uint64_t now_ms, int64_t now_s)
 
 uint64_t sim_next_due(const struct sim *sim)
 {
-    bool is_due = scripted_worker_waits(sim->worker) || sim_transport_is_due(sim->transport);
+    bool is_due = sim->worker->count > 0 || fake_transport_is_due(sim->fake);
     return is_due ? clock_ms : reconciler_next_due(sim->reconciler);
 }
 

@@ -1,6 +1,7 @@
 #include "tests/support/config_test.h"
 
 #include "lib/base/file.h"
+#include "lib/config/config_schema.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -81,7 +82,7 @@ char *print(const struct config *config)
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    assert_int_equal(config_print(config, out), 0);
+    schema_print(config_schema, config, out);
     assert_int_equal(fclose(out), 0);
     return text;
 }

@@ -48,12 +48,6 @@ static void add_node(struct world *world, struct arena *arena, const char *text)
     };
 }
 
-static void set_storage(struct world *world, enum storage_state state, const char *why)
-{
-    world->engine.storage.state = state;
-    (void)snprintf(world->engine.storage.why, STORAGE_WHY_MAX, "%s", why);
-}
-
 // "WORD=NUMBER"
 static unsigned number_of(const char *word)
 {
@@ -98,7 +92,8 @@ static bool read_flag(struct world *world, const char *word)
     }
     for (size_t i = 0; i < ELEMENTS(storages); i++) {
         if (str_equal(word, storages[i].word)) {
-            set_storage(world, storages[i].state, storages[i].why);
+            engine->storage.state = storages[i].state;
+            (void)snprintf(engine->storage.why, STORAGE_WHY_MAX, "%s", storages[i].why);
             return true;
         }
     }

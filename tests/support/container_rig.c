@@ -1,5 +1,6 @@
 #include "tests/support/container_rig.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "tests/support/json_text.h"
 #include "tests/support/sample_config.h"
@@ -13,8 +14,6 @@
 
 #include <cmocka.h>
 
-#define FIXTURE_BYTES_MAX (256u * 1024u)
-
 static void on_progress(void *ctx, const char *line)
 {
     struct container_rig *rig = ctx;
@@ -24,8 +23,7 @@ static void on_progress(void *ctx, const char *line)
 
 int container_rig_begin(void **state)
 {
-    struct container_rig *rig = calloc(1, sizeof(*rig));
-    assert_non_null(rig);
+    struct container_rig *rig = xcalloc(1, sizeof(*rig));
     *rig = (struct container_rig){.config = sample_config(),
                                   .directory = "/tmp/container-XXXXXX",
                                   .fake = fake_transport_new(),
@@ -34,10 +32,11 @@ int container_rig_begin(void **state)
     assert_non_null(mkdtemp(rig->directory));
     sample_set(&rig->config->registry.storage, rig->directory);
     rig->io = (struct io){.transport = fake_transport_http(rig->fake),
-                          .worker = scripted_worker_work(rig->worker),
+                          .worker = &rig->worker->base,
                           .secrets = rig->secrets,
                           .progress = on_progress,
                           .progress_ctx = rig};
+    rig->current = current_new(rig->config);
     rig->input = (struct input){.config = rig->config, .name = "", .desired = true};
     *state = rig;
     return 0;
@@ -75,22 +74,11 @@ void container_rig_answer(struct container_rig *rig, const char *answer)
         container_rig_answer(rig, "200 {'ServerVersion': '20.10.24'}"); // to what is asked then
         return;
     }
-    if (!str_ends_with(answer, ".json")) {
-        char *end = NULL;
-        int status = (int)strtol(answer, &end, 10);
-        _cleanup_free_ char *body = json_text(*end == ' ' ? end + 1 : "{}");
-        fake_transport_reply(rig->fake, status, body);
-        return;
-    }
-    char path[512];
-    (void)snprintf(path, sizeof(path), TEST_DATA "/fixtures/%s", answer);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    _cleanup_free_ char *body = calloc(1, FIXTURE_BYTES_MAX);
-    assert_non_null(body);
-    assert_true(fread(body, 1, FIXTURE_BYTES_MAX - 1, file) > 0);
-    assert_int_equal(fclose(file), 0);
-    fake_transport_reply(rig->fake, 200, body);
+    bool recorded = str_ends_with(answer, ".json");
+    char *end = NULL;
+    int status = recorded ? 200 : (int)strtol(answer, &end, 10);
+    _cleanup_free_ char *body = json_text(recorded ? answer : *end == ' ' ? end + 1 : "{}");
+    fake_transport_reply(rig->fake, status, body);
 }
 
 void container_rig_run(struct container_rig *rig)

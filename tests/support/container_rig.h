@@ -17,7 +17,7 @@ struct container_rig {
     struct io io;
     struct input input;
     memory_t memory;
-    struct current *current; // of the latest observation, NULL when it failed
+    struct current *current; // of the latest observation: empty at first, NULL when it failed
     unsigned ended;          // how often the latest observation or action was
     struct error error;      // why
     // Events.

@@ -19,6 +19,9 @@ struct fake_client {
 };
 
 struct http_call {
+    struct fake_transport *fake;
+    struct arena arena; // what is copied of it
+    bool taken;         // by fake_transport_next
     struct fake_request request;
     http_chunk_fn on_chunk;
     http_done_fn done;
@@ -26,16 +29,23 @@ struct http_call {
     struct error refused; // by on_chunk
 };
 
+struct place {
+    struct fake_endpoint endpoint;
+    struct arena arena; // what is copied of it
+};
+
 struct fake_transport {
     struct http_transport transport; // first
-    struct arena arena;              // all that is copied
+    bool forgets;
     struct http_call **calls;
     size_t call_count;
+    size_t sent;
+    struct arena arena; // the script's
     struct fake_answer *script;
     size_t script_count;
     size_t script_next;
-    struct fake_endpoint *endpoints;
-    size_t endpoint_count;
+    struct place *places;
+    size_t place_count;
     size_t refuse_count;
     int refuse_code;
 };
@@ -52,24 +62,31 @@ static int fake_send(struct http_client *client, const struct http_request *requ
         return error_set(err, ERROR_TRANSIENT, fake->refuse_code, "refused by the test");
     }
     assert_non_null(request->done);
-    struct http_call *call = arena_alloc(&fake->arena, sizeof(*call));
+    struct arena arena = {0};
+    const struct fake_request copy = {
+        .id = fake->sent++,
+        .method = request->method,
+        .path = arena_dup(&arena, request->path),
+        .accept = arena_dup(&arena, request->accept),
+        .content_type = arena_dup(&arena, request->content_type),
+        .body =
+            arena_dup_n(&arena, request->body == NULL ? "" : request->body, request->body_length),
+        .body_length = request->body_length,
+        .timeout_ms = request->timeout_ms,
+        .max_body = request->max_body,
+        .streamed = request->on_chunk != NULL,
+        .endpoint = from->endpoint,
+    };
+    struct http_call *call = xmalloc(sizeof(*call));
     *call = (struct http_call){
-        .request = {.method = request->method,
-                    .path = arena_dup(&fake->arena, request->path),
-                    .accept = arena_dup(&fake->arena, request->accept),
-                    .content_type = arena_dup(&fake->arena, request->content_type),
-                    .body = arena_dup_n(&fake->arena, request->body == NULL ? "" : request->body,
-                                        request->body_length),
-                    .body_length = request->body_length,
-                    .timeout_ms = request->timeout_ms,
-                    .max_body = request->max_body,
-                    .streamed = request->on_chunk != NULL,
-                    .endpoint = from->endpoint},
+        .fake = fake,
+        .arena = arena,
+        .request = copy,
         .on_chunk = request->on_chunk,
         .done = request->done,
         .ctx = request->ctx,
     };
-    *ARENA_GROW(&fake->arena, fake->calls, fake->call_count) = call;
+    *ARRAY_GROW(fake->calls, fake->call_count) = call;
     if (ret != NULL) {
         *ret = call;
     }
@@ -90,20 +107,27 @@ static void fake_client_free(struct http_client *client)
         assert_true(fake->calls[i]->request.done ||
                     fake->calls[i]->request.endpoint != self->endpoint);
     }
-    assert_false(fake->endpoints[self->endpoint].freed);
-    fake->endpoints[self->endpoint].freed = true;
+    assert_false(fake->places[self->endpoint].endpoint.freed);
+    fake->places[self->endpoint].endpoint.freed = true;
     free(self);
 }
 
 static int fake_client_new(struct http_transport *transport, const struct http_endpoint *endpoint,
                            struct http_client **ret, _unused_ struct error *err)
 {
-    static const struct http_client_ops ops = {fake_send, fake_cancel, fake_client_free};
     struct fake_transport *fake = (struct fake_transport *)transport;
-    struct arena *arena = &fake->arena;
+    size_t index = fake->forgets ? 0 : fake->place_count;
+    while (index < fake->place_count && !fake->places[index].endpoint.freed) {
+        index++;
+    }
+    if (index == fake->place_count) {
+        *ARRAY_GROW(fake->places, fake->place_count) = (struct place){0};
+    }
+    struct arena *arena = &fake->places[index].arena;
     struct fake_client *client = xmalloc(sizeof(*client));
-    *client = (struct fake_client){{&ops}, fake, fake->endpoint_count};
-    *ARENA_GROW(arena, fake->endpoints, fake->endpoint_count) = (struct fake_endpoint){
+    *client = (struct fake_client){{fake_send, fake_cancel, fake_client_free}, fake, index};
+    arena_done(arena);
+    fake->places[index].endpoint = (struct fake_endpoint){
         .unix_socket = arena_dup(arena, endpoint->unix_socket),
         .base = arena_dup(arena, endpoint->base),
         .ca_pem = arena_dup(arena, endpoint->ca_pem),
@@ -123,12 +147,29 @@ struct fake_transport *fake_transport_new(void)
     return fake;
 }
 
+void fake_transport_forget(struct fake_transport *fake)
+{
+    fake->forgets = true;
+}
+
+static void free_call(struct http_call *call)
+{
+    arena_done(&call->arena);
+    free(call);
+}
+
 void fake_transport_free(struct fake_transport *fake)
 {
-    for (size_t i = 0; i < fake->endpoint_count; i++) {
-        assert_true(fake->endpoints[i].freed);
+    assert_int_equal(fake_transport_clients(fake), 0);
+    for (size_t i = 0; i < fake->place_count; i++) {
+        arena_done(&fake->places[i].arena);
+    }
+    for (size_t i = 0; i < fake->call_count; i++) {
+        free_call(fake->calls[i]);
     }
     arena_done(&fake->arena);
+    free(fake->places);
+    free(fake->calls);
     free(fake);
 }
 
@@ -184,9 +225,24 @@ static int give_chunk(struct http_call *call, const char *data, size_t length)
 static void end_call(struct http_call *call, struct http_response *response,
                      const struct error *err)
 {
+    struct fake_transport *fake = call->fake;
+    bool forgets = fake->forgets;
+    for (size_t i = 0; forgets && i < fake->call_count; i++) {
+        if (fake->calls[i] == call) {
+            memmove(&fake->calls[i], &fake->calls[i + 1],
+                    (--fake->call_count - i) * sizeof(struct http_call *));
+            break;
+        }
+    }
     call->request.done = true;
     call->done(call->ctx, response, err);
+    if (forgets) {
+        free_call(call);
+    }
 }
+
+static const struct error cancelled = {
+    .kind = ERROR_TRANSIENT, .code = ECANCELED, .text = "cancelled"};
 
 static void deliver(struct http_call *call, const struct fake_answer *answer)
 {
@@ -204,22 +260,25 @@ static void deliver(struct http_call *call, const struct fake_answer *answer)
         size_t length = answer->length - at < step ? answer->length - at : step;
         r = give_chunk(call, answer->body + at, length);
     }
-    bool whole = r == 0 && answer->error.kind == ERROR_NONE;
-    end_call(call, whole ? &response : NULL,
-             whole   ? NULL
-             : r < 0 ? &call->refused
-                     : &answer->error);
+    const struct error *err = call->request.cancelled            ? &cancelled // by on_chunk
+                              : r < 0                            ? &call->refused
+                              : answer->error.kind != ERROR_NONE ? &answer->error
+                                                                 : NULL;
+    end_call(call, err == NULL ? &response : NULL, err);
     buf_done(&response.headers);
     buf_done(&response.body);
 }
 
+static bool is_refused(const struct http_call *call)
+{
+    return call->request.cancelled || call->refused.kind != ERROR_NONE;
+}
+
 bool fake_transport_advance(struct fake_transport *fake)
 {
-    static const struct error cancelled = {
-        .kind = ERROR_TRANSIENT, .code = ECANCELED, .text = "cancelled"};
     for (size_t i = 0; i < fake->call_count; i++) {
         struct http_call *call = fake->calls[i];
-        bool ends = call->request.cancelled || call->refused.kind != ERROR_NONE;
+        bool ends = is_refused(call);
         if (call->request.done || (!ends && fake->script_next == fake->script_count)) {
             continue;
         }
@@ -244,15 +303,59 @@ size_t fake_transport_run(struct fake_transport *fake)
     return count;
 }
 
-void fake_transport_push(struct fake_transport *fake, size_t request, const char *data,
+// One that is under way, and was neither cancelled nor given up; NULL: there is none.
+static struct http_call *find(const struct fake_transport *fake, size_t id)
+{
+    for (size_t i = 0; i < fake->call_count; i++) {
+        struct http_call *call = fake->calls[i];
+        if (call->request.id == id && !call->request.done && !is_refused(call)) {
+            return call;
+        }
+    }
+    return NULL;
+}
+
+bool fake_transport_push(struct fake_transport *fake, size_t request, const char *data,
                          size_t length)
 {
-    assert_true(request < fake->call_count);
-    struct http_call *call = fake->calls[request];
-    assert_true(!call->request.done && call->on_chunk != NULL);
-    if (call->refused.kind == ERROR_NONE && !call->request.cancelled) {
+    struct http_call *call = find(fake, request);
+    if (call != NULL) {
+        assert_non_null(call->on_chunk);
         (void)give_chunk(call, data, length);
     }
+    return call != NULL;
+}
+
+bool fake_transport_answer_now(struct fake_transport *fake, size_t request,
+                               const struct fake_answer *answer)
+{
+    struct http_call *call = find(fake, request);
+    if (call != NULL) {
+        deliver(call, answer);
+    }
+    return call != NULL;
+}
+
+bool fake_transport_is_due(const struct fake_transport *fake)
+{
+    for (size_t i = 0; i < fake->call_count; i++) {
+        if (!fake->calls[i]->request.done && is_refused(fake->calls[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct fake_request *fake_transport_next(struct fake_transport *fake)
+{
+    for (size_t i = 0; i < fake->call_count; i++) {
+        struct http_call *call = fake->calls[i];
+        if (!call->taken && !is_refused(call)) {
+            call->taken = true;
+            return &call->request;
+        }
+    }
+    return NULL;
 }
 
 // ---- what was asked for
@@ -284,11 +387,20 @@ const struct fake_request *fake_transport_last(const struct fake_transport *fake
 
 size_t fake_transport_endpoint_count(const struct fake_transport *fake)
 {
-    return fake->endpoint_count;
+    return fake->place_count;
 }
 
 const struct fake_endpoint *fake_transport_endpoint(const struct fake_transport *fake, size_t index)
 {
-    assert_true(index < fake->endpoint_count);
-    return &fake->endpoints[index];
+    assert_true(index < fake->place_count);
+    return &fake->places[index].endpoint;
+}
+
+size_t fake_transport_clients(const struct fake_transport *fake)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < fake->place_count; i++) {
+        count += !fake->places[i].endpoint.freed;
+    }
+    return count;
 }

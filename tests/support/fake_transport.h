@@ -50,15 +50,16 @@ size_t fake_transport_run(struct fake_transport *fake);
 // As fake_transport_run, but at most one `done`. Returns false when there was none to run.
 bool fake_transport_advance(struct fake_transport *fake);
 
-// Delivers a piece of the body of a stream that is under way (request as in
-// fake_transport_request); the stream stays open. When on_chunk refuses it, the next run ends it.
-void fake_transport_push(struct fake_transport *fake, size_t request, const char *data,
+// Delivers a piece of the body of a stream that is under way (request is its id); the stream stays
+// open. When on_chunk refuses it, the next run ends it. false: it is no longer under way.
+bool fake_transport_push(struct fake_transport *fake, size_t request, const char *data,
                          size_t length);
 
 // The next `count` calls of http_send are refused with -code.
 void fake_transport_refuse(struct fake_transport *fake, size_t count, int code);
 
 struct fake_request {
+    size_t id; // how many were sent before it
     enum http_method method;
     const char *path;
     const char *accept;       // NULL for none
@@ -72,6 +73,21 @@ struct fake_request {
     bool done;
     size_t endpoint; // which client sent it, as in fake_transport_endpoint
 };
+
+// ---- in the place of a script, for a driver outside and runs of days: tests/sim
+
+// What is done is forgotten from here on, and what of its client is freed.
+void fake_transport_forget(struct fake_transport *fake);
+// The next request that was not told yet; NULL: there is none. One that is cancelled may be none.
+const struct fake_request *fake_transport_next(struct fake_transport *fake);
+// Runs `done`; false: the request is no longer under way.
+bool fake_transport_answer_now(struct fake_transport *fake, size_t request,
+                               const struct fake_answer *answer);
+// Whether fake_transport_run would end something that was cancelled, or that its reader gave up.
+bool fake_transport_is_due(const struct fake_transport *fake);
+size_t fake_transport_clients(const struct fake_transport *fake); // that were not freed
+
+// ---- what was asked for
 
 // The requests in the order they were sent; an index beyond the count fails the test.
 size_t fake_transport_count(const struct fake_transport *fake);

@@ -5,81 +5,66 @@
 #include "lib/base/str.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
-#define CONNECTIONS_MAX 256
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define BACKLOG 256
 #define REQUEST_MAX (4u * 1024u * 1024u)
-#define MUST(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            perror("http_server: " #condition);                                                    \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
-struct connection {
+struct http_server_connection {
+    union http_server_handle handle; // first
     struct http_server *server;
-    pthread_t thread;
-    int fd; // closed by stop alone, so that its number stays taken
+    struct buf request;
+    const struct http_server_route *route; // that is answered
+    const char *rest;                      // of the answer, or of the body that is sent
+    size_t length;                         // of that
+    unsigned repeat;                       // bodies that follow
+    uv_write_t write;
 };
 
-struct http_server {
-    const struct http_server_route *routes;
-    char *unix_socket;
-    char *base;
-    int fd;
-    pthread_t thread;
-    pthread_mutex_t lock; // for all below
-    struct connection connections[CONNECTIONS_MAX];
-    unsigned connection_count;
-    unsigned request_count;
-    char *last_request;
-};
-
-static bool send_all(int fd, const char *data, size_t length, bool bytewise)
+static void close_handle(union http_server_handle *handle)
 {
-    while (length > 0) {
-        ssize_t n = send(fd, data, bytewise ? 1 : length, MSG_NOSIGNAL);
-        if (n <= 0) {
-            return false;
-        }
-        data += n;
-        length -= (size_t)n;
+    if (!uv_is_closing(&handle->handle)) {
+        uv_close(&handle->handle, NULL);
     }
-    return true;
 }
 
-static size_t content_length(const char *head)
+static void on_written(uv_write_t *write, int status);
+
+static void send_next(struct http_server_connection *connection)
 {
-    const char *field = strcasestr(head, "\r\nContent-Length:");
-    return field == NULL ? 0 : strtoul(field + strlen("\r\nContent-Length:"), NULL, 10);
+    const struct http_server_route *route = connection->route;
+    if (connection->length == 0 && connection->repeat > 0) {
+        connection->repeat--;
+        connection->rest = route->body;
+        connection->length = strlen(route->body);
+    }
+    if (connection->length > 0) {
+        size_t length = route->bytewise ? 1 : connection->length;
+        const uv_buf_t piece = {.base = (char *)connection->rest, .len = length};
+        connection->rest += length;
+        connection->length -= length;
+        connection->write.data = connection;
+        assert_int_equal(
+            uv_write(&connection->write, &connection->handle.stream, &piece, 1, on_written), 0);
+    } else if (route->then == HTTP_SERVER_CLOSE) {
+        close_handle(&connection->handle);
+    } else if (route->then == HTTP_SERVER_RESET) {
+        assert_int_equal(uv_tcp_close_reset(&connection->handle.tcp, NULL), 0);
+    }
 }
 
-// Reads one request; false when there is none any more.
-static bool receive(int fd, struct buf *request)
+static void on_written(uv_write_t *write, int status)
 {
-    for (;;) {
-        const char *head_end = strstr(buf_str(request), "\r\n\r\n");
-        if (head_end != NULL) {
-            size_t head = (size_t)(head_end - request->data) + 4;
-            if (request->length >= head + content_length(request->data)) {
-                return true;
-            }
-        }
-        char piece[4096];
-        ssize_t n = recv(fd, piece, sizeof(piece), 0);
-        if (n <= 0) {
-            return false;
-        }
-        MUST(buf_append(request, piece, (size_t)n) == 0);
+    struct http_server_connection *connection = write->data;
+    if (status == 0) {
+        send_next(connection);
+    } else {
+        close_handle(&connection->handle);
     }
 }
 
@@ -91,7 +76,7 @@ static const struct http_server_route *find_route(const struct http_server *serv
     };
     for (const struct http_server_route *route = server->routes; route->request != NULL; route++) {
         size_t length = strlen(route->request);
-        if (strncmp(request, route->request, length) == 0 &&
+        if (str_starts_with(request, route->request) &&
             (request[length] == ' ' || request[length] == '?')) {
             return route;
         }
@@ -99,169 +84,101 @@ static const struct http_server_route *find_route(const struct http_server *serv
     return &unknown;
 }
 
-static bool answer(int fd, const struct http_server_route *route)
+static bool is_whole(const char *request)
 {
-    if (route->answer != NULL &&
-        !send_all(fd, route->answer, strlen(route->answer), route->bytewise)) {
-        return false;
+    const char *end = strstr(request, "\r\n\r\n");
+    const char *length = strcasestr(request, "\r\nContent-Length:");
+    return end != NULL &&
+           (length == NULL || length > end ||
+            strlen(end + 4) >= strtoul(length + strlen("\r\nContent-Length:"), NULL, 10));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *piece)
+{
+    struct http_server_connection *connection = (struct http_server_connection *)stream;
+    struct http_server *server = connection->server;
+    if (count < 0) {
+        close_handle(&connection->handle);
+        return;
     }
-    for (unsigned i = 0; i < route->repeat; i++) {
-        if (!send_all(fd, route->body, strlen(route->body), route->bytewise)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void note_request(struct http_server *server, const struct buf *request)
-{
-    MUST(pthread_mutex_lock(&server->lock) == 0);
-    server->request_count++;
-    str_replace(&server->last_request, request->data);
-    MUST(pthread_mutex_unlock(&server->lock) == 0);
-}
-
-static void hang(int fd)
-{
-    char piece[256];
-    while (recv(fd, piece, sizeof(piece), 0) > 0) {
+    assert_int_equal(buf_append(&connection->request, piece->base, (size_t)count), 0);
+    if (is_whole(buf_str(&connection->request))) {
+        server->requests++;
+        str_replace(&server->last_request, buf_str(&connection->request));
+        buf_truncate(&connection->request, 0);
+        connection->route = find_route(server, server->last_request);
+        connection->rest = connection->route->answer == NULL ? "" : connection->route->answer;
+        connection->length =
+            connection->route->length == 0 ? strlen(connection->rest) : connection->route->length;
+        connection->repeat = connection->route->repeat;
+        send_next(connection);
     }
 }
 
-static void *serve(void *ctx)
+static void on_alloc(_unused_ uv_handle_t *handle, _unused_ size_t size, uv_buf_t *ret)
 {
-    const struct connection *connection = ctx;
-    int fd = connection->fd;
-    _cleanup_buf_ struct buf request = BUF_INIT(REQUEST_MAX);
-    while (receive(fd, &request)) {
-        note_request(connection->server, &request);
-        const struct http_server_route *route = find_route(connection->server, request.data);
-        buf_truncate(&request, 0);
-        if (!answer(fd, route) || route->then == HTTP_SERVER_CLOSE) {
-            break;
-        }
-        if (route->then == HTTP_SERVER_HANG) {
-            hang(fd);
-            break;
-        }
-        if (route->then == HTTP_SERVER_RESET) {
-            // Disconnecting a TCP socket sends an RST at once and keeps the descriptor.
-            struct linger linger = {.l_onoff = 1, .l_linger = 0};
-            (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-            struct sockaddr none = {.sa_family = AF_UNSPEC};
-            (void)connect(fd, &none, sizeof(none));
-            break;
-        }
-    }
-    (void)shutdown(fd, SHUT_RDWR);
-    return NULL;
+    static char space[65536];
+    *ret = uv_buf_init(space, sizeof(space));
 }
 
-static void *accept_all(void *ctx)
+// What it has keeps the loop from ending no more than another process would.
+static void init_handle(uv_loop_t *loop, bool is_unix, union http_server_handle *ret)
 {
-    struct http_server *server = ctx;
-    int fd;
-    while ((fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-        int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); // not for a unix socket
-        MUST(pthread_mutex_lock(&server->lock) == 0);
-        MUST(server->connection_count < CONNECTIONS_MAX);
-        struct connection *connection = &server->connections[server->connection_count];
-        *connection = (struct connection){.server = server, .fd = fd};
-        MUST(pthread_create(&connection->thread, NULL, serve, connection) == 0);
-        server->connection_count++;
-        MUST(pthread_mutex_unlock(&server->lock) == 0);
-    }
-    return NULL;
+    assert_int_equal(is_unix ? uv_pipe_init(loop, &ret->pipe, 0) : uv_tcp_init(loop, &ret->tcp), 0);
+    uv_unref(&ret->handle);
 }
 
-static void listen_unix(struct http_server *server, const char *path)
+static void on_connection(uv_stream_t *listener, int status)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    MUST(strlen(path) < sizeof(address.sun_path));
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    MUST(server->fd >= 0);
-    MUST(bind(server->fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-    server->unix_socket = str_dup(path);
-    server->base = str_dup("http://localhost");
+    struct http_server *server = (struct http_server *)listener;
+    struct http_server_connection *connection = xcalloc(1, sizeof(*connection));
+    bool is_unix = listener->type == UV_NAMED_PIPE;
+    assert_int_equal(status, 0);
+    connection->server = server;
+    connection->request = BUF_INIT(REQUEST_MAX);
+    *ARRAY_GROW(server->connections, server->connection_count) = connection;
+    init_handle(listener->loop, is_unix, &connection->handle);
+    assert_int_equal(uv_accept(listener, &connection->handle.stream), 0);
+    assert_int_equal(is_unix ? 0 : uv_tcp_nodelay(&connection->handle.tcp, 1), 0);
+    assert_int_equal(uv_read_start(&connection->handle.stream, on_alloc, on_read), 0);
 }
 
-static void listen_tcp(struct http_server *server)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    MUST(server->fd >= 0);
-    MUST(bind(server->fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-    MUST(getsockname(server->fd, (struct sockaddr *)&address, &size) == 0);
-    server->base = str_printf("http://127.0.0.1:%u", ntohs(address.sin_port));
-}
-
-struct http_server *http_server_start(const char *unix_socket,
+struct http_server *http_server_start(uv_loop_t *loop, const char *unix_socket,
                                       const struct http_server_route *routes)
 {
     struct http_server *server = xcalloc(1, sizeof(*server));
     server->routes = routes;
-    MUST(pthread_mutex_init(&server->lock, NULL) == 0);
+    init_handle(loop, unix_socket != NULL, &server->listener);
     if (unix_socket != NULL) {
-        listen_unix(server, unix_socket);
+        assert_int_equal(uv_pipe_bind(&server->listener.pipe, unix_socket), 0);
+        server->base = str_dup("http://localhost");
     } else {
-        listen_tcp(server);
+        struct sockaddr_in address;
+        int size = sizeof(address);
+        assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
+        assert_int_equal(uv_tcp_bind(&server->listener.tcp, (struct sockaddr *)&address, 0), 0);
+        assert_int_equal(
+            uv_tcp_getsockname(&server->listener.tcp, (struct sockaddr *)&address, &size), 0);
+        server->base = str_printf("http://127.0.0.1:%u", ntohs(address.sin_port));
     }
-    MUST(listen(server->fd, CONNECTIONS_MAX) == 0);
-    MUST(pthread_create(&server->thread, NULL, accept_all, server) == 0);
+    assert_int_equal(uv_listen(&server->listener.stream, BACKLOG, on_connection), 0);
     return server;
 }
 
 void http_server_stop(struct http_server *server)
 {
-    (void)shutdown(server->fd, SHUT_RDWR);
-    MUST(pthread_join(server->thread, NULL) == 0);
-    (void)close(server->fd);
-    // No connection is added any more.
-    for (unsigned i = 0; i < server->connection_count; i++) {
-        (void)shutdown(server->connections[i].fd, SHUT_RDWR);
-        MUST(pthread_join(server->connections[i].thread, NULL) == 0);
-        (void)close(server->connections[i].fd);
+    uv_loop_t *loop = server->listener.handle.loop;
+    close_handle(&server->listener);
+    for (size_t i = 0; i < server->connection_count; i++) {
+        close_handle(&server->connections[i]->handle);
     }
-    if (server->unix_socket != NULL) {
-        (void)unlink(server->unix_socket);
+    (void)uv_run(loop, UV_RUN_NOWAIT);
+    for (size_t i = 0; i < server->connection_count; i++) {
+        buf_done(&server->connections[i]->request);
+        free(server->connections[i]);
     }
-    MUST(pthread_mutex_destroy(&server->lock) == 0);
-    free(server->unix_socket);
+    free(server->connections);
     free(server->base);
     free(server->last_request);
     free(server);
-}
-
-const char *http_server_base(const struct http_server *server)
-{
-    return server->base;
-}
-
-static unsigned locked_read(struct http_server *server, const unsigned *value)
-{
-    MUST(pthread_mutex_lock(&server->lock) == 0);
-    unsigned copy = *value;
-    MUST(pthread_mutex_unlock(&server->lock) == 0);
-    return copy;
-}
-
-unsigned http_server_connections(struct http_server *server)
-{
-    return locked_read(server, &server->connection_count);
-}
-
-unsigned http_server_requests(struct http_server *server)
-{
-    return locked_read(server, &server->request_count);
-}
-
-char *http_server_last_request(struct http_server *server)
-{
-    MUST(pthread_mutex_lock(&server->lock) == 0);
-    char *copy = str_dup(server->last_request);
-    MUST(pthread_mutex_unlock(&server->lock) == 0);
-    return copy;
 }

@@ -1,5 +1,6 @@
 #include "tests/support/json_text.h"
 
+#include "lib/base/file.h"
 #include "lib/base/str.h"
 
 #include <setjmp.h>
@@ -9,8 +10,18 @@
 
 #include <cmocka.h>
 
+#define FIXTURE_BYTES_MAX (1024u * 1024u)
+
 char *json_text(const char *text)
 {
+    if (str_ends_with(text, ".json")) {
+        _cleanup_free_ char *path = str_printf(TEST_DATA "/fixtures/%s", text);
+        char *content = NULL;
+        size_t length = 0;
+        assert_int_equal(file_read(path, FIXTURE_BYTES_MAX, FILE_REGULAR, &content, &length, NULL),
+                         0);
+        return content;
+    }
     char *copy = str_dup(text);
     for (char *at = copy; (at = strchr(at, '\'')) != NULL;) {
         *at = '"';

@@ -17,10 +17,8 @@
 
 json_t *object_fixture(const char *name)
 {
-    _cleanup_free_ char *path = str_printf("%s/fixtures/kube/%s.json", TEST_DATA, name);
-    json_t *value = json_load_file(path, 0, NULL);
-    assert_non_null(value);
-    return value;
+    _cleanup_free_ char *path = str_printf("kube/%s.json", name);
+    return json_of(path);
 }
 
 void object_rig_connect(struct object_rig *rig)
@@ -29,7 +27,7 @@ void object_rig_connect(struct object_rig *rig)
     struct object_memory *memory = object_memory_get(&rig->memory);
     str_replace(&memory->source, "c0ffee 127.0.0.1:6443");
     memory->connected_ms = rig->io.now_ms;
-    kube_free(memory->kube);
+    api_free(memory->kube);
     assert_int_equal(kube_new(rig->io.transport, &credentials, 1000, NULL, &memory->kube, NULL), 0);
 }
 
@@ -84,9 +82,8 @@ static void init(struct object_rig *rig)
                                   .registry_ipv4 = "172.18.0.4"};
     rig->input = (struct input){
         .config = rig->config, .engine = &rig->engine, .name = "dev", .desired = true};
-    rig->io = (struct io){.transport = fake_transport_http(rig->fake),
-                          .worker = scripted_worker_work(rig->worker),
-                          .now_ms = 1000};
+    rig->io = (struct io){
+        .transport = fake_transport_http(rig->fake), .worker = &rig->worker->base, .now_ms = 1000};
     init_server(rig);
     object_rig_connect(rig);
 }
@@ -211,9 +208,8 @@ static json_t *list_of(const struct object_rig *rig, const char *plural)
     while (!str_equal(api->plural, plural)) {
         api++;
     }
-    const char *value = strchr(object_selector(api), '=') + 1;
-    _cleanup_free_ char *label =
-        str_dup_n(object_selector(api), (size_t)(value - 1 - object_selector(api)));
+    const char *value = strchr(api->selector, '=') + 1;
+    _cleanup_free_ char *label = str_dup_n(api->selector, (size_t)(value - 1 - api->selector));
     _cleanup_free_ char *part = str_printf("/%s/", plural);
     json_t *items = json_array();
     const char *path = NULL;

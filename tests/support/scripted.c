@@ -2,7 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
-#include "tests/support/scripted_kinds.h"
+#include "tests/support/sample_config.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -56,41 +56,16 @@ void assert_line(struct scripted *scripted, const char *expected)
 
 // ---- the whole ----
 
-static const char *no_variable(void *ctx, const char *name)
+static void no_cancel(_unused_ struct worker *worker)
 {
-    (void)ctx;
-    return str_equal(name, "HOME") ? "/home/dev" : NULL;
 }
-
-struct config *scripted_config(const char *text)
-{
-    const struct config_environment environment = {.get = no_variable};
-    struct config *config = NULL;
-    struct problems problems = {0};
-    int r =
-        config_parse(text, strlen(text), "/etc/registryd.yaml", &environment, &config, &problems);
-    if (problems.count > 0) {
-        print_message("%s: %s\n", problems.items[0].path, problems.items[0].text);
-    }
-    assert_int_equal(r, 0);
-    problems_done(&problems);
-    return config;
-}
-
-static void no_cancel(struct worker *worker)
-{
-    (void)worker;
-}
-
-static const struct worker_ops no_worker = {.cancel = no_cancel};
 
 struct scripted *scripted_new(enum reconcile_mode mode, const char *config_text)
 {
     struct scripted *scripted = xcalloc(1, sizeof(*scripted));
-    memset(scripted_operations, 0, sizeof(scripted_operations));
     scripted_current = scripted;
     scripted->log = BUF_INIT(LOG_MAX);
-    scripted->worker.ops = &no_worker;
+    scripted->worker.cancel = no_cancel;
     scripted->io.worker = &scripted->worker;
     scripted->now_ms = 1000000;
     scripted->now_s = 1700000000;
@@ -98,8 +73,8 @@ struct scripted *scripted_new(enum reconcile_mode mode, const char *config_text)
     scripted->network_value = 0;
     (void)scripted_add(scripted, "engine", NULL);
     const struct reconciler_events events = {.acted = on_acted, .news = on_news, .ctx = scripted};
-    scripted->reconciler =
-        reconciler_new(&scripted->io, &scripted_kinds, scripted_config(config_text), mode, &events);
+    scripted->reconciler = reconciler_new(&scripted->io, &scripted_kinds,
+                                          sample_config_of(config_text), mode, &events);
     return scripted;
 }
 
@@ -176,7 +151,7 @@ static void answer(struct scripted *scripted, struct operation *operation)
 static bool answer_one(struct scripted *scripted)
 {
     for (size_t i = 0; i < OPERATIONS_MAX; i++) {
-        struct operation *operation = &scripted_operations[i];
+        struct operation *operation = &scripted->operations[i];
         bool answers = operation->type == WATCH ? operation->cancelled
                                                 : operation->cancelled || !operation->hangs;
         if (operation->type != FREE && answers) {
@@ -214,7 +189,7 @@ void scripted_advance(struct scripted *scripted, uint64_t ms)
 void scripted_release(struct scripted *scripted)
 {
     for (size_t i = 0; i < OPERATIONS_MAX; i++) {
-        scripted_operations[i].hangs = false;
+        scripted->operations[i].hangs = false;
     }
     for (size_t i = 0; i < THINGS_MAX; i++) {
         scripted->things[i].observe_hangs = false;
@@ -227,8 +202,8 @@ static struct operation *find_watch(struct scripted *scripted, const char *key)
 {
     const struct thing *thing = scripted_thing(scripted, key);
     for (size_t i = 0; i < OPERATIONS_MAX; i++) {
-        if (scripted_operations[i].type == WATCH && scripted_operations[i].thing == thing) {
-            return &scripted_operations[i];
+        if (scripted->operations[i].type == WATCH && scripted->operations[i].thing == thing) {
+            return &scripted->operations[i];
         }
     }
     fail_msg("%s is not watched", key);

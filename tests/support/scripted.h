@@ -14,8 +14,6 @@ DEFINE_CLEANUP(struct scripted *, scripted_free)
 // Adds a thing with the value 0.
 struct thing *scripted_add(struct scripted *scripted, const char *key, const char *cluster);
 
-struct config *scripted_config(const char *text);
-
 // Lets everything be answered that does not hang, and the reconciler go on, until now is over.
 void scripted_settle(struct scripted *scripted);
 // The same through all that is due in the next ms.

@@ -10,68 +10,58 @@
 
 #include <cmocka.h>
 
-struct operation scripted_operations[OPERATIONS_MAX];
 struct scripted *scripted_current;
 
-static struct scripted *scripted_of(const struct io *io)
-{
-    return (struct scripted *)((char *)io - offsetof(struct scripted, io));
-}
-
-static struct thing *find_thing(struct scripted *scripted, const char *key)
+struct thing *scripted_thing(struct scripted *scripted, const char *key)
 {
     for (size_t i = 0; i < THINGS_MAX; i++) {
         if (str_equal(scripted->things[i].key, key)) {
             return &scripted->things[i];
         }
     }
-    return NULL;
+    fail_msg("no %s", key);
+    abort();
 }
 
-struct thing *scripted_thing(struct scripted *scripted, const char *key)
+// By the part of its key behind the prefix, which no two kinds' have in common; "" is the engine.
+static struct thing *thing_of(const char *name)
 {
-    struct thing *thing = find_thing(scripted, key);
-    if (thing == NULL) {
-        fail_msg("no %s", key);
-        abort();
+    for (size_t i = 1; i < THINGS_MAX && *name != '\0'; i++) {
+        const char *key = scripted_current->things[i].key;
+        if (key != NULL && str_equal(strchr(key, '/') + 1, name)) {
+            return &scripted_current->things[i];
+        }
     }
-    return thing;
+    assert_string_equal(name, "");
+    return &scripted_current->things[0];
 }
 
-static struct operation *add_operation(struct scripted *scripted, enum operation_type type,
-                                       struct thing *thing, void *ctx)
+static struct operation *add_operation(enum operation_type type, struct thing *thing, void *ctx)
 {
     unsigned open = 0;
     struct operation *free_one = NULL;
     for (size_t i = 0; i < OPERATIONS_MAX; i++) {
-        if (scripted_operations[i].type == FREE) {
-            free_one = free_one == NULL ? &scripted_operations[i] : free_one;
-        } else if (scripted_operations[i].type != WATCH) {
-            assert_true(type == WATCH || scripted_operations[i].thing != thing ||
-                        thing->background);
+        struct operation *operation = &scripted_current->operations[i];
+        if (operation->type == FREE) {
+            free_one = free_one == NULL ? operation : free_one;
+        } else if (operation->type != WATCH) {
+            assert_true(type == WATCH || operation->thing != thing || thing->background);
             open++;
         }
     }
     assert_non_null(free_one);
     *free_one = (struct operation){.type = type, .thing = thing, .ctx = ctx};
-    if (type != WATCH && ++open > scripted->peak) {
-        scripted->peak = open;
+    if (type != WATCH && ++open > scripted_current->peak) {
+        scripted_current->peak = open;
     }
     return free_one;
 }
 
 // ---- the kinds ----
 
-static struct thing *thing_of(const char *prefix, const char *name)
+static void keys_of(const struct config *config, bool desired, const char *prefix, key_fn add,
+                    void *ctx)
 {
-    _cleanup_free_ char *key = str_printf("%s%s", prefix, name);
-    return scripted_thing(scripted_current, key);
-}
-
-static void keys_of(const struct config *config, const struct engine *engine, bool desired,
-                    const char *prefix, key_fn add, void *ctx)
-{
-    (void)engine;
     for (size_t i = 0; i < THINGS_MAX; i++) {
         const struct thing *thing = &scripted_current->things[i];
         bool declared = thing->cluster == NULL || config_has_cluster(config, thing->cluster);
@@ -85,51 +75,26 @@ static void keys_of(const struct config *config, const struct engine *engine, bo
     }
 }
 
-static void engine_keys(const struct config *config, const struct engine *engine, bool desired,
-                        key_fn add, void *ctx)
-{
-    (void)config;
-    (void)engine;
-    (void)desired;
-    add(ctx, "", NULL);
-}
+#define KEYS_OF(name, prefix)                                                                      \
+    static void name(const struct config *config, _unused_ const struct engine *engine,            \
+                     bool desired, key_fn add, void *ctx)                                          \
+    {                                                                                              \
+        keys_of(config, desired, prefix, add, ctx);                                                \
+    }
+KEYS_OF(engine_keys, "engine")
+KEYS_OF(node_keys, "node/")
+KEYS_OF(cluster_keys, "cluster/")
+KEYS_OF(page_keys, "page/")
 
-static void node_keys(const struct config *config, const struct engine *engine, bool desired,
-                      key_fn add, void *ctx)
+static bool exists(_unused_ const struct engine *engine, const char *name)
 {
-    keys_of(config, engine, desired, "node/", add, ctx);
-}
-
-static void cluster_keys(const struct config *config, const struct engine *engine, bool desired,
-                         key_fn add, void *ctx)
-{
-    keys_of(config, engine, desired, "cluster/", add, ctx);
-}
-
-static void page_keys(const struct config *config, const struct engine *engine, bool desired,
-                      key_fn add, void *ctx)
-{
-    keys_of(config, engine, desired, "page/", add, ctx);
-}
-
-static bool node_exists(const struct engine *engine, const char *name)
-{
-    (void)engine;
-    return thing_of("node/", name)->exists;
-}
-
-static bool cluster_exists(const struct engine *engine, const char *name)
-{
-    (void)engine;
-    return thing_of("cluster/", name)->exists;
+    return thing_of(name)->exists;
 }
 
 // The engine's address is its clock: 0 is none, which clusters have time for.
-static uint64_t cluster_due_in(const struct config *config, const struct engine *before,
-                               const struct engine *after, const char *name)
+static uint64_t due_in(const struct engine *before, const struct engine *after,
+                       _unused_ const char *name)
 {
-    (void)config;
-    (void)name;
     return before->now_s == after->now_s ? KIND_NEVER : after->now_s == 0 ? 2000 : 0;
 }
 
@@ -145,49 +110,22 @@ static void free_current(void *current)
     free(observation);
 }
 
-static int observe(struct io *io, struct thing *thing, observe_done_fn done, void *ctx,
-                   struct error *err)
+static int observe(_unused_ struct io *io, memory_t *memory, const struct input *input,
+                   observe_done_fn done, void *ctx, struct error *err)
 {
+    struct thing *thing = *memory = thing_of(input->name);
+    // What follows from the engine is never observed before it.
+    assert_true(thing->cluster == NULL || input->engine != NULL);
     thing->observed++;
+    thing->had_engine = input->engine != NULL;
     if (thing->observe_error.code == ENOBUFS) { // refused at once
         *err = thing->observe_error;
         return -ENOBUFS;
     }
-    struct operation *operation = add_operation(scripted_of(io), OBSERVE, thing, ctx);
+    struct operation *operation = add_operation(OBSERVE, thing, ctx);
     operation->observed = done;
     operation->hangs = thing->observe_hangs;
     return 0;
-}
-
-static int engine_observe(struct io *io, memory_t *memory, const struct input *input,
-                          observe_done_fn done, void *ctx, struct error *err)
-{
-    (void)memory;
-    (void)input;
-    return observe(io, &scripted_of(io)->things[0], done, ctx, err);
-}
-
-static int node_observe(struct io *io, memory_t *memory, const struct input *input,
-                        observe_done_fn done, void *ctx, struct error *err)
-{
-    (void)memory;
-    assert_non_null(input->engine); // what follows from the engine is never observed before it
-    return observe(io, thing_of("node/", input->name), done, ctx, err);
-}
-
-static int cluster_observe(struct io *io, memory_t *memory, const struct input *input,
-                           observe_done_fn done, void *ctx, struct error *err)
-{
-    (void)memory;
-    assert_non_null(input->engine);
-    return observe(io, thing_of("cluster/", input->name), done, ctx, err);
-}
-
-static int page_observe(struct io *io, memory_t *memory, const struct input *input,
-                        observe_done_fn done, void *ctx, struct error *err)
-{
-    (void)memory;
-    return observe(io, thing_of("page/", input->name), done, ctx, err);
 }
 
 static void plan_resource(const struct input *input, const struct thing *thing, int value,
@@ -237,234 +175,134 @@ static void plan(const struct input *input, const void *current, struct plan *re
     }
 }
 
-static void resources_of(const struct thing *thing, const struct condition *condition,
-                         struct plan *ret)
+static void resources(const struct input *input, const struct condition *condition,
+                      struct plan *ret)
 {
+    const struct thing *thing = thing_of(input->name);
     plan_set_condition(ret, thing->key, thing->cluster, condition->ready, condition->reason, "%s",
                        condition->message);
 }
 
-static void engine_resources(const struct input *input, const struct condition *condition,
-                             struct plan *ret)
-{
-    (void)input;
-    resources_of(&scripted_current->things[0], condition, ret);
-}
-
-static void node_resources(const struct input *input, const struct condition *condition,
-                           struct plan *ret)
-{
-    resources_of(thing_of("node/", input->name), condition, ret);
-}
-
-static void cluster_resources(const struct input *input, const struct condition *condition,
-                              struct plan *ret)
-{
-    resources_of(thing_of("cluster/", input->name), condition, ret);
-}
-
-static void page_resources(const struct input *input, const struct condition *condition,
-                           struct plan *ret)
-{
-    resources_of(thing_of("page/", input->name), condition, ret);
-}
-
-static enum reason explain(const struct input *input, const struct action *action,
+static enum reason explain(_unused_ const struct input *input, const struct action *action,
                            const struct error *error, char *message, size_t size)
 {
-    (void)input;
     (void)snprintf(message, size, "%s", error->text);
     if (action == NULL && error->code == EHOSTDOWN) {
         return REASON_CONVERGING;
     }
     if (action == NULL && error->status == 0) {
-        return error->code == ENOENT ? REASON_CLUSTER_NOT_FOUND : REASON_API_UNREACHABLE;
+        return error->code == ENOENT     ? REASON_CLUSTER_NOT_FOUND
+               : error->code == ENOTCONN ? REASON_NODE_NOT_RUNNING
+                                         : REASON_API_UNREACHABLE;
     }
     return error->status == 403 ? REASON_FORBIDDEN : REASON_ERROR;
 }
 
-static bool rejects(const struct action *action, const struct error *error)
+static bool rejects(const struct action *action, _unused_ const struct error *error)
 {
-    (void)error;
     return scripted_thing(scripted_current, action->resource)->rejects;
 }
 
-static int act(struct io *io, memory_t *memory, const struct action *action,
+static int act(_unused_ struct io *io, _unused_ memory_t *memory, const struct action *action,
                const struct input *input, act_done_fn done, void *ctx, struct error *err)
 {
-    (void)memory;
-    (void)input;
-    struct scripted *scripted = scripted_of(io);
-    struct thing *thing = str_equal(action->resource, "network")
-                              ? &scripted->things[0]
-                              : scripted_thing(scripted, action->resource);
+    struct thing *thing = thing_of(input->name);
     thing->acted++;
     if (thing->act_error.code == ENOBUFS) {
         *err = thing->act_error;
         return -ENOBUFS;
     }
-    struct operation *operation = add_operation(scripted, ACT, thing, ctx);
+    struct operation *operation = add_operation(ACT, thing, ctx);
     operation->action = action;
     operation->acted = done;
     operation->hangs = thing->act_hangs;
     return 0;
 }
 
-static int watch(struct io *io, struct thing *thing, watch_dirty_fn dirty, watch_done_fn done,
-                 void *ctx)
+static int watch(_unused_ struct io *io, _unused_ memory_t *memory, const struct input *input,
+                 watch_dirty_fn dirty, watch_done_fn done, void *ctx, _unused_ struct error *err)
 {
+    struct thing *thing = thing_of(input->name);
     thing->watched++;
-    struct operation *operation = add_operation(scripted_of(io), WATCH, thing, ctx);
+    struct operation *operation = add_operation(WATCH, thing, ctx);
     operation->dirty = dirty;
     operation->ended = done;
     return 0;
 }
 
-static int engine_watch(struct io *io, memory_t *memory, const struct input *input,
-                        watch_dirty_fn dirty, watch_done_fn done, void *ctx, struct error *err)
-{
-    (void)memory;
-    (void)input;
-    (void)err;
-    return watch(io, &scripted_of(io)->things[0], dirty, done, ctx);
-}
-
-static int cluster_watch(struct io *io, memory_t *memory, const struct input *input,
-                         watch_dirty_fn dirty, watch_done_fn done, void *ctx, struct error *err)
-{
-    (void)err;
-    struct thing *thing = thing_of("cluster/", input->name);
-    *memory = thing;
-    return watch(io, thing, dirty, done, ctx);
-}
-
-static void end_watch(const struct thing *thing)
+static void unwatch(_unused_ struct io *io, memory_t memory)
 {
     for (size_t i = 0; i < OPERATIONS_MAX; i++) {
-        if (scripted_operations[i].type == WATCH && scripted_operations[i].thing == thing) {
-            scripted_operations[i].cancelled = true;
-        }
-    }
-}
-
-static void engine_unwatch(struct io *io, memory_t memory)
-{
-    (void)memory;
-    end_watch(&scripted_of(io)->things[0]);
-}
-
-static void cluster_unwatch(struct io *io, memory_t memory)
-{
-    (void)io;
-    end_watch(memory);
-}
-
-static void cancel_all(struct io *io, memory_t memory, bool changes_too)
-{
-    (void)io;
-    (void)memory;
-    for (size_t i = 0; i < OPERATIONS_MAX; i++) {
-        struct operation *operation = &scripted_operations[i];
-        bool background = operation->type == ACT && operation->action->background;
-        if (operation->type == OBSERVE || background || (operation->type == ACT && changes_too)) {
+        struct operation *operation = &scripted_current->operations[i];
+        if (operation->type == WATCH && operation->thing == memory) {
             operation->cancelled = true;
         }
     }
 }
 
-static void cancel_none(struct io *io, memory_t memory, bool changes_too)
+static void cancel(_unused_ struct io *io, memory_t memory, bool changes_too)
 {
-    (void)io;
-    (void)memory;
-    (void)changes_too;
+    for (size_t i = 0; i < OPERATIONS_MAX; i++) {
+        struct operation *operation = &scripted_current->operations[i];
+        bool background = operation->type == ACT && operation->action->background;
+        bool ends =
+            operation->type == OBSERVE || background || (operation->type == ACT && changes_too);
+        operation->cancelled |= ends && operation->thing == memory;
+    }
 }
 
-static void engine_invalidate(struct io *io, memory_t *memory)
+static void invalidate(struct io *io, memory_t *memory)
 {
-    (void)memory;
-    scripted_of(io)->things[0].forgotten++;
-    end_watch(&scripted_of(io)->things[0]);
-}
-
-static void other_invalidate(struct io *io, memory_t *memory)
-{
-    (void)io;
     struct thing *thing = *memory;
     if (thing != NULL) {
         thing->forgotten++;
-        end_watch(thing);
+        unwatch(io, thing);
     }
     *memory = NULL;
 }
 
+// What all of them have.
+#define EVERY                                                                                      \
+    .observe = observe, .free_current = free_current, .plan = plan, .resources = resources,        \
+    .explain = explain, .act = act, .cancel = cancel, .invalidate = invalidate
+
 static const struct kind engine_kind = {
+    EVERY,
     .prefix = "engine",
     .slots = 1,
     .slot_timeout_ms = KIND_NEVER,
     .keys_of = engine_keys,
     .engine_of = engine_of,
-    .observe = engine_observe,
-    .free_current = free_current,
-    .plan = plan,
-    .resources = engine_resources,
-    .explain = explain,
     .rejects = rejects,
-    .act = act,
-    .watch = engine_watch,
-    .unwatch = engine_unwatch,
-    .cancel = cancel_all,
-    .invalidate = engine_invalidate,
+    .watch = watch,
+    .unwatch = unwatch,
 };
 
 static const struct kind cluster_kind = {
+    EVERY,
     .prefix = "cluster/",
     .slots = 2,
     .slot_timeout_ms = 500,
     .keys_of = cluster_keys,
-    .exists = cluster_exists,
-    .due_in = cluster_due_in,
-    .observe = cluster_observe,
-    .free_current = free_current,
-    .plan = plan,
-    .resources = cluster_resources,
-    .explain = explain,
-    .act = act,
-    .watch = cluster_watch,
-    .unwatch = cluster_unwatch,
-    .cancel = cancel_none,
-    .invalidate = other_invalidate,
+    .exists = exists,
+    .due_in = due_in,
+    .watch = watch,
+    .unwatch = unwatch,
 };
 
 static const struct kind node_kind = {
+    EVERY,
     .prefix = "node/",
     .slots = 3,
     .slot_timeout_ms = KIND_NEVER,
     .keys_of = node_keys,
-    .exists = node_exists,
+    .exists = exists,
     .behind_engine = true,
-    .observe = node_observe,
-    .free_current = free_current,
-    .plan = plan,
-    .resources = node_resources,
-    .explain = explain,
-    .act = act,
-    .cancel = cancel_none,
-    .invalidate = other_invalidate,
 };
 
 static const struct kind page_kind = {
-    .prefix = "page/",
-    .slots = 1,
-    .slot_timeout_ms = 500,
-    .follows = true,
-    .keys_of = page_keys,
-    .observe = page_observe,
-    .free_current = free_current,
-    .plan = plan,
-    .resources = page_resources,
-    .explain = explain,
-    .cancel = cancel_none,
-    .invalidate = other_invalidate,
+    EVERY,           .prefix = "page/",    .slots = 1, .slot_timeout_ms = 500,
+    .follows = true, .keys_of = page_keys,
 };
 
 static const struct kind *const table[] = {&engine_kind, &cluster_kind, &node_kind, &page_kind};

@@ -25,6 +25,7 @@ struct thing {
     bool unknown;       // whether it is Ready then
     bool stays;         // that reason
     bool unsettled;     // as it was planned last
+    bool had_engine;    // as it was observed last
     const char *digest; // of its action
     bool rejects;       // a failed action rejects the digest
     // Counts.
@@ -32,20 +33,6 @@ struct thing {
     unsigned acted;
     unsigned watched;
     unsigned forgotten;
-};
-
-struct scripted {
-    struct reconciler *reconciler;
-    struct io io;
-    struct worker worker;
-    uint64_t now_ms;
-    int64_t now_s;
-    struct thing things[THINGS_MAX]; // the first one is the engine's
-    bool network; // the engine's key has a second resource, which needs the first
-    int network_value;
-    uint64_t address; // of the engine: another one makes clusters due
-    struct buf log;   // what the reconciler told: "write node/a", "node/a Converging", …
-    unsigned peak;    // of observations and actions at a time
 };
 
 #define OPERATIONS_MAX 64
@@ -65,7 +52,20 @@ struct operation {
     void *ctx;
 };
 
-extern struct operation scripted_operations[OPERATIONS_MAX];
+struct scripted {
+    struct reconciler *reconciler;
+    struct io io;
+    struct worker worker;
+    uint64_t now_ms;
+    int64_t now_s;
+    struct thing things[THINGS_MAX]; // the first one is the engine's
+    struct operation operations[OPERATIONS_MAX];
+    bool network; // the engine's key has a second resource, which needs the first
+    int network_value;
+    uint64_t address; // of the engine: another one makes clusters due
+    struct buf log;   // what the reconciler told: "write node/a", "node/a Converging", …
+    unsigned peak;    // of observations and actions at a time
+};
 
 struct observation {
     struct thing *thing;

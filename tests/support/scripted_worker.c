@@ -5,27 +5,16 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include <cmocka.h>
-
-struct waiting {
-    struct work work;
-    void *block;
-    bool cancelled;
-};
-
-struct scripted_worker {
-    struct worker worker;
-    struct waiting *waiting;
-    size_t count;
-};
 
 static void scripted_submit(struct worker *worker, const struct work *work, void *block)
 {
     struct scripted_worker *self = (struct scripted_worker *)worker;
     assert_non_null(work->name);
     assert_true(work->timeout_ms > 0);
-    *ARRAY_GROW(self->waiting, self->count) = (struct waiting){.work = *work, .block = block};
+    *ARRAY_GROW(self->waiting, self->count) = (struct waiting_work){.work = *work, .block = block};
 }
 
 static void scripted_cancel(struct worker *worker)
@@ -38,9 +27,8 @@ static void scripted_cancel(struct worker *worker)
 
 struct scripted_worker *scripted_worker_new(void)
 {
-    static const struct worker_ops ops = {.submit = scripted_submit, .cancel = scripted_cancel};
     struct scripted_worker *self = xcalloc(1, sizeof(*self));
-    self->worker.ops = &ops;
+    self->base = (struct worker){.submit = scripted_submit, .cancel = scripted_cancel};
     return self;
 }
 
@@ -51,26 +39,13 @@ void scripted_worker_free(struct scripted_worker *worker)
     free(worker);
 }
 
-struct worker *scripted_worker_work(struct scripted_worker *worker)
-{
-    return &worker->worker;
-}
-
-bool scripted_worker_waits(const struct scripted_worker *worker)
-{
-    return worker->count > 0;
-}
-
 static size_t end_all(struct scripted_worker *self, bool runs)
 {
     size_t ended = 0;
     for (; self->count > 0; ended++) {
-        struct waiting first = self->waiting[0];
+        const struct waiting_work first = self->waiting[0];
         struct error error = {0};
-        self->count--;
-        for (size_t i = 0; i < self->count; i++) {
-            self->waiting[i] = self->waiting[i + 1];
-        }
+        memmove(self->waiting, self->waiting + 1, --self->count * sizeof(first));
         if (first.cancelled) {
             (void)error_set(&error, ERROR_TRANSIENT, ECANCELED, "cancelled");
         } else if (!runs) {

@@ -6,17 +6,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct scripted_worker;
+struct waiting_work {
+    struct work work;
+    void *block;
+    bool cancelled;
+};
+
+struct scripted_worker {
+    struct worker base; // first: for struct io
+    struct waiting_work *waiting;
+    size_t count;
+};
 
 struct scripted_worker *scripted_worker_new(void);
 // No work may wait.
 void scripted_worker_free(struct scripted_worker *worker);
 
-// For struct io.
-struct worker *scripted_worker_work(struct scripted_worker *worker);
-
-// Whether work waits.
-bool scripted_worker_waits(const struct scripted_worker *worker);
 // Ends all work that waits, also what is submitted meanwhile, by running it, or with ETIMEDOUT;
 // what was cancelled ends with ECANCELED in any case. Returns how many there were.
 size_t scripted_worker_run(struct scripted_worker *worker);

@@ -1,5 +1,4 @@
 #include "lib/base/alloc.h"
-#include "lib/base/file.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 #include "lib/kinds/container/observe.h"
@@ -9,11 +8,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 
-// A registry finishes uploads under way when it is asked to stop.
-#define STOP_SECONDS 10u
-#define DIRECTORY_MODE 0755
 #define RATE_AFTER_MS 500 // what a pull's first moments say of its rate is chance
 
 struct act {
@@ -28,12 +23,7 @@ struct act {
 
 static void act_end(struct act *act, const struct error *err)
 {
-    struct error error = {0};
-    if (err != NULL) {
-        error = *err;
-        engine_name_ids(act->input->engine, &error);
-    }
-    act->done(act->ctx, err == NULL ? NULL : &error);
+    act->done(act->ctx, err);
     memory_unref(act->memory);
     free(act);
 }
@@ -87,94 +77,32 @@ static void on_progress(void *ctx, const char *line, uint64_t bytes)
     show_progress(act->io, text);
 }
 
-// ---- the storage directory, whose file system may hang ----
+// ---- files of this machine, whose file system may hang ----
 
-struct storage_making {
-    struct error error;
-    uint32_t user; // who may write there, too; 0: nobody
-    char path[];
-};
-
-// Makes the directory and those above it.
-static void storage_make(void *block)
+static void submit_work(struct act *act, const char *path, void (*run)(void *block),
+                        void (*done)(void *ctx, void *block, const struct error *err))
 {
-    struct storage_making *making = block;
-    char *end = making->path;
-    do {
-        end = strchrnul(end + 1, '/');
-        char kept = *end;
-        *end = '\0';
-        struct stat st;
-        int code = mkdir(making->path, DIRECTORY_MODE) < 0 ? errno : 0;
-        if (code == EEXIST) {
-            code = stat(making->path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
-        }
-        if (code != 0) {
-            (void)error_set(&making->error, ERROR_PERMANENT, code, "cannot make %s: %s",
-                            making->path, strerror(code));
-            return;
-        }
-        *end = kept;
-    } while (*end != '\0');
-    if (making->user != 0) {
-        storage_admit(making->path, making->user);
+    assert(path != NULL);
+    struct file_job *file = file_job_new(path);
+    uint64_t user = 0;
+    if (act->action->op == CONTAINER_OP_STORAGE_MAKE && act->action->argument != NULL) {
+        (void)str_to_u64(act->action->argument, UINT32_MAX, &user);
     }
+    file->user = (uint32_t)user;
+    const struct work work = {path, run, file_job_free, act->input->config->reconcile.timeout_ms,
+                              done, act};
+    act->memory->has_work = true;
+    work_submit(act->io->worker, &work, file);
 }
 
 static void on_storage(void *ctx, void *block, const struct error *err)
 {
-    const struct storage_making *making = block;
+    const struct file_job *file = block;
     ((struct act *)ctx)->memory->has_work = false;
-    act_end(ctx, making == NULL ? err : making->error.kind == ERROR_NONE ? NULL : &making->error);
-}
-
-static void make_storage(struct act *act)
-{
-    const char *path = act->action->target;
-    assert(path != NULL);
-    struct storage_making *making = xcalloc(1, sizeof(*making) + strlen(path) + 1);
-    memcpy(making->path, path, strlen(path) + 1);
-    uint64_t user = 0;
-    if (act->action->argument != NULL &&
-        str_to_u64(act->action->argument, UINT32_MAX, &user) == 0) {
-        making->user = (uint32_t)user;
-    }
-    const struct work work = {.name = path,
-                              .run = storage_make,
-                              .timeout_ms = act->input->config->reconcile.timeout_ms,
-                              .done = on_storage,
-                              .ctx = act};
-    act->memory->has_work = true;
-    work_submit(act->io->worker, &work, making);
+    act_end(ctx, file == NULL ? err : file->error.kind == ERROR_NONE ? NULL : &file->error);
 }
 
 // ---- the login of a cache ----
-
-struct login {
-    char *path;
-    char *password; // NULL: it could not be read
-    struct error error;
-};
-
-static void login_read(void *block)
-{
-    struct login *login = block;
-    size_t length = 0;
-    struct error error = {0};
-    if (file_read(login->path, PASSWORD_BYTES_MAX, FILE_REGULAR, &login->password, &length,
-                  &error) < 0) {
-        // Not by its own errno, which would speak of the engine's socket.
-        (void)error_set(&login->error, error.kind, EINVAL, "%s %s", login->path, error.text);
-    }
-}
-
-static void login_destroy(void *block)
-{
-    struct login *login = block;
-    free(login->path);
-    secret_wipe(login->password);
-    free(login);
-}
 
 static int put_login(struct act *act, const char *id, char *password, struct error *err)
 {
@@ -205,7 +133,7 @@ static int put_login(struct act *act, const char *id, char *password, struct err
 static void on_login(void *ctx, void *block, const struct error *err)
 {
     struct act *act = ctx;
-    struct login *login = block;
+    struct file_job *login = block;
     struct error error = login == NULL ? *err : login->error;
     act->memory->has_work = false;
     if (error.code == ETIMEDOUT) { // which would speak of the engine, likewise
@@ -223,21 +151,20 @@ static void on_login(void *ctx, void *block, const struct error *err)
     act_end(act, &error);
 }
 
-static void write_login(struct act *act)
-{
-    struct login *login = xcalloc(1, sizeof(*login));
-    login->path = str_dup(act->action->argument);
-    const struct work work = {.name = login->path,
-                              .run = login_read,
-                              .destroy = login_destroy,
-                              .timeout_ms = act->input->config->reconcile.timeout_ms,
-                              .done = on_login,
-                              .ctx = act};
-    act->memory->has_work = true;
-    work_submit(act->io->worker, &work, login);
-}
-
 // ----
+
+// The actions that are one request to the engine.
+static const enum docker_op requests[_CONTAINER_OP_COUNT] = {
+    [CONTAINER_OP_CREATE] = DOCKER_CREATE,
+    [CONTAINER_OP_START] = DOCKER_START,
+    [CONTAINER_OP_STOP] = DOCKER_STOP,
+    [CONTAINER_OP_UNPAUSE] = DOCKER_UNPAUSE,
+    [CONTAINER_OP_RENAME] = DOCKER_RENAME,
+    [CONTAINER_OP_UPDATE] = DOCKER_UPDATE,
+    [CONTAINER_OP_REMOVE] = DOCKER_REMOVE,
+    [CONTAINER_OP_CONNECT] = DOCKER_CONNECT,
+    [CONTAINER_OP_DISCONNECT] = DOCKER_DISCONNECT,
+};
 
 static int submit(struct act *act, struct error *err)
 {
@@ -248,42 +175,29 @@ static int submit(struct act *act, struct error *err)
     if (docker == NULL || id == NULL) {
         return error_set(err, ERROR_CONFLICT, ENOENT, "%s is not known any more", action->resource);
     }
-    switch ((enum container_op)action->op) {
-    case CONTAINER_OP_STORAGE_MAKE:
-        make_storage(act);
+    if (action->op == CONTAINER_OP_STORAGE_MAKE) {
+        submit_work(act, id, storage_make, on_storage);
         return 0;
-    case CONTAINER_OP_IMAGE_PULL:
-        return docker_image_pull(docker, id, on_progress, on_done, act, err);
-    case CONTAINER_OP_CREATE:
-        if (action->body == NULL) {
-            return error_set(err, ERROR_PERMANENT, EILSEQ,
-                             "what is declared for %s is not all UTF-8, so that no engine takes it",
-                             name);
-        }
-        return docker_container_create(docker, name, action->body, on_done, act, err);
-    case CONTAINER_OP_LOGIN_WRITE:
-        write_login(act);
-        return 0;
-    case CONTAINER_OP_START:
-        return docker_container_start(docker, id, on_done, act, err);
-    case CONTAINER_OP_STOP:
-        return docker_container_stop(docker, id, STOP_SECONDS, on_done, act, err);
-    case CONTAINER_OP_UNPAUSE:
-        return docker_container_unpause(docker, id, on_done, act, err);
-    case CONTAINER_OP_RENAME:
-        return docker_container_rename(docker, id, action->argument, on_done, act, err);
-    case CONTAINER_OP_UPDATE:
-        return docker_container_update(docker, id, action->body, on_done, act, err);
-    case CONTAINER_OP_REMOVE:
-        return docker_container_remove(docker, id, on_done, act, err);
-    case CONTAINER_OP_CONNECT:
-        return docker_network_connect(docker, action->argument, id, name, on_done, act, err);
-    case CONTAINER_OP_DISCONNECT:
-        return docker_network_disconnect(docker, action->argument, id, on_done, act, err);
-    case _CONTAINER_OP_COUNT:
-        break;
     }
-    return error_set(err, ERROR_FATAL, EINVAL, "%s is no action of a container", action->name);
+    if (action->op == CONTAINER_OP_LOGIN_WRITE) {
+        submit_work(act, action->argument, password_read, on_login);
+        return 0;
+    }
+    if (action->op == CONTAINER_OP_IMAGE_PULL) {
+        return docker_image_pull(docker, id, on_progress, on_done, act, err);
+    }
+    if (action->op == CONTAINER_OP_CREATE && action->body == NULL) {
+        return error_set(err, ERROR_PERMANENT, EILSEQ,
+                         "what is declared for %s is not all UTF-8, so that no engine takes it",
+                         name);
+    }
+    json_auto_t *body =
+        action->op == CONTAINER_OP_CONNECT
+            ? json_pack("{s:s, s:{s:[s]}}", "Container", id, "EndpointConfig", "Aliases", name)
+        : action->op == CONTAINER_OP_DISCONNECT
+            ? json_pack("{s:s, s:b}", "Container", id, "Force", 1)
+            : json_incref(action->body);
+    return docker_ask(docker, requests[action->op], id, action->argument, body, on_done, act, err);
 }
 
 int container_act(struct io *io, memory_t *memory, const struct action *action,

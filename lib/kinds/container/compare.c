@@ -49,11 +49,8 @@ bool compare_is_own(const struct container_spec *spec, const struct container *c
 // By the word in the last component of its image's path, or by its port.
 static bool is_registry(const struct container *container)
 {
-    const char *slash = strrchr(container->image, '/');
-    const char *name = slash == NULL ? container->image : slash + 1;
-    const char *word = strstr(name, "registry");
     return json_array_size(container->bindings) > 0 ||
-           (word != NULL && word < name + strcspn(name, ":@"));
+           str_matches(container->image, "(^|/)[^/:@]*registry[^/:@]*([:@][^/]*)?$");
 }
 
 bool compare_is_adoptable(const struct container_spec *spec, const struct container *container)
@@ -209,30 +206,7 @@ static void compare_listen(struct comparison *c)
 // Whether it cannot be connected to any network.
 static bool is_isolated(const struct container *container)
 {
-    static const char *const modes[] = {"host", "none", "pasta", "slirp4netns", "container:"};
-    bool is = false;
-    for (size_t i = 0; i < ELEMENTS(modes) && !is; i++) {
-        is = str_starts_with(container->network_mode, modes[i]);
-    }
-    return is;
-}
-
-static void compare_network_mode(struct comparison *c)
-{
-    if (is_isolated(c->container)) {
-        add_drift(c, "network mode", c->container->network_mode, CONTAINER_NETWORK_MODE,
-                  "the engine gives it the network mode");
-    }
-}
-
-// Some engines change it without another container.
-static void compare_restart_policy(struct comparison *c)
-{
-    const char *policy = c->container->restart_policy;
-    if (c->container->keeps_restart_policy && !str_equal(policy, c->spec->restart_policy)) {
-        add_drift(c, "restart", policy, c->spec->restart_policy,
-                  "the engine gives it the restart policy");
-    }
+    return str_matches(container->network_mode, "^(host|none|pasta|slirp4netns|container:)");
 }
 
 bool compare_is_elsewhere(const struct container_spec *spec, const struct container *container)
@@ -278,9 +252,16 @@ struct fields compare_fields(struct arena *arena, const struct current *current,
                              const struct container_spec *spec, const struct container *container)
 {
     struct comparison c = {arena, spec, container, {0}};
+    const char *policy = container->restart_policy;
     compare_listen(&c);
-    compare_network_mode(&c);
-    compare_restart_policy(&c);
+    if (is_isolated(container)) {
+        add_drift(&c, "network mode", container->network_mode, CONTAINER_NETWORK_MODE,
+                  "the engine gives it the network mode");
+    }
+    if (container->keeps_restart_policy && !str_equal(policy, spec->restart_policy)) {
+        add_drift(&c, "restart", policy, spec->restart_policy,
+                  "the engine gives it the restart policy");
+    }
     if (compare_lacks_network(current, container)) {
         add(&c, "network", spec->network, NULL); // another one is attached to none
     }

@@ -177,13 +177,21 @@ static void add_facts(struct current *current, const struct listed *listed, bool
     }
 }
 
+// Whether one of the specs has to do with the name, or with the storage (NULL: with none).
+static bool is_known(const struct current *current, const char *name, const char *storage)
+{
+    bool is = false;
+    for (size_t i = 0; i < current->specs.count && !is; i++) {
+        const struct container_spec *spec = &current->specs.items[i];
+        is = str_equal(name, spec->name) || str_equal(name, spec->previous_name) ||
+             str_equal(storage, spec->storage);
+    }
+    return is;
+}
+
 static void add_listed(struct current *current, const struct listed *listed)
 {
-    bool kept = false;
-    for (size_t i = 0; i < current->specs.count && !kept; i++) {
-        const struct container_spec *spec = &current->specs.items[i];
-        kept = str_equal(listed->name, spec->name) || str_equal(listed->name, spec->previous_name);
-    }
+    bool kept = is_known(current, listed->name, NULL);
     if (kept || json_get_string(listed->json, "Labels", CONTAINER_LABEL_OWNER, NULL) != NULL) {
         *ARENA_GROW(&current->arena, current->ids, current->id_count) = listed->id;
     }
@@ -412,19 +420,6 @@ void current_free(struct current *current)
     }
 }
 
-// Whether one of the specs has to do with it.
-static bool is_known(const struct current *current, const struct container *container)
-{
-    bool is = false;
-    for (size_t i = 0; i < current->specs.count && !is; i++) {
-        const struct container_spec *spec = &current->specs.items[i];
-        is = str_equal(container->name, spec->name) ||
-             str_equal(container->name, spec->previous_name) ||
-             str_equal(container->storage, spec->storage);
-    }
-    return is;
-}
-
 // By owner and name: what was made of an image of such a container has its labels, too.
 static void add_undeclared(struct current *current, const struct config *config)
 {
@@ -433,7 +428,8 @@ static void add_undeclared(struct current *current, const struct config *config)
     const char *prefix = arena_printf(arena, CACHE_CONTAINER, owner, "");
     for (size_t i = 0; i < current->container_count; i++) {
         const struct container *container = &current->containers[i];
-        if (str_starts_with(container->name, prefix) && !is_known(current, container) &&
+        if (str_starts_with(container->name, prefix) &&
+            !is_known(current, container->name, container->storage) &&
             str_equal(container_label(container, CONTAINER_LABEL_OWNER), owner)) {
             container_specs_add_undeclared(config, &current->specs, container->name,
                                            container->storage);
@@ -444,23 +440,22 @@ static void add_undeclared(struct current *current, const struct config *config)
 
 void current_finish(struct current *current, const struct config *config)
 {
-    struct arena *arena = &current->engine->arena;
+    struct engine *engine = current->engine;
+    struct arena *arena = &engine->arena;
     for (size_t i = 0; i < current->specs.count; i++) {
         const struct container_spec *spec = &current->specs.items[i];
         const struct storage *storage = &current->facts[i].storage;
         if (storage->total_bytes > 0) {
-            *ARENA_GROW(arena, current->engine->storages, current->engine->storage_count) =
-                (struct engine_storage){arena_dup(arena, spec->resource),
-                                        arena_dup(arena, spec->storage), storage->free_bytes,
-                                        storage->total_bytes};
+            *ARENA_GROW(arena, engine->storages, engine->storage_count) = (struct engine_storage){
+                arena_dup(arena, spec->resource), arena_dup(arena, spec->storage),
+                storage->free_bytes, storage->total_bytes};
         }
     }
     const struct container *registry = current_container(current, config->registry.name);
     if (registry != NULL && registry->endpoint != NULL) {
-        struct engine *engine = current->engine;
-        engine->registry_ipv4 = arena_dup(&engine->arena, registry->ipv4);
-        engine->registry_ipv6 = arena_dup(&engine->arena, registry->ipv6);
-        engine->registry_network_id = arena_dup(&engine->arena, registry->network_id);
+        engine->registry_ipv4 = arena_dup(arena, registry->ipv4);
+        engine->registry_ipv6 = arena_dup(arena, registry->ipv6);
+        engine->registry_network_id = arena_dup(arena, registry->network_id);
     }
     add_undeclared(current, config);
 }

@@ -146,7 +146,9 @@ static void add_registry(const struct config *config, struct container_specs *sp
     spec->listen =
         arena_printf(arena, "%s:%s", address_bracketed(spec->host_address).text, spec->host_port);
     spec->authority = spec->listen;
-    strmap_merge(&spec->environment, &registry->environment);
+    strmap_foreach (&registry->environment, entry) {
+        strmap_set(&spec->environment, entry->key, entry->value);
+    }
     strmap_set(&spec->environment, DELETE_VARIABLE, registry->delete_enabled ? "true" : "false");
     make_digest(arena, spec);
 }

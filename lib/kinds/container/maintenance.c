@@ -45,7 +45,7 @@ static const char *program(const json_t *registry)
 }
 
 json_t *maintenance_body(const struct container_spec *spec, const json_t *registry,
-                         const char *directory)
+                         const char *directory, const char *gc)
 {
     static const char script[] =
         "xargs rm -rf </" MAINTENANCE_LIST " && exec \"$@\""; // the names have no space in them
@@ -65,6 +65,6 @@ json_t *maintenance_body(const struct container_spec *spec, const json_t *regist
     json_object_del(json_object_get(body, "HostConfig"), "PortBindings");
     json_object_del(json_object_get(body, "HostConfig"), "RestartPolicy");
     json_object_set_new(json_object_get(body, "Labels"), CONTAINER_LABEL_MAINTENANCE,
-                        json_string("gc"));
+                        json_string(gc));
     return body;
 }

@@ -24,8 +24,9 @@ char *maintenance_name(const struct container_spec *spec);
 
 // The body of POST /containers/create; the caller owns the reference. NULL when a declared value is
 // not UTF-8. registry is the inspect of the registry's container: the same image is used, and the
-// same configuration. The directories that the file MAINTENANCE_LIST names, one a line, are removed
-// below directory, then the registry's own garbage-collect runs.
+// same configuration. gc tells one gc from another, in the label. The directories that the file
+// MAINTENANCE_LIST names, one a line, are removed below directory, then the registry's own
+// garbage-collect runs.
 json_t *maintenance_body(const struct container_spec *spec, const json_t *registry,
-                         const char *directory);
+                         const char *directory, const char *gc);
 #define MAINTENANCE_LIST "registryd-removals"

@@ -32,13 +32,13 @@ static void join_optional(struct observation *o, const struct error *err)
 
 // ---- the list ----
 
-static void on_list(void *ctx, json_t *answer, const struct error *err)
+static void on_list(void *ctx, const struct api_answer *answer, const struct error *err)
 {
     struct observation *o = ctx;
-    if (err == NULL && current_add_list(o->current, answer, &o->refused) < 0) {
+    if (err == NULL && current_add_list(o->current, answer->json, &o->refused) < 0) {
         err = &o->refused;
     } else if (err == NULL) {
-        int64_t engine_s = docker_time_s(o->io->docker);
+        int64_t engine_s = docker_time_s(answer);
         o->current->engine->now_s = engine_s == 0 ? time(NULL) : engine_s;
     }
     observe_join(o, err);
@@ -55,7 +55,7 @@ static void begin_list(struct observation *o)
     for (size_t i = 0; i < o->current->specs.count && (selinux || memory->info == NULL); i++) {
         container_spec_relabel(&o->current->specs.items[i], selinux);
     }
-    observe_submitted(o, docker_container_list(o->io->docker, on_list, o, &o->refused));
+    observe_submitted(o, docker_ask_raw(o->io->docker, DOCKER_LIST, NULL, on_list, o, &o->refused));
 }
 
 // ---- inspects: nodes that do not run ----
@@ -63,29 +63,30 @@ static void begin_list(struct observation *o)
 // The list does not tell when such a node ended, and the address that it had. What cannot be found
 // out stays unknown: it is needed for no more than politeness.
 
-static struct engine_node *node_of(const struct part *part)
-{
-    return &part->observation->current->engine->nodes[part->index];
-}
+struct node_part {
+    struct observation *observation;
+    struct engine_node *node;
+};
 
 static void on_address(void *ctx, const struct docker_file *files, size_t count,
                        const struct error *err)
 {
-    const struct part *part = ctx;
+    const struct node_part *part = ctx;
+    struct observation *o = part->observation;
     if (err == NULL && count > 0 && files[0].content != NULL) {
         const char *content = files[0].content;
-        const char *address = arena_dup_n(&part->observation->current->engine->arena, content,
-                                          strcspn(content, "\n"));
-        node_of(part)->address = name_is_valid_address(address) ? address : NULL;
+        const char *address =
+            arena_dup_n(&o->current->engine->arena, content, strcspn(content, "\n"));
+        part->node->address = name_is_valid_address(address) ? address : NULL;
     }
-    observe_join(part->observation, NULL);
+    observe_join(o, NULL);
 }
 
 static void on_node(void *ctx, json_t *answer, const struct error *err)
 {
-    const struct part *part = ctx;
+    const struct node_part *part = ctx;
     struct observation *o = part->observation;
-    struct engine_node *node = node_of(part);
+    struct engine_node *node = part->node;
     const struct engine_node *known =
         o->memory->engine == NULL ? NULL : engine_node(o->memory->engine, node->name);
     node->stopped_s = container_stopped_s(answer);
@@ -104,15 +105,13 @@ static void inspect_nodes(struct observation *o)
 {
     struct engine *engine = o->current->engine;
     size_t count = 0;
-    for (size_t i = 0; i < engine->node_count; i++) {
+    for (size_t i = 0; i < engine->node_count && count < STOPPED_NODES_MAX; i++) {
         struct engine_node *node = &engine->nodes[i];
-        if (!node->running && count < STOPPED_NODES_MAX &&
-            config_has_cluster(o->input->config, node->cluster)) {
-            struct part *part = arena_alloc(&o->current->arena, sizeof(*part));
-            *part = (struct part){.observation = o, .index = i};
+        if (!node->running && config_has_cluster(o->input->config, node->cluster)) {
+            struct node_part *part = arena_alloc(&o->current->arena, sizeof(*part));
+            *part = (struct node_part){o, node};
             count++;
-            observe_submitted(
-                o, docker_container_inspect(o->io->docker, node->id, on_node, part, &o->refused));
+            observe_engine(o, DOCKER_INSPECT, node->id, on_node, part);
         }
     }
 }
@@ -144,80 +143,69 @@ static void on_network(void *ctx, json_t *answer, const struct error *err)
 static void on_image(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
     const struct part *part = ctx;
-    part->observation->current->facts[part->index].image_present = err == NULL;
+    part->facts->image_present = err == NULL;
     join_optional(part->observation, err);
 }
 
-static void take_storage(struct observation *o, struct storage *ret, const struct storage_job *job,
-                         const char *path, const struct error *err)
+struct file_part {
+    struct part *part;
+    const char *path;
+    struct storage *storage; // of the facts
+};
+
+static void on_file(void *ctx, void *block, const struct error *err)
 {
+    const struct file_part *file = ctx;
+    struct observation *o = file->part->observation;
+    const struct file_job *job = block;
     o->works--;
     if (err == NULL) {
-        *ret = job->storage;
+        *file->storage = job->storage;
+        if (job->stamp[0] != '\0') {
+            container_spec_stamp(file->part->spec, job->stamp);
+        }
     } else if (err->code == ETIMEDOUT) {
-        ret->state = STORAGE_BROKEN;
-        (void)snprintf(ret->why, sizeof(ret->why), "the file system of %s does not answer", path);
+        file->storage->state = STORAGE_BROKEN;
+        (void)snprintf(file->storage->why, sizeof(file->storage->why),
+                       "the file system of %s does not answer", file->path);
         err = NULL;
     }
     observe_join(o, err);
 }
 
-static void on_storage(void *ctx, void *block, const struct error *err)
+static void check_file(struct part *part, const char *path, void (*check)(void *block),
+                       struct storage *storage)
 {
-    const struct part *part = ctx;
     struct observation *o = part->observation;
-    take_storage(o, &o->current->facts[part->index].storage, block,
-                 o->current->specs.items[part->index].storage, err);
-}
-
-static void on_password(void *ctx, void *block, const struct error *err)
-{
-    const struct part *part = ctx;
-    struct observation *o = part->observation;
-    struct container_spec *spec = &o->current->specs.items[part->index];
-    if (err == NULL) {
-        container_spec_stamp(spec, ((const struct storage_job *)block)->stamp);
-    }
-    take_storage(o, &o->current->facts[part->index].password, block, spec->password_file, err);
-}
-
-static void check_files(struct observation *o)
-{
-    for (size_t i = 0; i < o->current->specs.count; i++) {
-        const struct container_spec *spec = &o->current->specs.items[i];
-        struct work work = {spec->storage, storage_check, .done = on_storage, .ctx = &o->specs[i]};
-        if (observe_is_local(o)) {
-            observe_work(o, &work, storage_job_new(spec->storage));
-        }
-        if (spec->password_file != NULL) {
-            work.name = spec->password_file;
-            work.run = password_check;
-            work.done = on_password;
-            observe_work(o, &work, storage_job_new(spec->password_file));
-        }
-    }
+    struct file_part *file = arena_alloc(&o->current->arena, sizeof(*file));
+    *file = (struct file_part){part, path, storage};
+    const struct work work = {path, check, file_job_free, .done = on_file, .ctx = file};
+    observe_work(o, &work, file_job_new(path));
 }
 
 static void begin_inspects(struct observation *o)
 {
     struct current *current = o->current;
-    struct docker *docker = o->io->docker;
     for (size_t i = 0; i < current->id_count; i++) {
-        observe_submitted(
-            o, docker_container_inspect(docker, current->ids[i], on_container, o, &o->refused));
+        observe_engine(o, DOCKER_INSPECT, current->ids[i], on_container, o);
     }
     inspect_nodes(o);
     if (!current->network_present) {
-        observe_submitted(
-            o, docker_network_inspect(docker, current->network, on_network, o, &o->refused));
+        observe_engine(o, DOCKER_NETWORK_INSPECT, current->network, on_network, o);
     }
     for (size_t i = 0; i < current->specs.count; i++) {
-        if (!current->facts[i].image_present) {
-            observe_submitted(o, docker_image_inspect(docker, current->specs.items[i].image,
-                                                      on_image, &o->specs[i], &o->refused));
+        struct part *part = &o->memory->parts[i];
+        const struct container_spec *spec = part->spec;
+        if (!part->facts->image_present) {
+            observe_engine(o, DOCKER_IMAGE_INSPECT, spec->image, on_image, part);
+        }
+        if (observe_is_local(o)) {
+            check_file(part, spec->storage, storage_check, &part->facts->storage);
+        }
+        if (spec->password_file != NULL) {
+            check_file(part, spec->password_file, password_check, &part->facts->password);
         }
     }
-    check_files(o);
     observe_upstreams(o);
 }
 
@@ -240,14 +228,16 @@ int container_observe(struct io *io, memory_t *memory, const struct input *input
         .current = current_new(input->config),
         .stage = stages,
     };
-    size_t count = o->current->specs.count;
-    o->specs = arena_alloc(&o->current->arena, count * sizeof(*o->specs));
-    for (size_t i = 0; i < count; i++) {
-        o->specs[i] = (struct part){.observation = o, .index = i};
+    struct current *current = o->current;
+    if (o->memory->parts == NULL) {
+        o->memory->part_count = current->specs.count;
+        o->memory->parts = xcalloc(current->specs.count, sizeof(*o->memory->parts));
     }
-    if (o->memory->probes == NULL) {
-        o->memory->probes = xcalloc(count, sizeof(*o->memory->probes));
-        o->memory->probe_count = count;
+    for (size_t i = 0; i < o->memory->part_count; i++) {
+        struct part *part = &o->memory->parts[i];
+        part->observation = o;
+        part->spec = &current->specs.items[i];
+        part->facts = &current->facts[i];
     }
     observe_advance(o);
     if (o->pending == 0) { // the list is always asked for: that was refused, or what comes before
@@ -265,9 +255,10 @@ void container_observe_cancel(struct io *io, struct container_memory *memory)
     if (o == NULL) {
         return;
     }
-    for (size_t i = 0; i < o->current->specs.count; i++) {
-        http_cancel(memory->probes[i].client, o->specs[i].probe);
-        http_cancel(memory->probes[i].upstream, o->specs[i].upstream);
+    for (size_t i = 0; i < memory->part_count; i++) {
+        const struct part *part = &memory->parts[i];
+        http_cancel(part->own.client, part->own.call);
+        http_cancel(part->upstream.client, part->upstream.call);
     }
     if (o->works > 0) {
         work_cancel(io->worker);

@@ -9,34 +9,44 @@
 
 struct watch;
 
-#define STAMP_SIZE 64
-
-// What is known of the registry of a spec by asking it.
-struct probe_memory {
+// A registry that is asked.
+struct asked {
     struct http_client *client; // made when it is first asked
     char *base;                 // of the client
+    struct http_call *call;     // under way, NULL: none
+};
+
+// What is known of one of the specs by asking registries, and what is being asked.
+struct part {
+    struct asked own;
     // The latest upload, of this start of a container (its id and the time):
     char *start;
     struct upload upload;
     uint64_t upload_again_ms; // monotonic
     // The upstream of a cache:
-    struct http_client *upstream;
+    struct asked upstream;
     uint64_t upstream_again_ms; // monotonic
     char *upstream_fault;       // what its latest answer means, NULL: nothing is wrong
+    // Of the observation that is under way:
+    struct observation *observation;
+    struct container_spec *spec;
+    struct container_facts *facts;
+    unsigned upload_stage;
+    const char *location; // where the upload's next request goes
 };
 
 // Shared by the key and by what is under way when the key forgets it.
 struct container_memory {
     unsigned refs;
     bool forgotten;
-    struct docker_place place;   // of io->docker
-    json_t *info;                // what that engine says of itself, NULL: nothing
-    bool info_asked;             // since a version was agreed on
-    struct engine *engine;       // the latest observed, NULL before the first
-    struct strmap created;       // name → id of the latest that was made
-    char *kept_policy;           // id of a container whose restart policy was not changed
-    struct probe_memory *probes; // of each spec
-    size_t probe_count;
+    struct docker_place place; // of io->docker
+    json_t *info;              // what that engine says of itself, NULL: nothing
+    bool info_asked;           // since a version was agreed on
+    struct engine *engine;     // the latest observed, NULL before the first
+    struct strmap created;     // name → id of the latest that was made
+    char *kept_policy;         // id of a container whose restart policy was not changed
+    struct part *parts;        // of each spec
+    size_t part_count;
     struct observation *observation; // under way, NULL: none
     struct watch *watch;             // likewise
     bool has_work;                   // an action is in a thread
@@ -45,18 +55,6 @@ struct container_memory {
 // The memory of the key, made if there is none, with a reference of its own for the caller.
 struct container_memory *memory_take(memory_t *memory);
 void memory_unref(struct container_memory *memory);
-
-// What is asked about one of the specs, or about one of the nodes.
-struct part {
-    struct observation *observation;
-    size_t index;
-    struct http_call *probe;
-    struct http_call *upstream;
-    // An upload:
-    unsigned upload_stage;
-    const char *location; // where its next request goes
-    struct upload upload; // what has come of it so far
-};
 
 typedef void (*observe_stage_fn)(struct observation *o);
 
@@ -67,7 +65,6 @@ struct observation {
     observe_done_fn done;
     void *ctx;
     struct current *current;
-    struct part *specs;            // of current's arena, as many as there are of these
     const observe_stage_fn *stage; // the next one; NULL ends them
     size_t pending;                // requests and work under way
     size_t works;                  // of these, work
@@ -80,10 +77,15 @@ void observe_advance(struct observation *o);
 void observation_free(struct observation *o);
 // Of the submission of a request with o->refused: one that is refused counts as a failed request.
 void observe_submitted(struct observation *o, int r);
-// Asks a registry for /v2/; its done has the part. Returns what http_send does, with o->refused.
-#define OBSERVE_BODY_MAX (64u * 1024u)
-int observe_ask(struct part *part, struct http_client *client, http_done_fn done,
-                struct http_call **ret);
+void observe_engine(struct observation *o, enum docker_op op, const char *name, docker_done_fn done,
+                    void *ctx);
+// Sends a request whose done gets the part; the declared timeout counts where it is shorter.
+void observe_send(struct part *part, struct asked *asked, struct http_request request);
+// Asks the registry at base for /v2/.
+void observe_ask(struct part *part, struct asked *asked, const char *base, http_done_fn done);
+// The error if it is this process's own, else NULL: what is wrong with a registry ends no
+// observation.
+const struct error *observe_own(const struct error *err);
 void observe_work(struct observation *o, const struct work *work, void *block);
 // What was asked ends here; with the last of a stage the next one begins.
 void observe_join(struct observation *o, const struct error *err);
@@ -112,31 +114,23 @@ void container_observe_cancel(struct io *io, struct container_memory *memory);
 
 #define PASSWORD_BYTES_MAX 4096
 
-struct storage_job {
+struct file_job {
+    struct error error;
     struct storage storage;
-    char stamp[STAMP_SIZE]; // of a password's file: another one when it is written to
+    char stamp[64]; // of a password's file: another one when it is written to
+    uint32_t user;  // who may write in the directory that is made, too; 0: nobody
+    char *password; // NULL: it could not be read
     char path[];
 };
 
-// The caller frees it with free.
-struct storage_job *storage_job_new(const char *path);
-void storage_check(void *block);  // a struct storage_job: fills storage
-void password_check(void *block); // likewise, and the stamp
-
-// Lets another user write in a directory of this one's, as far as its file system knows of access
-// control lists.
-void storage_admit(const char *path, uint32_t user);
-
-enum { TLS_CA, TLS_CERT, TLS_KEY, TLS_FILES };
-
-// Where the engine is, and the files that it takes to be let in.
-struct find_job {
-    struct arena arena;
-    struct docker_hints hints; // of the arena
-    struct docker_place place;
-    char *texts[TLS_FILES]; // NULL: there is no such file
-    struct error error;     // why it cannot be used, kind ERROR_NONE: it can
-};
-
-void find_run(void *block); // a struct find_job
-void find_destroy(void *block);
+// file_job_free frees it.
+struct file_job *file_job_new(const char *path);
+void file_job_free(void *block);
+// Each takes a file_job:
+void storage_check(void *block);  // fills storage
+void storage_make(void *block);   // makes the directory and those above it
+void password_check(void *block); // fills storage, and the stamp
+void password_read(void *block);
+// Reads a file as a text, which the caller wipes. The error has not the file's errno, which would
+// speak of the engine's socket.
+void local_read(const char *path, size_t max, char **ret, struct error *err);

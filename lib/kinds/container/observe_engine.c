@@ -3,9 +3,54 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/docker/docker_access.h"
 #include "lib/kinds/hints.h"
 
 #include <errno.h>
+#include <string.h>
+
+#define PEM_BYTES_MAX (256u * 1024u)
+#define UNIX_SCHEME "unix://"
+
+enum { TLS_CA, TLS_CERT, TLS_KEY, TLS_FILES };
+
+// Where the engine is, and the files that it takes to be let in.
+struct find_job {
+    struct arena arena;
+    struct docker_hints hints; // of the arena
+    struct docker_place place;
+    char *texts[TLS_FILES]; // NULL: there is no such file
+    struct error error;     // why it cannot be used, kind ERROR_NONE: it can
+};
+
+static void find_run(void *block)
+{
+    struct find_job *job = block;
+    struct docker_place *place = &job->place;
+    (void)docker_find(&job->hints, place, &job->error);
+    const char *const paths[TLS_FILES] = {place->ca, place->cert, place->key};
+    for (size_t i = 0; i < TLS_FILES && job->error.kind == ERROR_NONE; i++) {
+        if (place->tls && paths[i] != NULL) {
+            local_read(paths[i], PEM_BYTES_MAX, &job->texts[i], &job->error);
+        }
+    }
+    if (job->error.kind != ERROR_NONE) {
+        (void)error_wrap(&job->error, "engine");
+    } else if (str_starts_with(place->host, UNIX_SCHEME)) {
+        (void)docker_access(place->host + strlen(UNIX_SCHEME), &job->error);
+    }
+}
+
+static void find_destroy(void *block)
+{
+    struct find_job *job = block;
+    for (size_t i = 0; i < TLS_FILES; i++) {
+        secret_wipe(job->texts[i]);
+    }
+    docker_place_done(&job->place);
+    arena_done(&job->arena);
+    free(job);
+}
 
 static bool is_same(const struct docker_place *a, const struct docker_place *b)
 {
@@ -94,6 +139,6 @@ static void on_info(void *ctx, json_t *answer, const struct error *err)
 void observe_info(struct observation *o)
 {
     if (!o->memory->info_asked) {
-        observe_submitted(o, docker_info(o->io->docker, on_info, o, &o->refused));
+        observe_engine(o, DOCKER_INFO, NULL, on_info, o);
     }
 }

@@ -3,7 +3,6 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/base/str.h"
-#include "lib/docker/docker_access.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -19,14 +18,20 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define PEM_BYTES_MAX (256u * 1024u)
-#define UNIX_SCHEME "unix://"
+#define DIRECTORY_MODE 0755
 
-struct storage_job *storage_job_new(const char *path)
+struct file_job *file_job_new(const char *path)
 {
-    struct storage_job *job = xcalloc(1, sizeof(*job) + strlen(path) + 1);
-    memcpy(job->path, path, strlen(path) + 1);
-    return job;
+    struct file_job *file = xcalloc(1, sizeof(*file) + strlen(path) + 1);
+    memcpy(file->path, path, strlen(path) + 1);
+    return file;
+}
+
+void file_job_free(void *block)
+{
+    struct file_job *file = block;
+    secret_wipe(file->password);
+    free(file);
 }
 
 // Whether the path, or one above it, is a link to what is not there: of that mkdir says EEXIST, and
@@ -50,7 +55,7 @@ static bool is_dangling(const char *path, char at[PATH_MAX], char target[PATH_MA
 
 void storage_check(void *block)
 {
-    struct storage_job *job = block;
+    struct file_job *job = block;
     char at[PATH_MAX];
     char target[PATH_MAX];
     struct stat st;
@@ -81,7 +86,7 @@ void storage_check(void *block)
 
 void password_check(void *block)
 {
-    struct storage_job *job = block;
+    struct file_job *job = block;
     struct stat st;
     int code = stat(job->path, &st) < 0 || access(job->path, R_OK) < 0 ? errno : 0;
     bool regular = code == 0 && S_ISREG(st.st_mode);
@@ -97,9 +102,25 @@ void password_check(void *block)
                                : strerror(code));
 }
 
-// https://man7.org/linux/man-pages/man5/acl.5.html, in the form of linux/posix_acl_xattr.h; the
-// library for it is not there for these few lines.
-void storage_admit(const char *path, uint32_t user)
+void local_read(const char *path, size_t max, char **ret, struct error *err)
+{
+    size_t length = 0;
+    struct error error = {0};
+    if (file_read(path, max, FILE_REGULAR, ret, &length, &error) < 0) {
+        (void)error_set(err, error.kind, EINVAL, "%s %s", path, error.text);
+    }
+}
+
+void password_read(void *block)
+{
+    struct file_job *file = block;
+    local_read(file->path, PASSWORD_BYTES_MAX, &file->password, &file->error);
+}
+
+// Lets another user write in a directory of this one's, as far as its file system knows of access
+// control lists: https://man7.org/linux/man-pages/man5/acl.5.html, in the form of
+// linux/posix_acl_xattr.h; the library for it is not there for these few lines.
+static void admit(const char *path, uint32_t user)
 {
     struct stat st;
     if (stat(path, &st) < 0) {
@@ -122,40 +143,27 @@ void storage_admit(const char *path, uint32_t user)
     (void)setxattr(path, "system.posix_acl_access", value, sizeof(value), 0);
 }
 
-void find_run(void *block)
+void storage_make(void *block)
 {
-    struct find_job *job = block;
-    struct docker_place *place = &job->place;
-    if (docker_find(&job->hints, place, &job->error) < 0) {
-        (void)error_wrap(&job->error, "engine");
-        return;
-    }
-    if (str_starts_with(place->host, UNIX_SCHEME) &&
-        docker_access(place->host + strlen(UNIX_SCHEME), &job->error) < 0) {
-        return;
-    }
-    const char *const paths[TLS_FILES] = {place->ca, place->cert, place->key};
-    for (size_t i = 0; i < TLS_FILES && job->error.kind == ERROR_NONE; i++) {
-        size_t length = 0;
-        struct error error = {0};
-        if (place->tls && paths[i] != NULL &&
-            file_read(paths[i], PEM_BYTES_MAX, FILE_REGULAR, &job->texts[i], &length, &error) < 0) {
-            // Not by its own errno, which would speak of the engine's socket.
-            (void)error_set(&job->error, error.kind, EINVAL, "engine: %s %s", paths[i], error.text);
+    struct file_job *file = block;
+    char *end = file->path;
+    do {
+        end = strchrnul(end + 1, '/');
+        char kept = *end;
+        *end = '\0';
+        struct stat st;
+        int code = mkdir(file->path, DIRECTORY_MODE) < 0 ? errno : 0;
+        if (code == EEXIST) {
+            code = stat(file->path, &st) == 0 && S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
         }
-    }
-}
-
-void find_destroy(void *block)
-{
-    struct find_job *job = block;
-    for (size_t i = 0; i < TLS_FILES; i++) {
-        if (job->texts[i] != NULL) {
-            explicit_bzero(job->texts[i], strlen(job->texts[i]));
+        if (code != 0) {
+            (void)error_set(&file->error, ERROR_PERMANENT, code, "cannot make %s: %s", file->path,
+                            strerror(code));
+            return;
         }
-        free(job->texts[i]);
+        *end = kept;
+    } while (*end != '\0');
+    if (file->user != 0) {
+        admit(file->path, file->user);
     }
-    docker_place_done(&job->place);
-    arena_done(&job->arena);
-    free(job);
 }

@@ -17,30 +17,26 @@
 #define UPLOAD_PATH "/v2/hostk8s-registryd/probe/blobs/uploads/"
 #define UPLOAD_AGAIN_MS (24u * 60u * 60u * 1000u)
 #define UPLOAD_FAILED_AGAIN_MS (60u * 1000u)
+// For each of its requests. A disk that was asleep may take longer: the next upload, a minute
+// later, finds it awake.
+#define UPLOAD_TIMEOUT_MS 5000u
 #define LOCATION_BYTES_MAX 4096
 
 // The requests of one.
 enum { UPLOAD_BEGIN, UPLOAD_WRITE, UPLOAD_GIVE_UP };
-
-static struct probe_memory *memory_of(const struct part *part)
-{
-    return &part->observation->memory->probes[part->index];
-}
 
 // ---- an upload ----
 
 static void end_upload(struct part *part)
 {
     struct observation *o = part->observation;
-    struct probe_memory *memory = memory_of(part);
-    enum upload_state state = part->upload.state;
+    struct upload *upload = &part->facts->upload;
+    enum upload_state state = upload->state;
     bool failed = state == UPLOAD_FAILED || state == UPLOAD_FULL || state == UPLOAD_SILENT;
-    _cleanup_free_ char *hidden = secrets_hide(o->io->secrets, part->upload.why);
-    (void)snprintf(part->upload.why, sizeof(part->upload.why), "%s", hidden);
-    memory->upload = part->upload;
-    memory->upload_again_ms =
-        o->input->now_ms + (failed ? UPLOAD_FAILED_AGAIN_MS : UPLOAD_AGAIN_MS);
-    o->current->facts[part->index].upload = part->upload;
+    _cleanup_free_ char *hidden = secrets_hide(o->io->secrets, upload->why);
+    (void)snprintf(upload->why, sizeof(upload->why), "%s", hidden);
+    part->upload = *upload;
+    part->upload_again_ms = o->input->now_ms + (failed ? UPLOAD_FAILED_AGAIN_MS : UPLOAD_AGAIN_MS);
     observe_join(o, NULL);
 }
 
@@ -48,28 +44,17 @@ static void on_upload(void *ctx, struct http_response *response, const struct er
 
 static void send_upload(struct part *part)
 {
-    static const struct {
-        enum http_method method;
-        const char *content_type;
-        const char *body;
-    } requests[] = {
-        [UPLOAD_BEGIN] = {HTTP_POST, NULL, ""},
-        [UPLOAD_WRITE] = {HTTP_PATCH, "application/octet-stream", "."},
-        [UPLOAD_GIVE_UP] = {HTTP_DELETE, NULL, ""},
+    static const struct http_request requests[] = {
+        [UPLOAD_BEGIN] = {HTTP_POST, .body = ""},
+        [UPLOAD_WRITE] = {HTTP_PATCH, .content_type = "application/octet-stream", .body = ".",
+                          .body_length = 1},
+        [UPLOAD_GIVE_UP] = {HTTP_DELETE, .body = ""},
     };
-    struct observation *o = part->observation;
-    const struct http_request request = {
-        .method = requests[part->upload_stage].method,
-        .path = part->location,
-        .content_type = requests[part->upload_stage].content_type,
-        .body = requests[part->upload_stage].body,
-        .body_length = strlen(requests[part->upload_stage].body),
-        .timeout_ms = o->input->config->reconcile.timeout_ms,
-        .max_body = OBSERVE_BODY_MAX,
-        .done = on_upload,
-        .ctx = part,
-    };
-    observe_submitted(o, http_send(memory_of(part)->client, &request, &part->probe, &o->refused));
+    struct http_request request = requests[part->upload_stage];
+    request.path = part->location;
+    request.timeout_ms = UPLOAD_TIMEOUT_MS;
+    request.done = on_upload;
+    observe_send(part, &part->own, request);
 }
 
 // The path of an absolute URL, or of a path; false: there is none.
@@ -91,35 +76,34 @@ static bool take_location(struct part *part, const struct http_response *respons
 static void on_upload(void *ctx, struct http_response *response, const struct error *err)
 {
     struct part *part = ctx;
-    part->probe = NULL;
-    if (err != NULL && error_is_own(err)) {
-        observe_join(part->observation, err);
-        return;
-    }
-    if (response == NULL && (err == NULL || err->code != ETIMEDOUT)) {
+    struct upload *upload = &part->facts->upload;
+    struct upload answer = {.state = UPLOAD_SILENT};
+    part->own.call = NULL;
+    if (err != NULL && err->code != ETIMEDOUT) {
         // It has gone, or has been stopped: nothing is learned of its storage.
-        part->observation->current->facts[part->index].probe = PROBE_SILENT;
-        observe_join(part->observation, NULL);
+        part->facts->probe = PROBE_SILENT;
+        observe_join(part->observation, observe_own(err));
         return;
     }
     int status = response == NULL ? 0 : response->status;
-    struct upload upload = {.state = UPLOAD_SILENT};
     if (response != NULL) {
-        upload = upload_decode(status, buf_str(&response->body), response->body.length);
+        answer = upload_decode(status, buf_str(&response->body), response->body.length);
     } else {
-        (void)snprintf(upload.why, sizeof(upload.why), "%.*s", UPLOAD_WHY_MAX - 1, err->text);
+        (void)snprintf(answer.why, sizeof(answer.why), "%.*s", UPLOAD_WHY_MAX - 1, err->text);
     }
     if (part->upload_stage == UPLOAD_GIVE_UP) {
-        if (part->upload.state == UPLOAD_TAKEN && upload.state != UPLOAD_TAKEN && status != 404) {
-            (void)snprintf(part->upload.why, sizeof(part->upload.why),
-                           "takes a push, but keeps an upload that is given up (HTTP %d)", status);
+        if (upload->state == UPLOAD_TAKEN && answer.state != UPLOAD_TAKEN && status != 404) {
+            (void)snprintf(upload->why, sizeof(upload->why),
+                           status == 0 ? "takes a push, but has no answer when one is given up"
+                                       : "takes a push, but keeps one that is given up (HTTP %d)",
+                           status);
         }
         end_upload(part);
         return;
     }
     bool located = response != NULL && take_location(part, response);
-    part->upload = upload;
-    if (part->upload_stage == UPLOAD_BEGIN && (upload.state != UPLOAD_TAKEN || !located)) {
+    *upload = answer;
+    if (part->upload_stage == UPLOAD_BEGIN && (answer.state != UPLOAD_TAKEN || !located)) {
         end_upload(part);
         return;
     }
@@ -129,21 +113,20 @@ static void on_upload(void *ctx, struct http_response *response, const struct er
 }
 
 // Whether one is to be made: of a registry that is to take a push, and not by who only looks.
-static bool upload_is_due(const struct part *part, const struct container *container)
+static bool upload_is_due(struct part *part, const struct container *container)
 {
     const struct observation *o = part->observation;
-    const struct container_spec *spec = &o->current->specs.items[part->index];
-    struct probe_memory *memory = memory_of(part);
+    const struct container_spec *spec = part->spec;
     _cleanup_free_ char *start = str_printf("%s %s", container->id, container->started);
-    if (!str_equal(memory->start, start)) {
-        str_replace(&memory->start, start);
-        memory->upload = (struct upload){0};
-        memory->upload_again_ms = 0;
+    if (!str_equal(part->start, start)) {
+        str_replace(&part->start, start);
+        part->upload = (struct upload){0};
+        part->upload_again_ms = 0;
     }
     bool ours = compare_is_own(spec, container) || compare_is_adoptable(spec, container);
     bool takes = strmap_get(&spec->environment, "REGISTRY_PROXY_REMOTEURL") == NULL;
     return o->input->acts && o->input->desired && ours && takes &&
-           o->input->now_ms >= memory->upload_again_ms;
+           o->input->now_ms >= part->upload_again_ms;
 }
 
 // ---- /v2/ ----
@@ -152,18 +135,17 @@ static void on_probe(void *ctx, struct http_response *response, const struct err
 {
     struct part *part = ctx;
     struct observation *o = part->observation;
-    struct container_facts *facts = &o->current->facts[part->index];
-    const struct container_spec *spec = &o->current->specs.items[part->index];
     bool answers = response != NULL && response->status < 500;
-    part->probe = NULL;
-    facts->probe = answers ? PROBE_ANSWERS : PROBE_SILENT;
-    if (answers && upload_is_due(part, current_container(o->current, spec->name))) {
+    part->own.call = NULL;
+    part->facts->probe = answers ? PROBE_ANSWERS : PROBE_SILENT;
+    if (answers && upload_is_due(part, current_container(o->current, part->spec->name))) {
         part->location = UPLOAD_PATH;
+        part->upload_stage = UPLOAD_BEGIN;
         send_upload(part);
     } else if (answers) {
-        facts->upload = memory_of(part)->upload;
+        part->facts->upload = part->upload;
     }
-    observe_join(o, err != NULL && error_is_own(err) ? err : NULL);
+    observe_join(o, observe_own(err));
 }
 
 // The address of a bridge is one of the machine that the bridge is on, and no other can be bound.
@@ -195,39 +177,15 @@ static char *base_of(const struct observation *o, const struct container_spec *s
     return reached ? str_printf("http://" CONTAINER_AUTHORITY, container->ipv4) : NULL;
 }
 
-// Makes the client for that, unless it is there.
-static int make_probe(struct part *part, const char *base)
-{
-    struct observation *o = part->observation;
-    struct probe_memory *memory = memory_of(part);
-    const struct http_endpoint endpoint = {.base = base};
-    if (str_equal(memory->base, base)) {
-        return 0;
-    }
-    http_client_free(TAKE_PTR(memory->client));
-    int r = o->io->transport->client_new(o->io->transport, &endpoint, &memory->client, &o->refused);
-    str_replace(&memory->base, r < 0 ? NULL : base);
-    return r;
-}
-
-static void probe(struct part *part)
-{
-    struct observation *o = part->observation;
-    const struct container_spec *spec = &o->current->specs.items[part->index];
-    const struct container *container = current_container(o->current, spec->name);
-    bool runs = container != NULL && container->state == CONTAINER_RUNNING;
-    _cleanup_free_ char *base = runs ? base_of(o, spec, container) : NULL;
-    if (base == NULL) {
-        return;
-    }
-    int r = make_probe(part, base);
-    observe_submitted(
-        o, r < 0 ? r : observe_ask(part, memory_of(part)->client, on_probe, &part->probe));
-}
-
 void observe_probes(struct observation *o)
 {
     for (size_t i = 0; i < o->current->specs.count; i++) {
-        probe(&o->specs[i]);
+        struct part *part = &o->memory->parts[i];
+        const struct container *container = current_container(o->current, part->spec->name);
+        bool runs = container != NULL && container->state == CONTAINER_RUNNING;
+        _cleanup_free_ char *base = runs ? base_of(o, part->spec, container) : NULL;
+        if (base != NULL) {
+            observe_ask(part, &part->own, base, on_probe);
+        }
     }
 }

@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 
 #define ASK_TIMEOUT_MS 2000u // of a registry that is asked whether it is there
+#define BODY_BYTES_MAX (64u * 1024u)
 
 // ---- what is kept ----
 
@@ -20,19 +21,25 @@ struct container_memory *memory_take(memory_t *memory)
     return taken;
 }
 
+static void asked_done(struct asked *asked)
+{
+    http_client_free(asked->client);
+    free(asked->base);
+}
+
 void memory_unref(struct container_memory *memory)
 {
     if (--memory->refs > 0) {
         return;
     }
-    for (size_t i = 0; i < memory->probe_count; i++) {
-        http_client_free(memory->probes[i].client);
-        http_client_free(memory->probes[i].upstream);
-        free(memory->probes[i].base);
-        free(memory->probes[i].start);
-        free(memory->probes[i].upstream_fault);
+    for (size_t i = 0; i < memory->part_count; i++) {
+        struct part *part = &memory->parts[i];
+        asked_done(&part->own);
+        asked_done(&part->upstream);
+        free(part->start);
+        free(part->upstream_fault);
     }
-    free(memory->probes);
+    free(memory->parts);
     strmap_done(&memory->created);
     free(memory->kept_policy);
     docker_place_done(&memory->place);
@@ -59,20 +66,44 @@ void observe_submitted(struct observation *o, int r)
     }
 }
 
-int observe_ask(struct part *part, struct http_client *client, http_done_fn done,
-                struct http_call **ret)
+void observe_engine(struct observation *o, enum docker_op op, const char *name, docker_done_fn done,
+                    void *ctx)
+{
+    observe_submitted(o, docker_ask(o->io->docker, op, name, NULL, NULL, done, ctx, &o->refused));
+}
+
+void observe_send(struct part *part, struct asked *asked, struct http_request request)
 {
     struct observation *o = part->observation;
     uint64_t timeout_ms = o->input->config->reconcile.timeout_ms;
+    request.timeout_ms = request.timeout_ms < timeout_ms ? request.timeout_ms : timeout_ms;
+    request.max_body = BODY_BYTES_MAX;
+    request.ctx = part;
+    observe_submitted(o, http_send(asked->client, &request, &asked->call, &o->refused));
+}
+
+void observe_ask(struct part *part, struct asked *asked, const char *base, http_done_fn done)
+{
+    struct observation *o = part->observation;
+    struct http_transport *transport = o->io->transport;
+    const struct http_endpoint endpoint = {.base = base};
     const struct http_request request = {
-        .method = HTTP_GET,
-        .path = "/v2/",
-        .timeout_ms = timeout_ms < ASK_TIMEOUT_MS ? timeout_ms : ASK_TIMEOUT_MS,
-        .max_body = OBSERVE_BODY_MAX,
-        .done = done,
-        .ctx = part,
-    };
-    return http_send(client, &request, ret, &o->refused);
+        .path = "/v2/", .timeout_ms = ASK_TIMEOUT_MS, .done = done};
+    if (!str_equal(asked->base, base)) {
+        http_client_free(TAKE_PTR(asked->client));
+        str_replace(&asked->base, base);
+    }
+    if (asked->client == NULL &&
+        transport->client_new(transport, &endpoint, &asked->client, &o->refused) < 0) {
+        note_error(o, &o->refused);
+    } else {
+        observe_send(part, asked, request);
+    }
+}
+
+const struct error *observe_own(const struct error *err)
+{
+    return err != NULL && error_is_own(err) ? err : NULL;
 }
 
 void observe_work(struct observation *o, const struct work *work, void *block)
@@ -124,7 +155,6 @@ void observe_join(struct observation *o, const struct error *err)
         memory->engine = engine_ref(o->current->engine);
         o->done(o->ctx, TAKE_PTR(o->current), NULL);
     } else {
-        engine_name_ids(memory->engine, &o->error);
         o->done(o->ctx, NULL, &o->error);
     }
     observation_free(o);

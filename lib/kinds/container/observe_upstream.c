@@ -50,60 +50,38 @@ static char *fault_of(const struct container_spec *spec, const struct http_respo
                              url, status);
 }
 
-// What is known stands until it is asked again.
-static void take_fault(struct part *part)
-{
-    struct observation *o = part->observation;
-    o->current->facts[part->index].upstream_fault =
-        arena_dup(&o->current->arena, o->memory->probes[part->index].upstream_fault);
-}
-
 static void on_upstream(void *ctx, struct http_response *response, const struct error *err)
 {
     struct part *part = ctx;
     struct observation *o = part->observation;
-    struct probe_memory *memory = &o->memory->probes[part->index];
-    const struct container_spec *spec = &o->current->specs.items[part->index];
-    part->upstream = NULL;
-    if (err != NULL && error_is_own(err)) {
-        observe_join(o, err);
-        return;
+    const struct error *own = observe_own(err);
+    part->upstream.call = NULL;
+    if (own == NULL) {
+        char *fault = response != NULL ? fault_of(part->spec, response)
+                                       : str_printf("this machine does not reach %s (%s)",
+                                                    part->spec->upstream, err->text);
+        free(part->upstream_fault);
+        part->upstream_fault = fault;
+        part->upstream_again_ms =
+            o->input->now_ms + (fault == NULL ? UPSTREAM_AGAIN_MS : UPSTREAM_FAULT_AGAIN_MS);
+        part->facts->upstream_fault = arena_dup(&o->current->arena, fault);
     }
-    free(memory->upstream_fault);
-    memory->upstream_fault = response != NULL ? fault_of(spec, response)
-                                              : str_printf("this machine does not reach %s (%s)",
-                                                           spec->upstream, err->text);
-    memory->upstream_again_ms =
-        o->input->now_ms +
-        (memory->upstream_fault == NULL ? UPSTREAM_AGAIN_MS : UPSTREAM_FAULT_AGAIN_MS);
-    take_fault(part);
-    observe_join(o, NULL);
+    observe_join(o, own);
 }
 
-static int ask(struct part *part, const struct container_spec *spec)
-{
-    struct observation *o = part->observation;
-    struct http_client **client = &o->memory->probes[part->index].upstream;
-    const struct http_endpoint endpoint = {.base = spec->upstream};
-    int r = *client == NULL
-                ? o->io->transport->client_new(o->io->transport, &endpoint, client, &o->refused)
-                : 0;
-    return r < 0 ? r : observe_ask(part, *client, on_upstream, &part->upstream);
-}
-
-// A name without a dot may be known on the engine's networks alone, and what goes through a proxy
-// cannot be asked from here.
+// What is known stands until it is asked again. A name without a dot may be known on the engine's
+// networks alone, and what goes through a proxy cannot be asked from here.
 void observe_upstreams(struct observation *o)
 {
     for (size_t i = 0; i < o->current->specs.count; i++) {
-        const struct container_spec *spec = &o->current->specs.items[i];
-        if (spec->upstream == NULL || strpbrk(spec->upstream, ".[") == NULL ||
-            container_spec_has_proxy(spec)) {
+        struct part *part = &o->memory->parts[i];
+        const char *url = part->spec->upstream;
+        if (url == NULL || strpbrk(url, ".[") == NULL || container_spec_has_proxy(part->spec)) {
             continue;
         }
-        take_fault(&o->specs[i]);
-        if (o->input->now_ms >= o->memory->probes[i].upstream_again_ms) {
-            observe_submitted(o, ask(&o->specs[i], spec));
+        part->facts->upstream_fault = arena_dup(&o->current->arena, part->upstream_fault);
+        if (o->input->now_ms >= part->upstream_again_ms) {
+            observe_ask(part, &part->upstream, url, on_upstream);
         }
     }
 }

@@ -70,20 +70,15 @@ static const struct container *find_stray(const struct planner *p)
 
 // ---- what is in the way: each says so ----
 
-static void set_name_taken(struct planner *p)
+static bool name_is_taken(struct planner *p, const struct container *by)
 {
-    SET_CONDITION(p, resource, NAME_CONFLICT,
-                  "a recreate needs the name %s, which another container has; rename or remove "
-                  "that container",
-                  p->spec->previous_name);
-}
-
-static bool name_is_taken(struct planner *p)
-{
-    if (p->blocker != NULL) {
-        set_name_taken(p);
+    if (by != NULL) {
+        SET_CONDITION(p, resource, NAME_CONFLICT,
+                      "a recreate needs the name %s, which another container has; rename or "
+                      "remove that container",
+                      p->spec->previous_name);
     }
-    return p->blocker != NULL;
+    return by != NULL;
 }
 
 static bool spec_is_rejected(struct planner *p)
@@ -107,10 +102,12 @@ static bool storage_is_unusable(struct planner *p)
     if (storage->state == STORAGE_USABLE || storage->state == STORAGE_MISSING) {
         return false;
     }
-    const char *cure = storage->state == STORAGE_FORBIDDEN ? cure_of(p) : NULL;
-    SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE, "%s; %s%s%s", storage->why,
-                  cure != NULL ? cure : "mend that or change ",
-                  cure != NULL ? "" : p->spec->section, cure != NULL ? "" : ".storage");
+    if (storage->state == STORAGE_FORBIDDEN) {
+        SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE, "%s; %s", storage->why, cure_of(p));
+    } else {
+        SET_CONDITION(p, resource, STORAGE_NOT_WRITABLE, "%s; mend that or change %s.storage",
+                      storage->why, p->spec->section);
+    }
     return true;
 }
 
@@ -173,7 +170,7 @@ static void recreate(struct planner *p, const struct fields *fields)
 // not needed; but while another container has it nobody could tell later whose that is.
 static void replace_dead(struct planner *p)
 {
-    if (!name_is_taken(p) && !storage_is_unusable(p)) {
+    if (!name_is_taken(p, p->blocker) && !storage_is_unusable(p)) {
         planner_prepare(p);
         planner_remove(p, p->main, "recreate", false);
         planner_create(p, "create", NULL, &(struct fields){0}, true);
@@ -263,8 +260,8 @@ static void plan_alone(struct planner *p)
         return;
     }
     struct fields fields = compare_fields(&p->plan->arena, p->current, p->spec, p->main);
-    if (fields.count > 0 && !spec_is_rejected(p) && !name_is_taken(p) && !images_would_go(p) &&
-        !storage_is_unusable(p)) {
+    if (fields.count > 0 && !spec_is_rejected(p) && !name_is_taken(p, p->blocker) &&
+        !images_would_go(p) && !storage_is_unusable(p)) {
         recreate(p, &fields);
         return;
     }
@@ -328,7 +325,7 @@ static void plan_recreating(struct planner *p)
         planner_start(p, main, "recreate", true);
     } else {
         if (outdated && !compare_is_labelled(main)) {
-            set_name_taken(p);
+            (void)name_is_taken(p, previous);
         } else if (main->state == CONTAINER_RUNNING && !is_late(p)) {
             SET_CONDITION(p, resource, CONVERGING, "is started; %s is kept until it answers",
                           previous->name);

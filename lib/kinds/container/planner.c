@@ -118,28 +118,22 @@ static void give_way(struct planner *p, const struct container *container)
 
 // ---- gc ----
 
-static const struct container *find_maintenance(const struct planner *p)
-{
-    for (size_t i = 0; i < p->current->container_count; i++) {
-        if (maintenance_is_of(p->spec, &p->current->containers[i])) {
-            return &p->current->containers[i];
-        }
-    }
-    return NULL;
-}
-
 bool planner_is_maintained(struct planner *p)
 {
-    const struct container *maintenance = find_maintenance(p);
-    if (maintenance == NULL) {
+    const struct container *found = NULL;
+    for (size_t i = 0; i < p->current->container_count && found == NULL; i++) {
+        const struct container *container = &p->current->containers[i];
+        found = maintenance_is_of(p->spec, container) ? container : NULL;
+    }
+    if (found == NULL) {
         return false;
     }
-    if (!maintenance_is_active(maintenance, p->current->engine->now_s)) {
-        planner_remove(p, maintenance, "remove", false);
+    if (!maintenance_is_active(found, p->current->engine->now_s)) {
+        planner_remove(p, found, "remove", false);
         return false;
     }
-    SET_CONDITION(p, resource, MAINTENANCE, MAINTENANCE_SENTENCE, maintenance->name);
-    SET_CONDITION(p, network_resource, MAINTENANCE, MAINTENANCE_SENTENCE, maintenance->name);
+    SET_CONDITION(p, resource, MAINTENANCE, MAINTENANCE_SENTENCE, found->name);
+    SET_CONDITION(p, network_resource, MAINTENANCE, MAINTENANCE_SENTENCE, found->name);
     return true;
 }
 

@@ -10,32 +10,29 @@ const char *storage_cure(struct arena *arena, const struct engine_about *about,
                          const struct container_spec *spec, const struct storage *storage)
 {
     const char *path = spec->storage;
-    const char *section = spec->section;
+    const char *cure = "make the directory writable";
     if (about->rootless && storage->others) {
-        return arena_printf(arena,
+        cure = arena_printf(arena,
                             "the engine runs as a user who does not own it: `sudo chown -R $USER "
-                            "%s`, or change %s.storage",
-                            path, section);
-    }
-    if (about->selinux) {
-        return arena_printf(arena,
+                            "%s`,",
+                            path);
+    } else if (about->selinux) {
+        cure = arena_printf(arena,
                             "SELinux keeps containers out of what is not labelled for them: `sudo "
-                            "chcon -R -t container_file_t %s`, or change %s.storage",
-                            path, section);
-    }
-    if (about->user_namespaces && about->root_user != 0) {
-        return arena_printf(arena,
+                            "chcon -R -t container_file_t %s`,",
+                            path);
+    } else if (about->user_namespaces && about->root_user != 0) {
+        cure = arena_printf(arena,
                             "by user namespaces a container's root is user %u of that machine: "
-                            "`setfacl -R -m u:%u:rwX %s`, or change %s.storage",
-                            about->root_user, about->root_user, path, section);
-    }
-    if (about->user_namespaces) {
-        return arena_printf(arena,
+                            "`setfacl -R -m u:%u:rwX %s`,",
+                            about->root_user, about->root_user, path);
+    } else if (about->user_namespaces) {
+        cure = arena_printf(arena,
                             "by user namespaces a container's root is another user of that "
-                            "machine: `chmod -R a+rwX %s`, or change %s.storage",
-                            path, section);
+                            "machine: `chmod -R a+rwX %s`,",
+                            path);
     }
-    return arena_printf(arena, "make the directory writable or change %s.storage", section);
+    return arena_printf(arena, "%s or change %s.storage", cure, spec->section);
 }
 
 const char *storage_left(struct arena *arena, const struct container_spec *spec,

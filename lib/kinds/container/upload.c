@@ -19,10 +19,7 @@ static bool is_full(const char *text)
 static struct upload decode_failure(const char *body, size_t length)
 {
     struct upload upload = {.state = UPLOAD_FAILED};
-    json_auto_t *root = NULL;
-    if (json_parse(body, length, &root, NULL) < 0) {
-        root = NULL; // as of a proxy
-    }
+    json_auto_t *root = json_loadb(body, length, 0, NULL); // NULL: as of a proxy
     const json_t *first = json_array_get(json_get_array(root, "errors", NULL), 0);
     const json_t *detail = json_get_object(first, "detail", NULL);
     const json_t *enclosed = json_get_object(detail, "Enclosed", NULL);

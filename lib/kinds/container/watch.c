@@ -29,14 +29,8 @@ static void watch_free(struct watch *watch)
 // Events of a container's insides, and what only reads, say nothing of its state.
 static bool is_of_insides(const char *action)
 {
-    static const char *const prefixes[] = {
-        "exec",   "archive-path", "extract-to-dir", "top",    "resize", "attach",
-        "detach", "export",       "health_",        "commit", "copy"};
-    bool is = false;
-    for (size_t i = 0; i < ELEMENTS(prefixes) && !is; i++) {
-        is = str_starts_with(action, prefixes[i]);
-    }
-    return is;
+    return str_matches(action, "^(exec|archive-path|extract-to-dir|top|resize|attach|detach|export|"
+                               "health_|commit|copy)");
 }
 
 // Whether the name is, or begins with, one of ours: NAME, NAME-previous. An old name has a slash.

@@ -16,23 +16,17 @@
 struct act {
     struct docker *docker;
     const struct action *action;
-    const struct engine *engine;
     const struct secrets *secrets;
     act_done_fn done;
     void *ctx;
 };
 
-static void end(struct act *act, const struct error *err)
+// Whatever was answered last.
+static void end(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
-    struct error error = err != NULL ? *err : (struct error){0};
-    engine_name_ids(act->engine, &error);
-    act->done(act->ctx, err != NULL ? &error : NULL);
+    struct act *act = ctx;
+    act->done(act->ctx, err);
     free(act);
-}
-
-static void on_written(void *ctx, _unused_ json_t *answer, const struct error *err)
-{
-    end(ctx, err);
 }
 
 static void on_command_ended(void *ctx, int exit_code, const char *output, const struct error *err)
@@ -52,21 +46,23 @@ static void on_command_ended(void *ctx, int exit_code, const char *output, const
                         act->action->resource, commands[act->action->op], exit_code, shown);
         err = &error;
     }
-    end(act, err);
+    end(act, NULL, err);
 }
 
-static int write_hosts(struct act *act, struct error *err)
+// A file of the action is put into NODE_CONFIG_DIR as PREFIX NAME SUFFIX.
+static int put_files(struct act *act, const char *prefix, const char *suffix, docker_done_fn done,
+                     struct error *err)
 {
     const struct action *action = act->action;
     struct docker_file *files = xcalloc(action->file_count, sizeof(*files));
     for (size_t i = 0; i < action->file_count; i++) {
         const struct plan_file *file = &action->files[i];
-        files[i].path = str_printf(NODE_CERTS "/%s/" NODE_HOSTS_FILE, file->name);
-        files[i].content = str_dup(file->content);
-        files[i].length = strlen(file->content);
+        files[i] = (struct docker_file){.path = str_printf("%s%s%s", prefix, file->name, suffix),
+                                        .content = str_dup(file->content),
+                                        .length = strlen(file->content)};
     }
     int r = docker_archive_put(act->docker, action->target, NODE_CONFIG_DIR, files,
-                               action->file_count, on_written, act, err);
+                               action->file_count, done, act, err);
     docker_files_free(files, action->file_count);
     return r;
 }
@@ -135,49 +131,39 @@ static void on_staged(void *ctx, _unused_ json_t *answer, const struct error *er
     struct act *act = ctx;
     struct error error = {0};
     if (err != NULL || run_script(act, repair_script, &error) < 0) {
-        end(act, err != NULL ? err : &error);
+        end(act, NULL, err != NULL ? err : &error);
     }
-}
-
-static int repair_config(struct act *act, struct error *err)
-{
-    const struct action *action = act->action;
-    struct docker_file *files = xcalloc(action->file_count, sizeof(*files));
-    for (size_t i = 0; i < action->file_count; i++) {
-        files[i] = (struct docker_file){.path = str_dup(action->files[i].name),
-                                        .content = str_dup(action->files[i].content),
-                                        .length = strlen(action->files[i].content)};
-    }
-    int r = docker_archive_put(act->docker, action->target, NODE_CONFIG_DIR, files,
-                               action->file_count, on_staged, act, err);
-    docker_files_free(files, action->file_count);
-    return r;
-}
-
-static int restore_config(struct act *act, struct error *err)
-{
-    return run_script(act, restore_script, err);
 }
 
 // ---- the whole ----
 
 int node_act(struct io *io, memory_t *memory, const struct action *action,
-             const struct input *input, act_done_fn done, void *ctx, struct error *err)
+             _unused_ const struct input *input, act_done_fn done, void *ctx, struct error *err)
 {
     if (io->docker == NULL) {
         return error_set(err, ERROR_TRANSIENT, ENOTCONN, "engine: not connected");
     }
     node_current_unref(TAKE_PTR(*memory));
-    *memory = node_current_of(action->target); // nothing more is known from here on
-    static int (*const acts[NODE_OPS])(struct act * act, struct error * err) = {
-        [NODE_HOSTS_WRITE] = write_hosts,
-        [NODE_HOSTS_REMOVE] = remove_hosts,
-        [NODE_CONFIG_REPAIR] = repair_config,
-        [NODE_CONFIG_RESTORE] = restore_config,
-    };
+    *memory = node_current_new(action->target); // nothing more is known from here on
     struct act *act = xmalloc(sizeof(*act));
-    *act = (struct act){io->docker, action, input->engine, io->secrets, done, ctx};
-    int r = acts[action->op](act, err);
+    *act = (struct act){io->docker, action, io->secrets, done, ctx};
+    int r = 0;
+    switch ((enum node_op)action->op) {
+    case NODE_HOSTS_WRITE:
+        r = put_files(act, NODE_CERTS "/", "/" NODE_HOSTS_FILE, end, err);
+        break;
+    case NODE_HOSTS_REMOVE:
+        r = remove_hosts(act, err);
+        break;
+    case NODE_CONFIG_REPAIR:
+        r = put_files(act, "", "", on_staged, err);
+        break;
+    case NODE_CONFIG_RESTORE:
+        r = run_script(act, restore_script, err);
+        break;
+    case NODE_OPS:
+        break;
+    }
     if (r < 0) {
         free(act);
     }

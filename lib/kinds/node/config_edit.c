@@ -5,7 +5,6 @@
 #include "lib/kinds/node/config_line.h"
 #include "lib/kinds/node/config_path.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define NOTE " # set by hostk8s-registryd\n"
@@ -26,26 +25,10 @@ struct edit {
     struct buf out;
 };
 
-// '\0' when it is none of those that are known. A file that has none is of version 1, of which
-// containerd 2.0 to 2.2 take nothing over.
-static char version_of(const char *config_toml)
-{
-    const char *value = NULL;
-    for (const char *line = config_toml;
-         line != NULL && value == NULL && *config_skip_blanks(line) != '[';
-         line = config_next_line(line)) {
-        value = config_setting(line, "version");
-    }
-    bool known =
-        value != NULL && *value >= '2' && *value <= '4' && !isalnum((unsigned char)value[1]);
-    return (char)(known ? *value : '\0');
-}
-
 static enum place place_of(const char *heading, char version)
 {
     const char *rest = NULL;
-    const char *versions = config_registry(heading, &rest);
-    if (versions == NULL || strchr(versions, version) == NULL) {
+    if (config_registry(heading, version, &rest) == NULL) {
         return PLACE_OTHER;
     }
     bool mirrors = str_starts_with(rest, ".mirrors.") || str_starts_with(rest, ".mirrors]");
@@ -55,18 +38,6 @@ static enum place place_of(const char *heading, char version)
 static bool is_heading(const char *line)
 {
     return *config_skip_blanks(line) == '[';
-}
-
-static const char *find_value(const char *config_toml, char version)
-{
-    enum place place = PLACE_OTHER;
-    const char *value = NULL;
-    for (const char *line = config_toml; line != NULL && value == NULL;
-         line = config_next_line(line)) {
-        place = is_heading(line) ? place_of(line, version) : place;
-        value = place == PLACE_REGISTRY ? config_setting(line, "config_path") : NULL;
-    }
-    return value;
 }
 
 // Directories that were named before stay, behind ours.
@@ -116,11 +87,12 @@ static void add_line(struct edit *edit, const char *line, size_t length)
 
 char *config_edit(const char *config_toml)
 {
-    struct edit edit = {.version = version_of(config_toml)};
-    if (edit.version == '\0') {
+    // A file without one is of version 1, of which containerd 2.0 to 2.2 take nothing over.
+    char version = config_scan(config_toml, '\0').version;
+    if (version == '\0') {
         return NULL;
     }
-    edit.value = find_value(config_toml, edit.version);
+    struct edit edit = {.version = version, .value = config_scan(config_toml, version).config_path};
     edit.done = edit.value != NULL && config_path_names_certs_dir(edit.value);
     edit.out.max = strlen(config_toml) + ADDED_BYTES_MAX;
     for (const char *line = config_toml; line != NULL;) {

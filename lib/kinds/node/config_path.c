@@ -13,60 +13,9 @@
 #include "lib/base/str.h"
 #include "lib/kinds/node/config_line.h"
 
-#include <ctype.h>
 #include <string.h>
 
 #define FILLED_IN_SINCE "2.2.2"
-
-struct scan {
-    // Values, from the first character to wherever the text ends; NULL: not there.
-    const char *version;     // of the file's format
-    const char *config_path; // with its quotes
-    const char *containerd;  // what `containerd --version` says
-    const char *versions;    // of a file whose config_path it is for every containerd
-    bool mirrors;
-    bool tls; // of `configs`
-};
-
-// The version in a line "containerd github.com/containerd/containerd/v2 v2.2.0 REVISION"; Debian's
-// has no v. NULL in another one.
-static const char *containerd_version(const char *line)
-{
-    static const char word[] = "containerd ";
-    if (!str_starts_with(line, word)) {
-        return NULL;
-    }
-    line += strlen(word);
-    line += strcspn(line, " \n");
-    line += strspn(line, " v");
-    return isdigit((unsigned char)*line) ? line : NULL;
-}
-
-static struct scan scan_text(const char *text)
-{
-    struct scan scan = {0};
-    bool top = true;
-    const char *section = NULL;
-    for (const char *line = text; line != NULL; line = config_next_line(line)) {
-        if (*config_skip_blanks(line) == '[') {
-            const char *rest = NULL;
-            top = false;
-            section = config_registry(line, &rest);
-            // An empty table of mirrors has none.
-            scan.mirrors |= section != NULL && str_starts_with(rest, ".mirrors.");
-            scan.tls |= section != NULL && str_starts_with(rest, ".configs.") &&
-                        memmem(rest, strcspn(rest, "\n"), ".tls]", strlen(".tls]")) != NULL;
-            section = *rest == ']' ? section : NULL;
-        } else if (top && scan.version == NULL) {
-            scan.version = config_setting(line, "version");
-        } else if (section != NULL && scan.config_path == NULL) {
-            scan.config_path = config_setting(line, "config_path");
-            scan.versions = section;
-        }
-        scan.containerd = scan.containerd == NULL ? containerd_version(line) : scan.containerd;
-    }
-    return scan;
-}
 
 bool config_path_names_certs_dir(const char *value)
 {
@@ -98,11 +47,10 @@ bool config_path_is_plain(const char *config_toml)
         }
     }
     const char *first = strstr(config_toml, "config_path");
-    struct scan scan = scan_text(config_toml);
+    const struct config_scan scan = config_scan(config_toml, '\0');
     // Of a later version containerd 1.6 takes a file, too, and reads nothing of it.
     return scan.config_path != NULL && strstr(first + 1, "config_path") == NULL &&
-           scan.version != NULL && *scan.version == '2' && strchr(scan.versions, '2') != NULL &&
-           !isalnum((unsigned char)scan.version[1]) &&
+           scan.version == '2' && strchr(scan.versions, '2') != NULL &&
            config_path_names_certs_dir(scan.config_path);
 }
 
@@ -112,7 +60,7 @@ const char *const config_path_command[] = {
 
 enum config_path config_path_decode(const char *output)
 {
-    struct scan scan = scan_text(output);
+    const struct config_scan scan = config_scan(output, '\0');
     if (scan.containerd == NULL) {
         return CONFIG_PATH_UNKNOWN;
     }

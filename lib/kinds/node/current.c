@@ -6,14 +6,9 @@
 
 #include <string.h>
 
-struct node_current *node_current_new(void)
+struct node_current *node_current_new(const char *id)
 {
-    return node_current_ref(xcalloc(1, sizeof(struct node_current)));
-}
-
-struct node_current *node_current_of(const char *id)
-{
-    struct node_current *current = node_current_new();
+    struct node_current *current = node_current_ref(xcalloc(1, sizeof(*current)));
     current->id = arena_dup(&current->arena, id);
     return current;
 }
@@ -24,8 +19,9 @@ struct node_current *node_current_ref(struct node_current *current)
     return current;
 }
 
-void node_current_unref(struct node_current *current)
+void node_current_unref(void *node_current)
 {
+    struct node_current *current = node_current;
     if (current != NULL && --current->refs == 0) {
         arena_done(&current->arena);
         free(current);

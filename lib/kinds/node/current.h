@@ -36,16 +36,15 @@ struct node_current {
     const char *former;      // what it was before it was edited, NULL: it is not, or no more
     bool staged;             // an edit has begun, and not ended
     bool set_up;             // kubeadm has made the node; known where config.toml may be edited
-    const char *container;   // whose variables proxy is of: they are as they were made
+    bool has_proxy;          // known: the container keeps the variables it was made with
     struct proxy proxy;
 };
 
-struct node_current *node_current_new(void);
-// Of that container nothing more is known.
-struct node_current *node_current_of(const char *id);
+// Of the container of this id nothing more is known.
+struct node_current *node_current_new(const char *id);
 struct node_current *node_current_ref(struct node_current *current);
-// Frees with the last. NULL is fine.
-void node_current_unref(struct node_current *current);
+// As free_current in struct kind: frees with the last. NULL is fine.
+void node_current_unref(void *node_current);
 
 void node_current_add_path(struct node_current *current, const char *path);
 

@@ -7,30 +7,24 @@
 #define OWN_LINE "# managed by hostk8s-registryd\n" // the first one of every file
 #define SCRIPT_BYTES_MAX 4096                       // what a script writes is ten times smaller
 
-// `server` is what containerd asks last: without it that is the image's own host, whose refusal
-// would hide the registry's error. `referrers` is not among the capabilities: containerd before 2.2
+// `server` is what containerd asks last. Without the registry's that is the image's own host, whose
+// refusal would hide the registry's error; for a cache it is the upstream, so that a cache which is
+// away costs nothing but time. `referrers` is not among the capabilities: containerd before 2.2
 // drops a file with a word that it does not know.
-const char *hosts_toml_desired(const struct config *config, struct arena *arena)
+const char *hosts_toml_desired(const struct config *config, const struct config_cache *cache,
+                               struct arena *arena)
 {
-    const char *name = config->registry.name;
-    return arena_printf(arena,
-                        OWN_LINE "server = \"http://%s:" REGISTRY_PORT "\"\n"
-                                 "\n"
-                                 "[host.\"http://%s:" REGISTRY_PORT "\"]\n"
-                                 "  capabilities = [\"pull\", \"resolve\"]\n"
-                                 "%s",
-                        name, name, config->nodes.skip_verify ? "  skip_verify = true\n" : "");
-}
-
-// `server` is the upstream itself, so that a cache which is away costs nothing but time.
-const char *hosts_toml_cache(const struct config_cache *cache, struct arena *arena)
-{
+    const char *host = arena_printf(arena, "http://%s:" REGISTRY_PORT,
+                                    cache == NULL ? config->registry.name : cache->container);
+    bool skip_verify = cache == NULL && config->nodes.skip_verify;
     return arena_printf(arena,
                         OWN_LINE "server = \"%s\"\n"
                                  "\n"
-                                 "[host.\"http://%s:" REGISTRY_PORT "\"]\n"
-                                 "  capabilities = [\"pull\", \"resolve\"]\n",
-                        cache->url, cache->container);
+                                 "[host.\"%s\"]\n"
+                                 "  capabilities = [\"pull\", \"resolve\"]\n"
+                                 "%s",
+                        cache == NULL ? host : cache->url, host,
+                        skip_verify ? "  skip_verify = true\n" : "");
 }
 
 bool hosts_toml_is_own(const char *content)

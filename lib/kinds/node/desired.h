@@ -8,10 +8,10 @@
 
 #define REGISTRY_PORT "5000" // in its container
 
-// The content for a name of the registry, and for a cache's upstream; of the arena.
+// The content for a name of the registry, or for the upstream of a cache; of the arena.
 // https://github.com/containerd/containerd/blob/main/docs/hosts.md
-const char *hosts_toml_desired(const struct config *config, struct arena *arena);
-const char *hosts_toml_cache(const struct config_cache *cache, struct arena *arena);
+const char *hosts_toml_desired(const struct config *config, const struct config_cache *cache,
+                               struct arena *arena);
 
 // Whether this program wrote the content.
 bool hosts_toml_is_own(const char *content);

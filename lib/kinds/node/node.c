@@ -27,8 +27,8 @@ static bool node_exists(const struct engine *engine, const char *name)
     return engine_node(engine, name) != NULL;
 }
 
-static uint64_t node_due_in(_unused_ const struct config *config, const struct engine *before,
-                            const struct engine *after, const char *name)
+static uint64_t node_due_in(const struct engine *before, const struct engine *after,
+                            const char *name)
 {
     const struct engine_node *a = engine_node(before, name);
     const struct engine_node *b = engine_node(after, name);
@@ -38,11 +38,6 @@ static uint64_t node_due_in(_unused_ const struct config *config, const struct e
     bool same =
         str_equal(a->id, b->id) && a->running == b->running && str_equal(a->status, b->status);
     return same ? KIND_NEVER : 0;
-}
-
-static void node_free_current(void *current)
-{
-    node_current_unref(current);
 }
 
 static void node_resources(const struct input *input, const struct condition *condition,
@@ -106,7 +101,7 @@ const struct kind node_kind = {
     .behind_engine = true,
     .due_in = node_due_in,
     .observe = node_observe,
-    .free_current = node_free_current,
+    .free_current = node_current_unref,
     .plan = node_plan,
     .resources = node_resources,
     .explain = node_explain,

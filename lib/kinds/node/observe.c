@@ -26,7 +26,6 @@
 
 struct observation {
     struct docker *docker;
-    const struct engine *engine;
     const struct engine_node *node;
     memory_t *memory; // struct node_current: what was read last
     observe_done_fn done;
@@ -50,10 +49,7 @@ static void observation_free(struct observation *o)
 // current NULL: with err.
 static void end(struct observation *o, struct node_current *current, const struct error *err)
 {
-    struct error error = err != NULL ? *err : (struct error){0};
-    engine_name_ids(o->engine, &error);
-    o->done(o->ctx, current == NULL ? NULL : node_current_ref(current),
-            current == NULL ? &error : NULL);
+    o->done(o->ctx, current == NULL ? NULL : node_current_ref(current), err);
     observation_free(o);
 }
 
@@ -176,18 +172,10 @@ static void on_container(void *ctx, json_t *answer, const struct error *err)
         end(o, NULL, err);
         return;
     }
-    struct arena *arena = &o->current->arena;
-    o->current->proxy = proxy_decode(json_get_array(answer, "Config", "Env", NULL), arena);
-    o->current->container = arena_dup(arena, o->node->id);
+    o->current->proxy =
+        proxy_decode(json_get_array(answer, "Config", "Env", NULL), &o->current->arena);
+    o->current->has_proxy = true;
     go_on(o);
-}
-
-static void take_variables(struct observation *o, const struct node_current *known)
-{
-    struct arena *arena = &o->current->arena;
-    o->current->proxy = known->proxy;
-    o->current->proxy.no_proxy = arena_dup(arena, known->proxy.no_proxy);
-    o->current->container = arena_dup(arena, known->container);
 }
 
 // ---- the whole ----
@@ -216,14 +204,20 @@ static int observe_on(struct observation *o, struct error *err)
         end(o, known, NULL);
     } else if (o->config_toml == NULL) {
         return docker_archive_get(o->docker, id, NODE_CONFIG_DIR, is_selected, on_files, o, err);
-    } else if (o->current->container == NULL) {
-        return docker_container_inspect(o->docker, id, on_container, o, err);
+    } else if (!o->current->has_proxy) {
+        return docker_ask(o->docker, DOCKER_INSPECT, id, NULL, NULL, on_container, o, err);
     } else if (config_path_is_plain(o->config_toml)) {
         end_with_new(o, CONFIG_PATH_ENABLED);
     } else {
         return docker_exec(o->docker, id, config_path_command, API_READS, on_asked, o, err);
     }
     return 0;
+}
+
+static void add_hosts_file(struct node_current *current, const char *name)
+{
+    _cleanup_free_ char *path = str_printf(NODE_CERTS_DIR "/%s/" NODE_HOSTS_FILE, name);
+    node_current_add_path(current, path);
 }
 
 // What is stamped in any case.
@@ -233,14 +227,10 @@ static void add_fixed_paths(struct node_current *current, const struct config *c
     node_current_add_path(current, NODE_CONFIG_FILE);
     node_current_add_path(current, NODE_CERTS_DIR);
     for (size_t i = 0; i < aliases->count; i++) {
-        _cleanup_free_ char *path =
-            str_printf(NODE_CERTS_DIR "/%s/" NODE_HOSTS_FILE, aliases->items[i]);
-        node_current_add_path(current, path);
+        add_hosts_file(current, aliases->items[i]);
     }
     for (const struct config_cache *cache = config->caches; cache->upstream != NULL; cache++) {
-        _cleanup_free_ char *path =
-            str_printf(NODE_CERTS_DIR "/%s/" NODE_HOSTS_FILE, cache->upstream);
-        node_current_add_path(current, path);
+        add_hosts_file(current, cache->upstream);
     }
     if (config->nodes.config_path == CURE_REPAIR) {
         node_current_add_path(current, NODE_CONFIG_DIR "/" NODE_CONFIG_FORMER);
@@ -261,18 +251,17 @@ int node_observe(struct io *io, memory_t *memory, const struct input *input, obs
     const struct node_current *known = *memory;
     if (known == NULL || !str_equal(known->id, node->id)) {
         node_current_unref(TAKE_PTR(*memory));
-        *memory = node_current_of(node->id); // so much is known, for a cancel
+        *memory = node_current_new(node->id); // so much is known, for a cancel
         known = *memory;
     }
     struct observation *o = xcalloc(1, sizeof(*o));
     *o = (struct observation){
         .docker = io->docker,
-        .engine = input->engine,
         .node = node,
         .memory = memory,
         .done = done,
         .ctx = ctx,
-        .current = node_current_of(node->id),
+        .current = node_current_new(node->id),
         .stamps = BUF_INIT(STAMPS_BYTES_MAX),
     };
     (void)buf_printf(&o->stamps, "%s %u\n", node->id, node->writes);
@@ -281,9 +270,9 @@ int node_observe(struct io *io, memory_t *memory, const struct input *input, obs
     for (size_t i = o->fixed; i < known->path_count; i++) {
         node_current_add_path(o->current, known->paths[i]);
     }
-    if (str_equal(known->container, node->id)) {
-        take_variables(o, known);
-    }
+    o->current->has_proxy = known->has_proxy;
+    o->current->proxy = known->proxy;
+    o->current->proxy.no_proxy = arena_dup(&o->current->arena, known->proxy.no_proxy);
     int r = observe_on(o, err);
     if (r < 0) {
         observation_free(o);

@@ -42,35 +42,45 @@ static const char *differing_line(const struct planner *p, const char *text, con
     return arena_dup_n(&p->plan->arena, line, length < LINE_SHOWN_MAX ? length : LINE_SHOWN_MAX);
 }
 
-// All files of one sort of change are one action, which is one request to the engine. current is
-// the content that is there, and desired what it should be; NULL: none.
-static void change_file(struct planner *p, enum node_op op, const char *dir, const char *current,
+// The action of this op, of which there is one: it is one request to the engine, or one command.
+static struct action *get_action(struct planner *p, enum node_op op)
+{
+    static const struct action actions[NODE_OPS] = {
+        [NODE_HOSTS_WRITE] = {.name = "hosts-write", .verb = "write"},
+        [NODE_HOSTS_REMOVE] = {.name = "hosts-remove", .verb = "remove", .destructive = true},
+        [NODE_CONFIG_REPAIR] = {.name = "config-repair",
+                                .verb = "repair",
+                                .destructive = true,
+                                .disruptive = true},
+        [NODE_CONFIG_RESTORE] = {.name = "config-restore",
+                                 .verb = "restore",
+                                 .destructive = true,
+                                 .disruptive = true},
+    };
+    if (p->actions[op] == NULL) {
+        struct action action = actions[op];
+        action.op = (int)op;
+        action.resource = p->resource;
+        action.cluster = p->node->cluster;
+        action.target = p->node->id;
+        p->actions[op] = plan_add_action(p->plan, &action);
+    }
+    return p->actions[op];
+}
+
+// current is the content that is there, and desired what it should be; NULL: none.
+static void change_file(struct planner *p, const char *dir, const char *current,
                         const char *desired)
 {
-    bool writes = op == NODE_HOSTS_WRITE;
-    struct plan *plan = p->plan;
-    if (p->actions[op] == NULL) {
-        const struct action action = {
-            .op = (int)op,
-            .name = writes ? "hosts-write" : "hosts-remove",
-            .verb = writes ? "write" : "remove",
-            .resource = p->resource,
-            .cluster = p->node->cluster,
-            .destructive = !writes,
-            .target = p->node->id,
-        };
-        p->actions[op] = plan_add_action(plan, &action);
+    struct action *action = get_action(p, desired != NULL ? NODE_HOSTS_WRITE : NODE_HOSTS_REMOVE);
+    const char *before = current == NULL ? NULL : "present";
+    const char *after = desired == NULL ? NULL : "present";
+    if (before != NULL && after != NULL) {
+        before = differing_line(p, current, desired);
+        after = differing_line(p, desired, current);
     }
-    const char *path = path_of(p, dir, "/" NODE_HOSTS_FILE);
-    plan_add_file(plan, p->actions[op], dir, desired);
-    if (!writes) {
-        plan_add_field(plan, p->actions[op], path, "present", NULL);
-    } else if (current == NULL) {
-        plan_add_field(plan, p->actions[op], path, NULL, "present");
-    } else {
-        plan_add_field(plan, p->actions[op], path, differing_line(p, current, desired),
-                       differing_line(p, desired, current));
-    }
+    plan_add_file(p->plan, action, dir, desired);
+    plan_add_field(p->plan, action, path_of(p, dir, "/" NODE_HOSTS_FILE), before, after);
 }
 
 // Something of somebody else's is at the path. sort is what it is, NULL when that is no surprise
@@ -91,8 +101,9 @@ static void set_foreign(struct planner *p, const char *path, const char *sort)
 }
 
 // No script ever wrote into the directory of a cache's upstream.
-static void plan_directory(struct planner *p, const char *name, const char *content)
+static void plan_directory(struct planner *p, const char *name)
 {
+    const char *content = hosts_toml_desired(p->input->config, p->cache, &p->plan->arena);
     // containerd looks for HOST_PORT_ before HOST:PORT and takes the first directory that exists
     // (core/remotes/docker/config/config_unix.go).
     const char *colon = strrchr(name, ':');
@@ -115,7 +126,7 @@ static void plan_directory(struct planner *p, const char *name, const char *cont
                (p->cache != NULL || !hosts_toml_is_script(dir->content))) {
         set_foreign(p, path_of(p, name, "/" NODE_HOSTS_FILE), NULL);
     } else if (!str_equal(dir->content, content)) {
-        change_file(p, NODE_HOSTS_WRITE, name, dir->content, content);
+        change_file(p, name, dir->content, content);
     }
 }
 
@@ -151,25 +162,6 @@ static void set_disabled(struct planner *p, const char *cure)
                              states[p->current->config_path].problem, cure));
 }
 
-static struct action *change_config(struct planner *p, enum node_op op, const char *is,
-                                    const char *desired)
-{
-    bool repairs = op == NODE_CONFIG_REPAIR;
-    const struct action action = {
-        .op = (int)op,
-        .name = repairs ? "config-repair" : "config-restore",
-        .verb = repairs ? "repair" : "restore",
-        .resource = p->resource,
-        .cluster = p->node->cluster,
-        .destructive = true,
-        .disruptive = true,
-        .target = p->node->id,
-    };
-    struct action *added = plan_add_action(p->plan, &action);
-    plan_add_field(p->plan, added, NODE_CONFIG_FILE, is, desired);
-    return added;
-}
-
 static void plan_repair(struct planner *p)
 {
     const struct node_current *current = p->current;
@@ -187,8 +179,8 @@ static void plan_repair(struct planner *p)
         set_trouble(p, REASON_CONVERGING,
                     NODE_CONFIG_FILE " is edited once kubeadm has set the node up");
     } else {
-        struct action *action =
-            change_config(p, NODE_CONFIG_REPAIR, states[current->config_path].is, SETTING);
+        struct action *action = get_action(p, NODE_CONFIG_REPAIR);
+        plan_add_field(p->plan, action, NODE_CONFIG_FILE, states[current->config_path].is, SETTING);
         plan_add_file(p->plan, action, NODE_CONFIG_FORMER, current->config_toml);
         plan_add_file(p->plan, action, NODE_CONFIG_STAGED, edited);
     }
@@ -200,7 +192,8 @@ static void plan_restore(struct planner *p)
     _cleanup_free_ char *edited = config_edit(current->former);
     if (str_equal(current->config_toml, edited) ||
         str_equal(current->config_toml, current->former)) {
-        (void)change_config(p, NODE_CONFIG_RESTORE, SETTING, "as it was");
+        plan_add_field(p->plan, get_action(p, NODE_CONFIG_RESTORE), NODE_CONFIG_FILE, SETTING,
+                       "as it was");
     } else {
         set_trouble(p, REASON_FOREIGN_FILE,
                     NODE_CONFIG_FILE " was changed after this program edited it; see to it by "
@@ -280,19 +273,18 @@ void node_plan(const struct input *input, const void *current, struct plan *ret)
         .resource = arena_printf(&ret->arena, NODE_PREFIX "%s", input->name),
         .plan = ret,
     };
-    const char *content = hosts_toml_desired(input->config, &ret->arena);
     for (size_t i = 0; input->desired && i < aliases->count; i++) {
-        plan_directory(&p, aliases->items[i], content);
+        plan_directory(&p, aliases->items[i]);
     }
     for (p.cache = input->config->caches; input->desired && p.cache->upstream != NULL; p.cache++) {
-        plan_directory(&p, p.cache->upstream, hosts_toml_cache(p.cache, &ret->arena));
+        plan_directory(&p, p.cache->upstream);
     }
     for (size_t i = 0; i < p.current->dir_count; i++) {
         const struct hosts_dir *dir = &p.current->dirs[i];
         bool desired = input->desired && (strv_contains(aliases, dir->name) ||
                                           config_cache_of(input->config, dir->name) != NULL);
         if (!desired && dir->content != NULL && hosts_toml_is_own(dir->content)) {
-            change_file(&p, NODE_HOSTS_REMOVE, dir->name, dir->content, NULL);
+            change_file(&p, dir->name, dir->content, NULL);
         }
     }
     plan_config(&p);

@@ -24,15 +24,12 @@ static void act_free(struct act *act)
     free(act);
 }
 
-static void end(struct act *act, const struct error *err)
+// Whatever was answered last.
+static void end(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
+    struct act *act = ctx;
     act->done(act->ctx, err);
     act_free(act);
-}
-
-static void on_deleted(void *ctx, _unused_ json_t *answer, const struct error *err)
-{
-    end(ctx, err);
 }
 
 static void on_applied(void *ctx, json_t *answer, const struct error *err)
@@ -42,7 +39,7 @@ static void on_applied(void *ctx, json_t *answer, const struct error *err)
     if (err == NULL) {
         object_memory_agree(act->memory, action->resource, action->argument, answer);
     }
-    end(act, err);
+    end(act, answer, err);
 }
 
 // ---- a namespace ----
@@ -75,7 +72,7 @@ static void on_released(void *ctx, _unused_ json_t *answer, const struct error *
     if (err == NULL && !act->label_taken) {
         act->label_taken = true;
         if (apply_label(act, NULL, &error) < 0) {
-            end(act, &error);
+            end(act, NULL, &error);
         }
         return;
     }
@@ -85,7 +82,7 @@ static void on_released(void *ctx, _unused_ json_t *answer, const struct error *
                         "nothing there is needed, `kubectl --context kind-%s delete namespace %s`",
                         act->resident, act->action->cluster, namespace_name(act->action));
     }
-    end(act, err == NULL ? &error : err);
+    end(act, NULL, err == NULL ? &error : err);
 }
 
 static void on_residents(void *ctx, const char *resident, const struct error *err)
@@ -98,11 +95,10 @@ static void on_residents(void *ctx, const char *resident, const struct error *er
         act->resident = str_dup(resident);
         r = apply_label(act, "", &error);
     } else if (err == NULL) {
-        r = kube_delete(act->memory->kube, action->target, action->argument, on_deleted, act,
-                        &error);
+        r = kube_delete(act->memory->kube, action->target, action->argument, end, act, &error);
     }
     if (err != NULL || r < 0) {
-        end(act, err != NULL ? err : &error);
+        end(act, NULL, err != NULL ? err : &error);
     }
 }
 
@@ -110,7 +106,7 @@ int object_act(_unused_ struct io *io, memory_t *memory, const struct action *ac
                _unused_ const struct input *input, act_done_fn done, void *ctx, struct error *err)
 {
     struct object_memory *kept = object_memory_get(memory);
-    struct kube *kube = kept->kube;
+    struct api *kube = kept->kube;
     if (kube == NULL) {
         return error_set(err, ERROR_CONFLICT, ENOENT, "no connection to cluster %s",
                          action->cluster);
@@ -125,7 +121,7 @@ int object_act(_unused_ struct io *io, memory_t *memory, const struct action *ac
                        act, err);
         break;
     case OBJECT_DELETE:
-        r = kube_delete(kube, action->target, action->argument, on_deleted, act, err);
+        r = kube_delete(kube, action->target, action->argument, end, act, err);
         break;
     case OBJECT_DELETE_NAMESPACE:
         r = object_residents(kube, namespace_name(action), on_residents, act, err);

@@ -32,6 +32,7 @@ void object_memory_unref(struct object_memory *memory)
 {
     if (--memory->refs == 0) {
         strmap_done(&memory->agreed);
+        free(memory->watches.key);
         free(memory->connect.source);
         free(memory->source);
         free(memory);
@@ -73,17 +74,15 @@ bool object_memory_agrees(const struct object_memory *memory, const char *resour
 
 // ---- the connection ----
 
-static int make_client(struct object_memory *memory, const struct kube_credentials *credentials,
-                       struct error *err)
+static void make_client(struct object_memory *memory, const struct kube_credentials *credentials,
+                        struct error *err)
 {
     const struct io *io = memory->connect.io;
-    struct kube *kube = NULL;
-    int r = memory->cancelled ? -ECANCELED
-                              : kube_new(io->transport, credentials,
-                                         memory->connect.input->config->reconcile.timeout_ms,
-                                         io->secrets, &kube, err);
-    if (r >= 0) {
-        kube_free(memory->kube);
+    struct api *kube = NULL;
+    if (!memory->cancelled &&
+        kube_new(io->transport, credentials, memory->connect.input->config->reconcile.timeout_ms,
+                 io->secrets, &kube, err) == 0) {
+        api_free(memory->kube);
         free(memory->source);
         memory->kube = kube;
         memory->source = TAKE_PTR(memory->connect.source);
@@ -91,7 +90,6 @@ static int make_client(struct object_memory *memory, const struct kube_credentia
         memory->discovered_ms = 0;
         memory->no_left_over = false;
     }
-    return r;
 }
 
 static void end(struct object_memory *memory, struct error *error)
@@ -131,7 +129,6 @@ static void on_admin_conf(void *ctx, const struct docker_file *files, size_t cou
     if (err != NULL) {
         error = *err;
         (void)error_wrap(&error, "cannot read %s of cluster %s", ADMIN_CONF, input->name);
-        engine_name_ids(input->engine, &error);
         // A node that is only starting has none yet.
         error.kind = error.status == 404 ? ERROR_TRANSIENT : error.kind;
     } else if (count == 0 || files[0].content == NULL) {
@@ -141,7 +138,7 @@ static void on_admin_conf(void *ctx, const struct docker_file *files, size_t cou
                                 &error) >= 0) {
         point_at_published_port(input->engine, engine_api(input->engine, input->name),
                                 &credentials);
-        (void)make_client(memory, &credentials, &error);
+        make_client(memory, &credentials, &error);
     }
     kube_credentials_done(&credentials);
     end(memory, &error);
@@ -223,7 +220,7 @@ static void on_kubeconfig(void *ctx, void *block, const struct error *err)
     } else if (work->error.kind != ERROR_NONE) {
         error = work->error;
     } else {
-        (void)make_client(memory, &work->credentials, &error);
+        make_client(memory, &work->credentials, &error);
     }
     end(memory, &error);
 }

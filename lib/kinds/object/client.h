@@ -6,25 +6,32 @@
 #include "lib/kinds/object/objects.h"
 #include "lib/kube/kube.h"
 
-struct object_watches;
-
 typedef void (*object_connected_fn)(void *ctx, const struct error *err);
 
 // What a key's memory_t points to.
 struct object_memory {
-    unsigned refs;     // of the key, and of what is under way
-    bool cancelled;    // the observation under way is to end
-    struct kube *kube; // NULL: there is none yet
-    char *source;      // where its credentials came from; NULL: they are to be read again
+    unsigned refs;    // of the key, and of what is under way
+    bool cancelled;   // the observation under way is to end
+    struct api *kube; // NULL: there is none yet
+    char *source;     // where its credentials came from; NULL: they are to be read again
     uint64_t connected_ms;
     uint64_t discovered_ms; // served is of then; 0: unknown
     bool no_left_over;      // the latest observation over this connection has seen none
     // By the index of the kind in object_apis.
     bool served[OBJECT_APIS_MAX];
-    bool listed[OBJECT_APIS_MAX];   // in the latest observation
-    struct strmap agreed;           // see object_memory_agree
-    struct object_watches *watches; // NULL: nothing is watched
-    struct {                        // under way, for the one observation that may be
+    bool listed[OBJECT_APIS_MAX]; // in the latest observation
+    struct strmap agreed;         // see object_memory_agree
+    struct {
+        unsigned open;    // 0: nothing is watched
+        struct api *kube; // whose they are
+        char *key;
+        bool ending;
+        struct error error; // why; none when the server just closed the first
+        watch_dirty_fn dirty;
+        watch_done_fn done;
+        void *ctx;
+    } watches;
+    struct { // under way, for the one observation that may be
         struct io *io;
         const struct input *input;
         char *source;

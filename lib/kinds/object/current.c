@@ -173,8 +173,9 @@ bool object_is_served(const struct object_current *current, const struct object_
            (api->unless == NULL || !current->served[object_api_index(object_api(api->unless))]);
 }
 
-void object_current_free(struct object_current *current)
+void object_current_free(void *object_current)
 {
+    struct object_current *current = object_current;
     if (current != NULL) {
         json_decref(current->values);
         arena_done(&current->arena);
@@ -184,19 +185,18 @@ void object_current_free(struct object_current *current)
 
 // ---- pods ----
 
-static bool has_condition(const json_t *pod, const char *type, const char *status,
-                          const json_t **ret)
+// The condition of this type if it has this status, else NULL.
+static const json_t *find_condition(const json_t *pod, const char *type, const char *status)
 {
     size_t i = 0;
     json_t *condition = NULL;
     json_array_foreach (json_get_array(pod, "status", "conditions", NULL), i, condition) {
         if (str_equal(json_get_string(condition, "type", NULL), type) &&
             str_equal(json_get_string(condition, "status", NULL), status)) {
-            *ret = condition;
-            return true;
+            return condition;
         }
     }
-    return false;
+    return NULL;
 }
 
 // What has the "reason", and perhaps a "message"; NULL when nothing does.
@@ -204,8 +204,7 @@ static const json_t *pod_trouble(const json_t *pod)
 {
     static const char *const lists[] = {"initContainerStatuses", "containerStatuses"};
     static const char *const states[] = {"waiting", "terminated"};
-    const json_t *trouble = NULL;
-    if (has_condition(pod, "Ready", "True", &trouble) ||
+    if (find_condition(pod, "Ready", "True") != NULL ||
         json_get(pod, "metadata", "deletionTimestamp", NULL) != NULL) {
         return NULL;
     }
@@ -213,14 +212,14 @@ static const json_t *pod_trouble(const json_t *pod)
         size_t i = 0;
         json_t *status = NULL;
         json_array_foreach (json_get_array(pod, "status", lists[place / 2], NULL), i, status) {
-            trouble = json_get_object(status, "state", states[place % 2], NULL);
+            const json_t *trouble = json_get_object(status, "state", states[place % 2], NULL);
             if (!json_get_bool(status, false, "ready", NULL) &&
                 json_get_string(trouble, "reason", NULL) != NULL) {
                 return trouble;
             }
         }
     }
-    return has_condition(pod, "PodScheduled", "False", &trouble) ? trouble : NULL;
+    return find_condition(pod, "PodScheduled", "False");
 }
 
 const char *object_pod_reason(struct arena *arena, const json_t *pod_list,

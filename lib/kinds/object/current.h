@@ -38,5 +38,6 @@ bool object_is_served(const struct object_current *current, const struct object_
 const char *object_pod_reason(struct arena *arena, const json_t *pod_list,
                               const struct secrets *secrets);
 
-void object_current_free(struct object_current *current);
+// As in struct kind. NULL is fine.
+void object_current_free(void *object_current);
 DEFINE_CLEANUP(struct object_current *, object_current_free)

@@ -50,14 +50,16 @@ void object_desired_set(struct object_current *current, const struct config *con
         object_current_get(current, object_api("Ingress"), config->ui.name_space, LEFT_OVER_INGRESS)
             ->left_over = true;
     }
+    bool has_gateway = config->ui.gateway[0] != '\0';
+    unsigned with = config->ui.enabled ? WITH_UI | (has_gateway ? WITH_GATEWAY : WITH_INGRESS) : 0;
     for (size_t i = 0; i < object_row_count; i++) {
         const struct object_row *row = &object_rows[i];
-        if (row->applies != NULL && !row->applies(&config->ui)) {
+        if ((row->with & with) != row->with) {
             continue;
         }
         json_auto_t *manifest = manifest_read(row->file, variables);
         const struct object_api *api = object_api(json_get_string(manifest, "kind", NULL));
-        if (row->if_served && !object_is_served(current, api)) {
+        if (row->is_endpoints && !object_is_served(current, api)) {
             continue;
         }
         struct object *object = object_current_get(
@@ -70,9 +72,9 @@ void object_desired_set(struct object_current *current, const struct config *con
             arena_printf(&current->arena, "%016llx", (unsigned long long)str_hash(text));
         _cleanup_free_ char *name = str_printf("digest.%s", row->file);
         (void)json_object_set_new(variables, name, json_string(object->digest));
-        object->waits = !row->needs_address || address.text != NULL ? NULL
-                        : address.ipv6                              ? "IPv6"
-                                                                    : "IPv4";
+        object->waits = !row->is_endpoints || address.text != NULL ? NULL
+                        : address.ipv6                             ? "IPv6"
+                                                                   : "IPv4";
         object->need = row->need == NULL ? NULL : find_need(current, row->need, variables);
     }
 }

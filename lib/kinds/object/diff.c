@@ -26,11 +26,11 @@ static const char *const left_out[] = {
 
 struct walk {
     struct plan *plan;
-    struct action *action; // NULL: the differences are only counted
+    struct action *action; // NULL: the differences are not told
     bool subset;
     bool hidden;     // below an environment
     struct buf path; // of the values at hand, "spec.ports[http].port"
-    size_t count;
+    bool differs;
 };
 
 // A mapping or a list with something in it.
@@ -70,7 +70,7 @@ static char *excerpt(const char *text, const char *other)
 
 static void add(struct walk *walk, const json_t *current, const json_t *desired)
 {
-    walk->count++;
+    walk->differs = true;
     if (walk->action != NULL) {
         _cleanup_free_ char *a = text_of(walk, current);
         _cleanup_free_ char *b = text_of(walk, desired);
@@ -80,34 +80,26 @@ static void add(struct walk *walk, const json_t *current, const json_t *desired)
     }
 }
 
-// Whether every element has a name of its own.
-static bool is_named(const json_t *list)
-{
-    json_auto_t *names = json_object();
-    size_t i = 0;
-    json_t *element = NULL;
-    json_array_foreach (list, i, element) {
-        const char *name = json_get_string(element, "name", NULL);
-        if (name != NULL) {
-            (void)json_object_set(names, name, element);
-        }
-    }
-    return json_object_size(names) == json_array_size(list);
-}
-
-// The elements of a list by how a path names them: "[http]" or "[0]".
+// The elements of a list by how a path names them, "[http]" or "[0]"; NULL when they are to be
+// named and one has no name of its own.
 static json_t *by_key(const json_t *list, bool named)
 {
     json_t *elements = json_object();
     size_t i = 0;
     json_t *element = NULL;
     json_array_foreach (list, i, element) {
-        _cleanup_free_ char *key = named
-                                       ? str_printf("[%s]", json_get_string(element, "name", NULL))
-                                       : str_printf("[%zu]", i);
-        (void)json_object_set(elements, key, element);
+        const char *name = json_get_string(element, "name", NULL);
+        _cleanup_free_ char *key =
+            named ? str_printf("[%s]", name == NULL ? "" : name) : str_printf("[%zu]", i);
+        if (!named || name != NULL) {
+            (void)json_object_set(elements, key, element);
+        }
     }
-    return elements;
+    if (json_object_size(elements) == json_array_size(list)) {
+        return elements;
+    }
+    json_decref(elements);
+    return NULL;
 }
 
 // NOLINTBEGIN(misc-no-recursion): no deeper than jansson reads (JSON_PARSER_MAX_DEPTH)
@@ -159,27 +151,25 @@ static void compare(struct walk *walk, const json_t *current, const json_t *desi
     } else if (json_is_object(either)) {
         compare_members(walk, ".", current, desired);
     } else {
-        bool named = is_named(current) && is_named(desired);
-        json_auto_t *a = by_key(current, named);
-        json_auto_t *b = by_key(desired, named);
+        json_auto_t *a = by_key(current, true);
+        json_auto_t *b = by_key(desired, true);
+        if (a == NULL || b == NULL) {
+            json_decref(a);
+            json_decref(b);
+            a = by_key(current, false);
+            b = by_key(desired, false);
+        }
         compare_members(walk, "", a, b);
     }
 }
 // NOLINTEND(misc-no-recursion)
 
-void object_diff(struct plan *plan, struct action *action, const json_t *current,
+bool object_diff(struct plan *plan, struct action *action, const json_t *current,
                  const json_t *desired, bool subset)
 {
     struct walk walk = {
         .plan = plan, .action = action, .subset = subset, .path = BUF_INIT(PATH_MAX_BYTES)};
     compare(&walk, current, desired);
     buf_done(&walk.path);
-}
-
-bool object_differs(const json_t *current, const json_t *desired)
-{
-    struct walk walk = {.path = BUF_INIT(PATH_MAX_BYTES)};
-    compare(&walk, current, desired);
-    buf_done(&walk.path);
-    return walk.count > 0;
+    return walk.differs;
 }

@@ -6,12 +6,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-// Adds a field to the action for each value that differs between two answers of the API server,
-// without what the server itself keeps in an object (status, managedFields, resourceVersion …).
-// Elements of a list are compared by their `name` where they have one, else by their place. With
-// subset, desired is a manifest: what is not in it is no difference.
-void object_diff(struct plan *plan, struct action *action, const json_t *current,
+// Whether two answers of the API server differ, without what the server itself keeps in an object
+// (status, managedFields, resourceVersion …). Adds a field to the action (NULL: none) for each
+// value that does. Elements of a list are compared by their `name` where they have one, else by
+// their place. With subset, desired is a manifest: what is not in it is no difference.
+bool object_diff(struct plan *plan, struct action *action, const json_t *current,
                  const json_t *desired, bool subset);
-
-// Whether object_diff would add any, without subset.
-bool object_differs(const json_t *current, const json_t *desired);

@@ -60,8 +60,7 @@ static char *cluster_text(const struct engine *engine, const char *cluster)
 
 // A registry that has lost its address is most likely about to get it back, and a cluster can do no
 // more than say that it waits: its observation has time, and does not compete with the repair.
-static uint64_t due_in(_unused_ const struct config *config, const struct engine *before,
-                       const struct engine *after, const char *name)
+static uint64_t due_in(const struct engine *before, const struct engine *after, const char *name)
 {
     _cleanup_free_ char *was = cluster_text(before, name);
     _cleanup_free_ char *is = cluster_text(after, name);
@@ -72,18 +71,13 @@ static uint64_t due_in(_unused_ const struct config *config, const struct engine
     return !str_equal(was, is) ? 0 : same_address ? KIND_NEVER : lost ? ADDRESS_DEADLINE_MS : 0;
 }
 
-static void free_current(void *current)
-{
-    object_current_free(current);
-}
-
 static void cancel(_unused_ struct io *io, memory_t memory, bool changes_too)
 {
     struct object_memory *kept = memory;
     if (kept != NULL) {
         kept->cancelled = true;
         if (kept->kube != NULL) {
-            kube_cancel(kept->kube, changes_too ? API_CHANGES : API_READS);
+            api_cancel(kept->kube, changes_too ? API_CHANGES : API_READS);
         }
     }
 }
@@ -94,7 +88,7 @@ static void invalidate(struct io *io, memory_t *memory)
     if (kept != NULL) {
         object_unwatch(io, kept);
         kept->cancelled = true;
-        kube_free(TAKE_PTR(kept->kube));
+        api_free(TAKE_PTR(kept->kube));
         object_memory_unref(kept);
     }
 }
@@ -107,7 +101,7 @@ const struct kind object_kind = {
     .exists = engine_has_cluster,
     .due_in = due_in,
     .observe = object_observe,
-    .free_current = free_current,
+    .free_current = object_current_free,
     .plan = object_plan,
     .resources = object_resources,
     .explain = object_explain,

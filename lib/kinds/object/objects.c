@@ -13,21 +13,21 @@
 // ---- API kinds ----
 
 const struct object_api object_apis[] = {
-    {"Namespace", "v1", "namespaces", .managed = true, .holds_objects = true},
-    {"ConfigMap", "v1", "configmaps", .namespaced = true, .managed = true},
-    {"Deployment", "apps/v1", "deployments", .namespaced = true, .managed = true},
-    {"Service", "v1", "services", .namespaced = true, .managed = true},
+    {"Namespace", "v1", "namespaces", .selector = OBJECT_SELECTOR, .holds_objects = true},
+    {"ConfigMap", "v1", "configmaps", .namespaced = true, .selector = OBJECT_SELECTOR},
+    {"Deployment", "apps/v1", "deployments", .namespaced = true, .selector = OBJECT_SELECTOR},
+    {"Service", "v1", "services", .namespaced = true, .selector = OBJECT_SELECTOR},
     // Deprecated since 1.33: a list of them brings a Warning header.
-    {"Endpoints", "v1", "endpoints", .namespaced = true, .managed = true, .optional = true,
-     .unless = "EndpointSlice"},
+    {"Endpoints", "v1", "endpoints", .namespaced = true, .selector = OBJECT_SELECTOR,
+     .optional = true, .unless = "EndpointSlice"},
     // Those of others for that Service take a part of its requests.
-    {"EndpointSlice", "discovery.k8s.io/v1", "endpointslices", .namespaced = true, .managed = true,
-     .optional = true, .selector = "kubernetes.io/service-name=registry-api"},
-    {"Ingress", "networking.k8s.io/v1", "ingresses", .namespaced = true, .managed = true,
-     .optional = true},
+    {"EndpointSlice", "discovery.k8s.io/v1", "endpointslices", .namespaced = true,
+     .selector = "kubernetes.io/service-name=registry-api", .optional = true},
+    {"Ingress", "networking.k8s.io/v1", "ingresses", .namespaced = true,
+     .selector = OBJECT_SELECTOR, .optional = true},
     {"IngressClass", "networking.k8s.io/v1", "ingressclasses", .optional = true},
-    {"HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", .namespaced = true, .managed = true,
-     .optional = true, .custom = true},
+    {"HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", .namespaced = true,
+     .selector = OBJECT_SELECTOR, .optional = true, .custom = true},
     {"Gateway", "gateway.networking.k8s.io/v1", "gateways", .namespaced = true, .optional = true,
      .custom = true},
 };
@@ -50,11 +50,6 @@ size_t object_api_index(const struct object_api *api)
     return (size_t)(api - object_apis);
 }
 
-const char *object_selector(const struct object_api *api)
-{
-    return api->selector == NULL ? OBJECT_SELECTOR : api->selector;
-}
-
 char *object_collection(struct arena *arena, const struct object_api *api, const char *name_space)
 {
     return arena_printf(arena, "/%s/%s%s%s/%s", strchr(api->version, '/') ? "apis" : "api",
@@ -72,11 +67,6 @@ void object_set_condition(struct plan *plan, const struct object *object, enum r
     plan_set_condition(plan, object->resource, object->cluster,
                        reason_is_unknown(reason) ? READY_UNKNOWN : READY_FALSE, reason, "%s",
                        message);
-}
-
-void object_set_converged(struct plan *plan, const struct object *object)
-{
-    plan_set_converged(plan, object->resource, object->cluster);
 }
 
 const char *object_trouble_text(struct arena *arena, const json_t *trouble,
@@ -197,7 +187,7 @@ static void ready_of_rollout(const struct object *object, struct plan *plan)
         object_set_condition(plan, object, REASON_CONVERGING,
                              "waits for the cluster's controller to take the change up");
     } else if (rollout.complete) {
-        object_set_converged(plan, object);
+        plan_set_converged(plan, object->resource, object->cluster);
     } else {
         const char *why = object->pod_reason;
         // While a rollout is stuck the pods of the former template serve on.
@@ -273,26 +263,11 @@ static void ready_of_route(const struct object *route, struct plan *plan)
                              "waits for the controller of Gateway %s/%s to take it up",
                              gateway->name_space, gateway->name);
     } else {
-        object_set_converged(plan, route);
+        plan_set_converged(plan, route->resource, route->cluster);
     }
 }
 
 // ---- objects ----
-
-static bool has_ui(const struct config_ui *ui)
-{
-    return ui->enabled;
-}
-
-static bool has_route(const struct config_ui *ui)
-{
-    return ui->enabled && ui->gateway[0] != '\0';
-}
-
-static bool has_ingress(const struct config_ui *ui)
-{
-    return ui->enabled && !has_route(ui);
-}
 
 static const struct object_need ingress_class = {
     .kind = "IngressClass",
@@ -314,35 +289,33 @@ static const struct object_need gateway = {
 #define NO_INGRESS "use a node image of Kubernetes 1.19 or later, or set ui.enabled: false"
 
 const struct object_row object_rows[] = {
-    {.file = "namespace.yaml", .applies = has_ui},
+    {.file = "namespace.yaml", .with = WITH_UI},
     {.file = "local-registry-hosting.yaml"},
-    {.file = "configmap-ui.yaml", .applies = has_ui},
+    {.file = "configmap-ui.yaml", .with = WITH_UI},
     {.file = "deployment-ui.yaml",
      .uses = {"configmap-ui.yaml"},
-     .applies = has_ui,
+     .with = WITH_UI,
      .ready = ready_of_rollout,
      .asks_pods = rollout_asks_pods},
-    {.file = "service-ui.yaml", .applies = has_ui},
-    {.file = "service-api.yaml", .applies = has_ui},
+    {.file = "service-ui.yaml", .with = WITH_UI},
+    {.file = "service-api.yaml", .with = WITH_UI},
     {.file = "endpoints-api.yaml",
      .uses = {"service-api.yaml"},
-     .applies = has_ui,
-     .if_served = true,
-     .needs_address = true},
+     .with = WITH_UI,
+     .is_endpoints = true},
     {.file = "endpointslice-api.yaml",
      .uses = {"service-api.yaml"},
-     .applies = has_ui,
-     .if_served = true,
-     .needs_address = true},
+     .with = WITH_UI,
+     .is_endpoints = true},
     {.file = "ingress-ui.yaml",
      .uses = {"service-ui.yaml", "service-api.yaml"},
-     .applies = has_ingress,
-     .unserved = {REASON_ERROR, NO_INGRESS},
+     .with = WITH_INGRESS,
+     .unserved = NO_INGRESS,
      .need = &ingress_class},
     {.file = "httproute-ui.yaml",
      .uses = {"service-ui.yaml", "service-api.yaml"},
-     .applies = has_route,
-     .unserved = {REASON_GATEWAY_MISSING, NO_GATEWAY},
+     .with = WITH_GATEWAY,
+     .unserved = NO_GATEWAY,
      .need = &gateway,
      .ready = ready_of_route},
 };

@@ -22,12 +22,13 @@ struct object_api {
     const char *version; // "apps/v1"
     const char *plural;
     bool namespaced;
-    bool managed;       // the program has such objects; others are looked up by name alone
     bool optional;      // a cluster may lack it: then there are none
     bool custom;        // made by a CRD: a cluster without it is not one that is still starting
     bool holds_objects; // a Namespace, which takes with it all that lives in it
     const char *unless; // the kind that replaces it: where that is served, of this nothing is asked
-    const char *selector; // see object_selector; NULL: OBJECT_SELECTOR
+    // The labels by which such objects are listed and watched: all of the program's own have them.
+    // NULL: it has none; others are looked up by name alone.
+    const char *selector;
 };
 
 // In the order of creation; deletion goes backwards.
@@ -40,8 +41,6 @@ const struct object_api *object_api(const char *kind) __attribute__((returns_non
 // The index in object_apis.
 size_t object_api_index(const struct object_api *api);
 
-// The labels by which such objects are listed and watched: all of the program's own have them.
-const char *object_selector(const struct object_api *api);
 // The path of a collection, over all namespaces for NULL.
 char *object_collection(struct arena *arena, const struct object_api *api, const char *name_space);
 
@@ -86,7 +85,6 @@ struct object {
 // Sets its condition: READY_FALSE, or READY_UNKNOWN for a reason that says so.
 void object_set_condition(struct plan *plan, const struct object *object, enum reason reason,
                           const char *format, ...) _printf_(4, 5);
-void object_set_converged(struct plan *plan, const struct object *object);
 
 // What a controller says in "reason" and "message", as "Reason: message" without the secrets (NULL:
 // there are none). Of the arena; NULL without a reason.
@@ -99,23 +97,27 @@ const char *object_trouble_text(struct arena *arena, const json_t *trouble,
 struct object_need {
     const char *kind;
     const char *variable; // of object_variables: its NAME, or NAMESPACE/NAME
-    enum reason reason;   // while it is missing
+    enum reason reason;   // while it is missing, or its kind, made by a CRD, is not served
     const char *help;     // what to do then, for people
 };
 
 #define OBJECT_USES_MAX 2
 
+enum object_with {
+    WITH_UI = 1,
+    WITH_INGRESS = 2, // of the UI; likewise the next one
+    WITH_GATEWAY = 4,
+};
+
 struct object_row {
     const char *file; // in manifests/
     // Files of other rows, whose objects it is for: it waits while one of them is somebody else's.
     const char *uses[OBJECT_USES_MAX];
-    bool (*applies)(const struct config_ui *ui); // NULL: always
-    bool if_served;                              // and where its kind is served and not replaced
-    bool needs_address;                          // of the registry on the clusters' network
-    struct {                                     // while its kind is not served
-        enum reason reason;
-        const char *help; // what to do then, for people; NULL: nothing is known
-    } unserved;
+    unsigned with; // enum object_with: it is wanted where the configuration has these
+    // It leads to the registry's address on the clusters' network, which it needs, and is wanted
+    // only where its kind is served and not replaced.
+    bool is_endpoints;
+    const char *unserved; // what to do while its kind is not, for people; NULL: nothing is known
     const struct object_need *need; // NULL: none
     // Sets the condition of one that is as its manifest makes it. NULL: it is converged.
     void (*ready)(const struct object *object, struct plan *plan);

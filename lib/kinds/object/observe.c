@@ -91,7 +91,7 @@ static void ask_lists(struct observation *o)
 {
     for (size_t i = 0; i < object_api_count; i++) {
         const struct object_api *api = &object_apis[i];
-        o->memory->listed[i] = api->managed && object_is_served(o->current, api);
+        o->memory->listed[i] = api->selector != NULL && object_is_served(o->current, api);
         if (o->memory->listed[i]) {
             ask(o, LIST, object_collection(&o->current->arena, api, NULL), api, NULL);
         }
@@ -166,7 +166,8 @@ static const struct error *refusal_of(const struct observation *o, const struct 
     return refusal;
 }
 
-static const struct error *take_groups(struct observation *o, const json_t *answer,
+static const struct error *take_groups(struct observation *o,
+                                       _unused_ const struct request *request, json_t *answer,
                                        const struct error *err)
 {
     for (size_t i = 0; i < object_api_count && err == NULL; i++) {
@@ -207,13 +208,14 @@ static const struct error *take_objects(struct observation *o, const struct requ
     return NULL;
 }
 
-static const struct error *take_merged(struct observation *o, struct object *object, json_t *answer,
-                                       const struct error *err)
+static const struct error *take_merged(struct observation *o, const struct request *request,
+                                       json_t *answer, const struct error *err)
 {
+    struct object *object = request->object;
     object->refusal = refusal_of(o, err);
     if (err == NULL) {
         object->merged = object_current_keep(o->current, answer);
-        if (!object_differs(object->json, answer)) {
+        if (!object_diff(NULL, NULL, object->json, answer, false)) {
             object_memory_agree(o->memory, object->resource, object->digest, object->json);
         }
     } else if (err->status == 422 && !object->api->holds_objects) {
@@ -224,56 +226,50 @@ static const struct error *take_merged(struct observation *o, struct object *obj
     return object->refusal == NULL ? err : NULL;
 }
 
-static const struct error *take_created(const struct observation *o, struct object *object,
-                                        const struct error *err)
+static const struct error *take_created(struct observation *o, const struct request *request,
+                                        _unused_ json_t *answer, const struct error *err)
 {
+    struct object *object = request->object;
     object->immutable = err != NULL && err->status == 409;
     object->refusal = object->immutable ? NULL : object->refusal;
     return refusal_of(o, err) == NULL ? err : NULL;
 }
 
-static const struct error *take(struct observation *o, const struct request *request,
-                                json_t *answer, const struct error *err)
+static const struct error *take_pods(struct observation *o, const struct request *request,
+                                     json_t *answer, const struct error *err)
 {
-    switch (request->verb) {
-    case GET_GROUPS:
-        return take_groups(o, answer, err);
-    case LIST:
-    case GET:
-        return take_objects(o, request, answer, err);
-    case DRY_APPLY:
-        return take_merged(o, request->object, answer, err);
-    case DRY_CREATE:
-        return take_created(o, request->object, err);
-    case LIST_PODS:
-        request->object->pod_reason = object_pod_reason(&o->current->arena, answer, o->io->secrets);
-        break;
-    }
+    request->object->pod_reason = object_pod_reason(&o->current->arena, answer, o->io->secrets);
     return err;
 }
 
 // ---- the whole ----
 
+static const struct error *(*const takes[])(struct observation *o, const struct request *request,
+                                            json_t *answer, const struct error *err) = {
+    [GET_GROUPS] = take_groups, [LIST] = take_objects,       [GET] = take_objects,
+    [DRY_APPLY] = take_merged,  [DRY_CREATE] = take_created, [LIST_PODS] = take_pods,
+};
+
 static void on_answer(void *ctx, json_t *answer, const struct error *err);
 
 static int send_request(struct request *request, struct error *err)
 {
-    struct kube *kube = request->observation->memory->kube;
+    struct api *kube = request->observation->memory->kube;
     const char *path = request->path;
     switch (request->verb) {
     case GET_GROUPS:
-        return kube_get_groups(kube, on_answer, request, err);
+        return kube_get_apis(kube, path, on_answer, request, err);
     case LIST:
-        return kube_list(kube, path, object_selector(request->api), on_answer, request, err);
+        return kube_list(kube, path, request->api->selector, false, on_answer, request, err);
     case LIST_PODS:
-        return kube_list(kube, path, OBJECT_SELECTOR, on_answer, request, err);
+        return kube_list(kube, path, OBJECT_SELECTOR, false, on_answer, request, err);
     case GET:
         return kube_get(kube, path, on_answer, request, err);
     case DRY_APPLY:
         return kube_apply(kube, path, OBJECT_MANAGED_BY, request->object->manifest, true, on_answer,
                           request, err);
     case DRY_CREATE:
-        return kube_create(kube, path, request->object->manifest, true, on_answer, request, err);
+        return kube_try_create(kube, path, request->object->manifest, on_answer, request, err);
     }
     return -EINVAL;
 }
@@ -315,7 +311,7 @@ static void on_answer(void *ctx, json_t *answer, const struct error *err)
 {
     const struct request *request = ctx;
     struct observation *o = request->observation;
-    err = o->error.kind == ERROR_NONE ? take(o, request, answer, err) : NULL;
+    err = o->error.kind == ERROR_NONE ? takes[request->verb](o, request, answer, err) : NULL;
     if (err != NULL) {
         o->error = *err;
     }

@@ -74,7 +74,7 @@ static void plan_recreate(const struct planner *p, const struct object *object)
     if (object->made_by_hostk8s) {
         plan_add_field(p->plan, recreate, "made by", "HostK8s", OBJECT_MANAGED_BY);
     } else {
-        object_diff(p->plan, recreate, object->json, object->manifest, true);
+        (void)object_diff(p->plan, recreate, object->json, object->manifest, true);
     }
     (void)add_apply(p, object, "create", true);
 }
@@ -85,9 +85,10 @@ static void plan_owned(const struct planner *p, const struct object *object)
     struct plan *plan = p->plan;
     if (object->immutable) {
         plan_recreate(p, object);
-    } else if (object->merged != NULL && object_differs(object->json, object->merged)) {
+    } else if (object->merged != NULL &&
+               object_diff(NULL, NULL, object->json, object->merged, false)) {
         struct action *apply = add_apply(p, object, "apply", false);
-        object_diff(plan, apply, object->json, object->merged, false);
+        (void)object_diff(plan, apply, object->json, object->merged, false);
     } else if (need != NULL && object->need->refusal != NULL) {
         set_error(p, object, object->need->refusal);
     } else if (need != NULL && object->need->json == NULL) {
@@ -98,7 +99,7 @@ static void plan_owned(const struct planner *p, const struct object *object)
     } else if (object->row->ready != NULL) {
         object->row->ready(object, plan);
     } else {
-        object_set_converged(plan, object);
+        plan_set_converged(plan, object->resource, object->cluster);
     }
     if (plan_first_action(plan, object->resource) != NULL) {
         object_set_condition(plan, object, REASON_CONVERGING,
@@ -133,9 +134,8 @@ static void plan_desired(const struct planner *p, const struct object *object)
     const struct object *foreign = foreign_used(p, object);
     struct plan *plan = p->plan;
     if (!object_is_served(p->current, api)) {
-        const char *help = object->row->unserved.help;
-        object_set_condition(plan, object,
-                             help == NULL ? REASON_ERROR : object->row->unserved.reason,
+        const char *help = object->row->unserved;
+        object_set_condition(plan, object, api->custom ? object->row->need->reason : REASON_ERROR,
                              "the cluster does not serve %s%s%s", api->version,
                              help == NULL ? "" : "; ", help == NULL ? "" : help);
     } else if (object->refusal != NULL) {
@@ -167,7 +167,7 @@ static void plan_desired(const struct planner *p, const struct object *object)
         plan_owned(p, object);
     } else if (api->holds_objects) {
         // A namespace that was there before serves as it is, and is not ours to delete.
-        object_set_converged(plan, object);
+        plan_set_converged(plan, object->resource, object->cluster);
     } else {
         object_set_condition(plan, object, REASON_NAME_CONFLICT,
                              "%s %s in namespace %s is not managed by " OBJECT_MANAGED_BY
@@ -232,7 +232,7 @@ static void plan_undesired(const struct planner *p, const struct object *object)
     bool rival = is_rival(p, object);
     bool taken_over =
         object->made_by_hostk8s && (rival || (object->left_over && p->input->desired));
-    if (object->json == NULL || !object->api->managed || is_of_kubernetes(object)) {
+    if (object->json == NULL || object->api->selector == NULL || is_of_kubernetes(object)) {
         return;
     }
     if (!object->owned && !taken_over) {

@@ -17,7 +17,7 @@
 #define FOREIGN_SELECTOR OBJECT_LABEL_MANAGED_BY "!=" OBJECT_MANAGED_BY
 
 struct residents {
-    struct kube *kube;
+    struct api *kube;
     char *name_space;
     struct strv paths; // "/apis", the groups' versions, then the collections that those have
     size_t versions;   // of the paths: from this one on they are collections
@@ -144,11 +144,10 @@ static int ask(struct residents *residents, struct error *err)
         return error_set(err, ERROR_PERMANENT, E2BIG, "the cluster serves more than %d collections",
                          PATHS_MAX);
     }
-    return next == 0 ? kube_get_groups(residents->kube, on_answer, residents, err)
-           : next < residents->versions
-               ? kube_get_resources(residents->kube, path, on_answer, residents, err)
-               : kube_list_first(residents->kube, path, FOREIGN_SELECTOR, on_answer, residents,
-                                 err);
+    return next < residents->versions
+               ? kube_get_apis(residents->kube, path, on_answer, residents, err)
+               : kube_list(residents->kube, path, FOREIGN_SELECTOR, true, on_answer, residents,
+                           err);
 }
 
 // What the server says of one API alone leaves a doubt; the others may still show a resident.
@@ -192,12 +191,12 @@ static void on_answer(void *ctx, json_t *answer, const struct error *err)
     residents_free(residents);
 }
 
-int object_residents(struct kube *kube, const char *name_space, object_residents_fn done, void *ctx,
+int object_residents(struct api *kube, const char *name_space, object_residents_fn done, void *ctx,
                      struct error *err)
 {
     struct residents *residents = xcalloc(1, sizeof(*residents));
     *residents = (struct residents){
-        .kube = kube, .name_space = str_dup(name_space), .done = done, .ctx = ctx};
+        .kube = kube, .name_space = str_dup(name_space), .versions = 1, .done = done, .ctx = ctx};
     strv_add(&residents->paths, "/apis");
     int r = ask(residents, err);
     if (r < 0) {

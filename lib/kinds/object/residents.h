@@ -11,5 +11,5 @@
 // alone.
 typedef void (*object_residents_fn)(void *ctx, const char *resident, const struct error *err);
 
-int object_residents(struct kube *kube, const char *name_space, object_residents_fn done, void *ctx,
+int object_residents(struct api *kube, const char *name_space, object_residents_fn done, void *ctx,
                      struct error *err);

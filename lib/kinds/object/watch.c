@@ -3,62 +3,41 @@
 // with it, and whoever opens them again observes.
 #include "lib/kinds/object/watch.h"
 
-#include "lib/base/alloc.h"
 #include "lib/base/str.h"
 #include "lib/doc/json.h"
 
 #include <errno.h>
 
-struct object_watches {
-    struct object_memory *memory;
-    struct kube *kube;
-    char *key;
-    unsigned open;
-    bool ending;
-    struct error error; // why they end; none when the server just closed the first
-    watch_dirty_fn dirty;
-    watch_done_fn done;
-    void *ctx;
-};
-
-static void watches_free(struct object_watches *watches)
-{
-    object_memory_unref(watches->memory);
-    free(watches->key);
-    free(watches);
-}
-
 // why NULL: for no error.
-static void watches_end(struct object_watches *watches, const struct error *why)
+static void end(struct object_memory *memory, const struct error *why)
 {
-    if (!watches->ending) {
-        watches->ending = true;
-        watches->error = why != NULL ? *why : (struct error){0};
+    if (!memory->watches.ending) {
+        memory->watches.ending = true;
+        memory->watches.error = why != NULL ? *why : (struct error){0};
         // A client that was freed meanwhile has ended them already.
-        if (watches->memory->kube == watches->kube) {
-            kube_cancel(watches->kube, API_WATCHES);
+        if (memory->kube == memory->watches.kube) {
+            api_cancel(memory->kube, API_WATCHES);
         }
     }
 }
 
 static int on_event(void *ctx, const json_t *event)
 {
-    struct object_watches *watches = ctx;
-    if (!str_equal(json_get_string(event, "type", NULL), "BOOKMARK") && !watches->ending) {
-        watches->dirty(watches->ctx, watches->key);
+    const struct object_memory *memory = ctx;
+    if (!str_equal(json_get_string(event, "type", NULL), "BOOKMARK") && !memory->watches.ending) {
+        memory->watches.dirty(memory->watches.ctx, memory->watches.key);
     }
     return 0;
 }
 
 static void on_end(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
-    struct object_watches *watches = ctx;
-    watches_end(watches, err);
-    if (--watches->open == 0) {
-        const struct error *why = &watches->error;
-        watches->memory->watches = NULL;
-        watches->done(watches->ctx, why->kind == ERROR_NONE ? NULL : why);
-        watches_free(watches);
+    struct object_memory *memory = ctx;
+    end(memory, err);
+    if (--memory->watches.open == 0) {
+        const struct error *why = &memory->watches.error;
+        memory->watches.done(memory->watches.ctx, why->kind == ERROR_NONE ? NULL : why);
+        object_memory_unref(memory);
     }
 }
 
@@ -66,44 +45,40 @@ int object_watch(_unused_ struct io *io, memory_t *memory, const struct input *i
                  watch_dirty_fn dirty, watch_done_fn done, void *ctx, struct error *err)
 {
     struct object_memory *kept = object_memory_get(memory);
-    struct object_watches *watches = xcalloc(1, sizeof(*watches));
-    *watches = (struct object_watches){
-        .memory = object_memory_ref(kept),
-        .kube = kept->kube,
-        .key = str_printf("cluster/%s", input->name),
-        .dirty = dirty,
-        .done = done,
-        .ctx = ctx,
-    };
     struct error error = {0};
     _cleanup_(arena_done) struct arena arena = {0};
+    free(kept->watches.key);
+    kept->watches.key = str_printf("cluster/%s", input->name);
+    kept->watches.kube = kept->kube;
+    kept->watches.ending = false;
+    kept->watches.dirty = dirty;
+    kept->watches.done = done;
+    kept->watches.ctx = ctx;
     for (size_t i = 0; i < object_api_count && error.kind == ERROR_NONE; i++) {
+        const struct object_api *api = &object_apis[i];
         if (kept->listed[i]) {
-            watches->open +=
-                kube_watch(kept->kube, object_collection(&arena, &object_apis[i], NULL),
-                           object_selector(&object_apis[i]), NULL, on_event, on_end, watches,
-                           &error) >= 0;
+            kept->watches.open += kube_watch(kept->kube, object_collection(&arena, api, NULL),
+                                             api->selector, on_event, on_end, kept, &error) >= 0;
         }
     }
-    if (watches->open == 0) {
-        watches_free(watches);
+    if (kept->watches.open == 0) {
         return error.kind == ERROR_NONE
                    ? error_set(err, ERROR_TRANSIENT, ENOTCONN, "kube: nothing to watch yet")
                    : error_set(err, error.kind, error.code, "%s", error.text);
     }
-    kept->watches = watches;
+    (void)object_memory_ref(kept);
     if (error.kind != ERROR_NONE) {
-        watches_end(watches, &error); // those that are open have to end first
+        end(kept, &error); // those that are open have to end first
     }
     return 0;
 }
 
 void object_unwatch(_unused_ struct io *io, memory_t memory)
 {
-    const struct object_memory *kept = memory;
+    struct object_memory *kept = memory;
     struct error why = {0};
     (void)error_set(&why, ERROR_TRANSIENT, ECANCELED, "kube: no longer watched");
-    if (kept != NULL && kept->watches != NULL) {
-        watches_end(kept->watches, &why);
+    if (kept != NULL && kept->watches.open > 0) {
+        end(kept, &why);
     }
 }

@@ -31,26 +31,26 @@ static const char *element(struct arena *arena, const char *page, const char *be
     return stop == NULL ? NULL : excerpt(arena, arena_dup_n(arena, text, (size_t)(stop - text)));
 }
 
-struct route_answer route_answer_decode(struct arena *arena, int status,
-                                        const struct route_headers *headers, const char *body)
+struct route_answer route_answer_decode(struct arena *arena, int status, const char *server,
+                                        const char *location, const char *body)
 {
-    const char *server = excerpt(arena, headers->server);
-    if (server == NULL && status >= 400) {
+    const char *name = excerpt(arena, server);
+    if (name == NULL && status >= 400) {
         // ingress-nginx sends no Server header, but an error page of nginx names it at its end.
-        server = element(arena, body, "<center>", "</center>");
+        name = element(arena, body, "<center>", "</center>");
     }
     return (struct route_answer){
         .status = status,
         .is_page = status == 200 && strcasestr(body, PAGE_MARK) != NULL,
-        .has_api = str_equal(headers->api_version, "registry/2.0"),
-        .server = server,
-        .location = excerpt(arena, headers->location),
+        .server = name,
+        .location = excerpt(arena, location),
         .title = element(arena, body, "<title>", "</title>"),
     };
 }
 
-void route_current_free(struct route_current *current)
+void route_current_free(void *route_current)
 {
+    struct route_current *current = route_current;
     if (current != NULL) {
         arena_done(&current->arena);
         free(current);

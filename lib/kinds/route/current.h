@@ -1,4 +1,4 @@
-// What came for the two requests of a route.
+// What came for the two requests of a route, the page and the registry's API.
 #pragma once
 
 #include "lib/base/arena.h"
@@ -12,28 +12,26 @@ struct route_answer {
     int status;
     bool stays;         // by its status it does not pass
     bool is_page;       // the UI's
-    bool has_api;       // it is a registry's
-    const char *server; // who it says to be, NULL when it does not; likewise the next two
+    bool has_api;       // it is a registry's, by its header
+    const char *server; // who it says to be, NULL: it does not; likewise the next two
     const char *location;
     const char *title; // of a page
 };
 
+enum route_question {
+    ROUTE_PAGE,
+    ROUTE_API,
+    ROUTE_QUESTIONS,
+};
+
 struct route_current {
     struct arena arena;
-    struct route_answer page;
-    struct route_answer api;
+    struct route_answer answers[ROUTE_QUESTIONS];
 };
 
-// NULL is fine.
-void route_current_free(struct route_current *current);
+// As in struct kind. NULL is fine.
+void route_current_free(void *route_current);
 
-// The headers that matter, NULL: not there; all borrowed.
-struct route_headers {
-    const char *server;
-    const char *location;
-    const char *api_version; // Docker-Distribution-Api-Version
-};
-
-// Decodes an answer; its strings are the arena's.
-struct route_answer route_answer_decode(struct arena *arena, int status,
-                                        const struct route_headers *headers, const char *body);
+// Decodes an answer; its strings are the arena's. server and location are headers, NULL: not there.
+struct route_answer route_answer_decode(struct arena *arena, int status, const char *server,
+                                        const char *location, const char *body);

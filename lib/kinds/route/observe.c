@@ -1,6 +1,7 @@
 #include "lib/kinds/route/observe.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/str.h"
 #include "lib/http/http.h"
 #include "lib/kinds/io.h"
 #include "lib/kinds/route/current.h"
@@ -8,94 +9,77 @@
 #define BODY_MAX (256u * 1024u) // the UI's page has some 5 KiB
 #define HEADER_MAX 1024         // a longer one counts as none
 
-struct request {
-    struct observation *observation;
-    struct route_answer *answer;
-    struct http_call *call; // NULL: not under way
-};
-
-struct observation {
-    struct route_current *current;
-    struct request page;
-    struct request api;
+struct memory {
+    struct http_client *client; // one connection for both requests
+    struct request {
+        struct memory *memory;
+        struct http_call *call; // NULL: not under way
+    } requests[ROUTE_QUESTIONS];
+    // Of the observation under way:
     size_t pending;
+    struct route_current *current;
     observe_done_fn done;
     void *ctx;
 };
 
-// What is kept: one connection for both.
-struct memory {
-    struct http_client *client;
-    struct observation observation; // under way while something is pending
-};
-
-// Which of the errors says nothing of the other side; NULL: none.
-static const struct error *own_error(const struct route_current *current)
-{
-    return error_is_own(&current->page.error)  ? &current->page.error
-           : error_is_own(&current->api.error) ? &current->api.error
-                                               : NULL;
-}
-
-// NULL when there is none.
 static const char *header(const struct http_response *response, const char *name, char *value)
 {
     return http_response_header(response, name, value, HEADER_MAX) ? value : NULL;
 }
 
-static void take(struct arena *arena, const struct http_response *response,
-                 struct route_answer *ret)
+static struct route_answer decode(struct arena *arena, const struct http_response *response)
 {
     char server[HEADER_MAX];
     char location[HEADER_MAX];
-    char api_version[HEADER_MAX];
-    const struct route_headers headers = {
-        .server = header(response, "Server", server),
-        .location = header(response, "Location", location),
-        .api_version = header(response, "Docker-Distribution-Api-Version", api_version),
-    };
-    *ret = route_answer_decode(arena, response->status, &headers, buf_str(&response->body));
+    char version[HEADER_MAX];
+    struct route_answer answer =
+        route_answer_decode(arena, response->status, header(response, "Server", server),
+                            header(response, "Location", location), buf_str(&response->body));
+    answer.has_api =
+        str_equal(header(response, "Docker-Distribution-Api-Version", version), "registry/2.0");
     // A controller takes seconds to take a change up (404), and pods to become ready (5xx).
-    ret->stays = http_status_kind(response->status) == ERROR_PERMANENT;
+    answer.stays = http_status_kind(response->status) == ERROR_PERMANENT;
+    return answer;
 }
 
 static void on_answer(void *ctx, struct http_response *response, const struct error *err)
 {
     struct request *request = ctx;
-    struct observation *o = request->observation;
+    struct memory *memory = request->memory;
+    struct route_answer *answer = &memory->current->answers[request - memory->requests];
     request->call = NULL;
     if (err == NULL) {
-        take(&o->current->arena, response, request->answer);
+        *answer = decode(&memory->current->arena, response);
     } else {
-        request->answer->error = *err;
+        answer->error = *err;
     }
-    if (--o->pending > 0) {
+    if (--memory->pending > 0) {
         return;
     }
-    struct route_current *current = TAKE_PTR(o->current);
-    const struct error *own = own_error(current);
-    if (own == NULL) {
-        o->done(o->ctx, current, NULL);
-    } else {
-        o->done(o->ctx, NULL, own);
+    struct route_current *current = TAKE_PTR(memory->current);
+    const struct error *own = NULL; // says nothing of the other side
+    for (size_t i = ROUTE_QUESTIONS; i-- > 0;) {
+        own = error_is_own(&current->answers[i].error) ? &current->answers[i].error : own;
+    }
+    memory->done(memory->ctx, own == NULL ? current : NULL, own);
+    if (own != NULL) {
         route_current_free(current);
     }
 }
 
-static void ask(struct memory *memory, struct request *request, const char *path,
-                uint64_t timeout_ms)
+static void ask(struct memory *memory, const struct config *config, enum route_question question)
 {
-    const struct http_request sent = {
+    const struct http_request request = {
         .method = HTTP_GET,
-        .path = path,
-        .timeout_ms = timeout_ms,
+        .path = question == ROUTE_PAGE ? config->ui.path : "/v2/",
+        .timeout_ms = config->reconcile.timeout_ms,
         .max_body = BODY_MAX,
         .done = on_answer,
-        .ctx = request,
+        .ctx = &memory->requests[question],
     };
-    if (http_send(memory->client, &sent, &request->call, &request->answer->error) == 0) {
-        memory->observation.pending++;
-    }
+    memory->requests[question] = (struct request){.memory = memory};
+    memory->pending += http_send(memory->client, &request, &memory->requests[question].call,
+                                 &memory->current->answers[question].error) == 0;
 }
 
 int route_observe(struct io *io, memory_t *memory, const struct input *input, observe_done_fn done,
@@ -112,18 +96,14 @@ int route_observe(struct io *io, memory_t *memory, const struct input *input, ob
         kept = *memory = xcalloc(1, sizeof(*kept));
         kept->client = client;
     }
-    struct observation *o = &kept->observation;
-    struct route_current *current = xcalloc(1, sizeof(*current));
-    *o = (struct observation){.current = current,
-                              .page = {o, &current->page, NULL},
-                              .api = {o, &current->api, NULL},
-                              .done = done,
-                              .ctx = ctx};
-    ask(kept, &o->page, input->config->ui.path, input->config->reconcile.timeout_ms);
-    ask(kept, &o->api, "/v2/", input->config->reconcile.timeout_ms);
-    if (o->pending == 0) {
-        *err = current->page.error;
-        route_current_free(TAKE_PTR(o->current));
+    kept->current = xcalloc(1, sizeof(*kept->current));
+    kept->done = done;
+    kept->ctx = ctx;
+    ask(kept, input->config, ROUTE_PAGE);
+    ask(kept, input->config, ROUTE_API);
+    if (kept->pending == 0) {
+        *err = kept->current->answers[ROUTE_PAGE].error;
+        route_current_free(TAKE_PTR(kept->current));
         return -err->code;
     }
     return 0;
@@ -132,9 +112,8 @@ int route_observe(struct io *io, memory_t *memory, const struct input *input, ob
 void route_cancel(_unused_ struct io *io, memory_t memory, _unused_ bool changes_too)
 {
     struct memory *kept = memory;
-    if (kept != NULL) {
-        http_cancel(kept->client, kept->observation.page.call);
-        http_cancel(kept->client, kept->observation.api.call);
+    for (size_t i = 0; i < ROUTE_QUESTIONS && kept != NULL; i++) {
+        http_cancel(kept->client, kept->requests[i].call);
     }
 }
 

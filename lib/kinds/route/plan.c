@@ -9,17 +9,11 @@
 
 #define FOREIGN "something else has that address: change ui.url, or free its port"
 
-// What is asked of ui.url.
-struct question {
-    const char *path;
-    const char *expected; // "the UI's page"
-    const char *server;   // that has it, "the UI"
-};
-
 // What is wrong with an answer, and what to do about it.
 struct fault {
-    const char *text; // NULL: nothing
-    bool stays;       // until somebody does it
+    const char *what;   // NULL: nothing
+    const char *advice; // "": none
+    bool stays;         // until somebody follows it
 };
 
 struct planner {
@@ -57,7 +51,7 @@ static struct fault nothing_answers(const struct planner *p)
     const char *why = stopped(p);
     if (why != NULL) {
         return (struct fault){arena_printf(p->arena, "nothing listens at %s while %s", p->url, why),
-                              false};
+                              "", false};
     }
     struct address address = {.port = 0};
     (void)address_parse(strstr(p->url, "://") + 3, ADDRESS_NEEDS_NOTHING, &address, NULL);
@@ -65,18 +59,20 @@ static struct fault nothing_answers(const struct planner *p)
     bool local = address_is_loopback(host);
     unsigned port = str_starts_with(p->url, "https:") ? 443 : 80;
     return (struct fault){
-        arena_printf(p->arena,
-                     "nothing listens at %s; a kind cluster publishes its ingress there when it is "
-                     "made with `extraPortMappings: [{containerPort: %u, hostPort: %u%s%s}]` at "
-                     "a node; else set ui.url to where the ingress is, or ui.check: false where "
-                     "the browser is on another machine",
-                     p->url, port, address.port == 0 ? port : address.port,
-                     local ? ", listenAddress: " : "", local ? host : ""),
-        true};
+        .what = arena_printf(p->arena, "nothing listens at %s", p->url),
+        .advice = arena_printf(
+            p->arena,
+            "a kind cluster publishes its ingress there when it is made with "
+            "`extraPortMappings: [{containerPort: %u, hostPort: %u%s%s}]` at a node; else set "
+            "ui.url to where the ingress is, or ui.check: false where the browser is on another "
+            "machine",
+            port, address.port == 0 ? port : address.port, local ? ", listenAddress: " : "",
+            local ? host : ""),
+        .stays = true,
+    };
 }
 
-static struct fault unanswered(const struct planner *p, const struct question *question,
-                               const struct error *err)
+static struct fault unanswered(const struct error *error)
 {
     static const struct {
         int code; // 0: any other
@@ -90,12 +86,10 @@ static struct fault unanswered(const struct planner *p, const struct question *q
         {0, false, "see that the ingress controller runs, and that ui.url leads to it"},
     };
     size_t row = 0;
-    while (rows[row].code != 0 && rows[row].code != err->code) {
+    while (rows[row].code != 0 && rows[row].code != error->code) {
         row++;
     }
-    return (struct fault){arena_printf(p->arena, "GET %s%s: %s; %s", p->url, question->path,
-                                       err->text, rows[row].advice),
-                          rows[row].stays};
+    return (struct fault){error->text, rows[row].advice, rows[row].stays};
 }
 
 // ---- another answer ----
@@ -118,35 +112,23 @@ static const char *what_came(const struct planner *p, const struct route_answer 
     return arena_printf(p->arena, "HTTP %d%s", answer->status, server);
 }
 
-static struct fault wrong_answer(const struct planner *p, const struct question *question,
-                                 const struct route_answer *answer)
+static struct fault wrong_answer(const struct planner *p, const struct route_answer *answer,
+                                 const char *expected, const char *server)
 {
     const char *advice = FOREIGN;
     if (answer->status == 404) {
         advice = arena_printf(p->arena,
                               "no controller there serves %s: see that ui.ingressClass or "
                               "ui.gateway is the one behind %s",
-                              question->server, p->url);
+                              server, p->url);
     } else if (answer->status >= 500) {
-        advice = arena_printf(p->arena, "see the pods behind %s", question->server);
+        advice = arena_printf(p->arena, "see the pods behind %s", server);
     } else if (answer->status / 100 == 3) {
         advice = "set ui.url to where the page is, or ui.check: false";
     }
     return (struct fault){
-        .text = arena_printf(p->arena, "GET %s%s: %s instead of %s; %s", p->url, question->path,
-                             what_came(p, answer), question->expected, advice),
-        .stays = answer->stays,
-    };
-}
-
-static struct fault fault_of(const struct planner *p, const struct question *question,
-                             const struct route_answer *answer, bool expected)
-{
-    const struct error *error = &answer->error;
-    return error->code == ECONNREFUSED ? nothing_answers(p)
-           : error->kind != ERROR_NONE ? unanswered(p, question, error)
-           : !expected                 ? wrong_answer(p, question, answer)
-                                       : (struct fault){NULL, false};
+        arena_printf(p->arena, "%s instead of %s", what_came(p, answer), expected), advice,
+        answer->stays};
 }
 
 // One that has users answers with 401.
@@ -159,25 +141,49 @@ static bool is_registry(const struct config *config, const struct route_answer *
     return answer->has_api && (answer->status == 200 || (answer->status == 401 && has_users));
 }
 
+static struct fault find_fault(const struct planner *p, const struct route_current *route)
+{
+    const struct config *config = p->input->config;
+    const struct {
+        const char *path;
+        bool answered; // as it should be
+        const char *expected;
+        const char *server; // that has it
+    } questions[ROUTE_QUESTIONS] = {
+        {config->ui.path, route->answers[ROUTE_PAGE].is_page, "the UI's page", "the UI"},
+        {"/v2/", is_registry(config, &route->answers[ROUTE_API]), "the registry", "the registry"},
+    };
+    for (size_t i = 0; i < ROUTE_QUESTIONS; i++) {
+        const struct route_answer *answer = &route->answers[i];
+        if (answer->error.code == ECONNREFUSED) {
+            return nothing_answers(p);
+        }
+        if (!questions[i].answered) {
+            struct fault fault =
+                answer->error.kind != ERROR_NONE
+                    ? unanswered(&answer->error)
+                    : wrong_answer(p, answer, questions[i].expected, questions[i].server);
+            fault.what =
+                arena_printf(p->arena, "GET %s%s: %s", p->url, questions[i].path, fault.what);
+            return fault;
+        }
+    }
+    return (struct fault){NULL, NULL, false};
+}
+
 void route_plan(const struct input *input, const void *current, struct plan *ret)
 {
-    const struct route_current *route = current;
-    const struct config *config = input->config;
-    const struct planner p = {&ret->arena, input, config->ui.url};
-    const struct question page = {config->ui.path, "the UI's page", "the UI"};
-    const struct question api = {"/v2/", "the registry", "the registry"};
+    const struct planner p = {&ret->arena, input, input->config->ui.url};
     const char *resource = arena_printf(&ret->arena, ROUTE_PREFIX "%s", input->name);
-    struct fault fault = fault_of(&p, &page, &route->page, route->page.is_page);
-    if (fault.text == NULL) {
-        fault = fault_of(&p, &api, &route->api, is_registry(config, &route->api));
-    }
-    if (fault.text == NULL) {
+    const struct fault fault = find_fault(&p, current);
+    if (fault.what == NULL) {
         plan_set_converged(ret, resource, NULL);
     } else if (input->unsettled && !fault.stays) {
         plan_set_condition(ret, resource, NULL, READY_FALSE, REASON_CONVERGING,
-                           "waits for other resources, which are being changed");
+                           "%s; waits for the changes of other resources", fault.what);
     } else {
-        plan_set_condition(ret, resource, NULL, READY_FALSE, REASON_UNAVAILABLE, "%s", fault.text);
+        plan_set_condition(ret, resource, NULL, READY_FALSE, REASON_UNAVAILABLE, "%s%s%s",
+                           fault.what, fault.advice[0] == '\0' ? "" : "; ", fault.advice);
         ret->conditions[0].stays = fault.stays;
     }
 }

@@ -6,8 +6,6 @@
 #include "lib/kinds/route/observe.h"
 #include "lib/kinds/route/plan.h"
 
-#include <string.h>
-
 #define SLOT_TIMEOUT_MS 500
 
 // A page is expected where a cluster is that could serve it.
@@ -21,11 +19,6 @@ static void keys_of(const struct config *config, const struct engine *engine, bo
     if (desired && has_cluster && config->ui.enabled && config->ui.check) {
         add(ctx, config->ui.url, NULL);
     }
-}
-
-static void free_current(void *current)
-{
-    route_current_free(current);
 }
 
 static void resources(const struct input *input, const struct condition *condition,
@@ -50,7 +43,7 @@ const struct kind route_kind = {
     .follows = true,
     .keys_of = keys_of,
     .observe = route_observe,
-    .free_current = free_current,
+    .free_current = route_current_free,
     .plan = route_plan,
     .resources = resources,
     .explain = explain_failure,

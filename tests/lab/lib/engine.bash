@@ -61,6 +61,8 @@ engine_launch() { # engine_launch NAME: in the background
         ;;
     podman)
         podman_prepare
+        # netavark masquerades whatever leaves its subnet, and so what a bridged frame takes to a pod of another node.
+        nsenter --net="/run/netns/$netns" sysctl -qw net.bridge.bridge-nf-call-iptables=0
         "${podman[@]}" start --all --filter should-start-on-boot=true || true # as podman-restart.service does
         setsid "${podman[@]}" system service --time 0 unix://$sock &
         echo $! >$engine_pid

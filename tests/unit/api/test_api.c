@@ -60,9 +60,7 @@ static int setup(_unused_ void **state)
 
 static int teardown(_unused_ void **state)
 {
-    if (f.api != NULL) {
-        api_free(f.api);
-    }
+    api_free(f.api);
     fake_transport_free(f.fake);
     secrets_free(f.secrets);
     return 0;

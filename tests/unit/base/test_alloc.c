@@ -1,22 +1,17 @@
 // Memory that grows, and memory that goes together.
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
+#include "tests/support/unit.h"
 
-#include <setjmp.h>
 #include <stdalign.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 
-#include <cmocka.h>
-
 #define MANY 1000
 
-static void arrays_grow(void **state)
+static void arrays_grow(_unused_ void **state)
 {
-    (void)state;
     struct arena arena = {0};
     _cleanup_free_ uint32_t *own = NULL;
     uint32_t *numbers = NULL; // of the arena
@@ -41,9 +36,8 @@ static void arrays_grow(void **state)
     arena_done(&arena);
 }
 
-static void memory_of_an_arena_is_zero_and_aligned(void **state)
+static void memory_of_an_arena_is_zero_and_aligned(_unused_ void **state)
 {
-    (void)state;
     static const size_t sizes[] = {0, 1, 7, 512, 100000};
     struct arena arena = {0};
     for (size_t i = 0; i < ELEMENTS(sizes); i++) {
@@ -57,9 +51,8 @@ static void memory_of_an_arena_is_zero_and_aligned(void **state)
     assert_null(arena.blocks);
 }
 
-static void strings_of_an_arena_are_copies(void **state)
+static void strings_of_an_arena_are_copies(_unused_ void **state)
 {
-    (void)state;
     struct arena arena = {0};
     char text[] = "text";
     char *copy = arena_dup(&arena, text);
@@ -73,9 +66,8 @@ static void strings_of_an_arena_are_copies(void **state)
     arena_done(&arena);
 }
 
-static void nothing_is_something(void **state)
+static void nothing_is_something(_unused_ void **state)
 {
-    (void)state;
     _cleanup_free_ void *none = xmalloc(0);
     _cleanup_free_ void *zeros = xcalloc(0, 8);
     none = xrealloc(none, 0);
@@ -83,9 +75,8 @@ static void nothing_is_something(void **state)
     assert_non_null(zeros);
 }
 
-static void lack_of_memory_ends_the_process(void **state)
+static void lack_of_memory_ends_the_process(_unused_ void **state)
 {
-    (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();

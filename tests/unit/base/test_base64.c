@@ -1,17 +1,11 @@
 #include "lib/base/base64.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void test_decodes(void **state)
+static void test_decodes(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         const char *data;
@@ -43,9 +37,8 @@ static void test_decodes(void **state)
     assert_int_equal(base64_decode("Zm9v\0Zm9v", 9, &(char *){NULL}, &length), -EINVAL);
 }
 
-static void test_refuses(void **state)
+static void test_refuses(_unused_ void **state)
 {
-    (void)state;
     static const char *const cases[] = {
         "Z",        "Zg",    "Zg=",  "Zm9",  "=",     "====", "Z===",  "Zg=A",
         "Zg==Zg==", "Zg===", "Zh==", "Zm9=", "Zm 9v", "Zm9_", "Zm9v!", "Zm9\xc3"};

@@ -1,17 +1,12 @@
 #include "lib/base/error.h"
 
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void test_set(void **state)
+static void test_set(_unused_ void **state)
 {
-    (void)state;
     struct error err = {.status = 500, .retry_ms = 7};
     assert_int_equal(error_set(&err, ERROR_CONFLICT, ENOENT, "%s\n%d \r\n", "no such", 1), -ENOENT);
     assert_int_equal(err.kind, ERROR_CONFLICT);
@@ -25,9 +20,8 @@ static void test_set(void **state)
     assert_string_equal(err.text, "must be 2");
 }
 
-static void test_wrap(void **state)
+static void test_wrap(_unused_ void **state)
 {
-    (void)state;
     struct error err;
     (void)error_set(&err, ERROR_TRANSIENT, ETIMEDOUT, "no answer");
     assert_int_equal(error_wrap(&err, "list\x1b %s", "pods"), -ETIMEDOUT);
@@ -43,9 +37,8 @@ static void test_wrap(void **state)
     assert_true(str_starts_with(err.text, "outer 99: outer 98: "));
 }
 
-static void test_own(void **state)
+static void test_own(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         int code;
         bool own;

@@ -1,14 +1,12 @@
 #include "lib/base/file.h"
 
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,8 +14,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
 
 #define WAIT_S 30 // for what must not wait: then SIGALRM ends the program
 #define FILE_NAME "file"
@@ -77,9 +73,8 @@ static void assert_contents(const char *path, const char *expected, size_t expec
     assert_memory_equal(data, expected, length + 1);
 }
 
-static void test_file_read(void **state)
+static void test_file_read(_unused_ void **state)
 {
-    (void)state;
     static const char *const contents[] = {"", "a", "text\n", "1234567"};
     for (size_t i = 0; i < ELEMENTS(contents); i++) {
         write_file(FILE_NAME, contents[i], strlen(contents[i]));
@@ -113,9 +108,8 @@ static void take_away(void)
 }
 
 // It is read as it was, or not at all: never a mixture.
-static void test_file_that_changes_meanwhile(void **state)
+static void test_file_that_changes_meanwhile(_unused_ void **state)
 {
-    (void)state;
     static void (*const whole[])(void) = {replace, take_away};
     static void (*const mixed[])(void) = {overwrite, cut_off};
     for (size_t i = 0; i < ELEMENTS(whole); i++) {
@@ -138,9 +132,8 @@ static void make_socket(const char *path)
 }
 
 // None of it is waited for, whoever names it.
-static void test_what_is_no_file(void **state)
+static void test_what_is_no_file(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *path;
         const char *text;
@@ -175,9 +168,8 @@ static void await_sleep(pid_t pid)
 }
 
 // A shell's <(…): its name leads to a pipe that has none.
-static void test_pipe(void **state)
+static void test_pipe(_unused_ void **state)
 {
-    (void)state;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     _cleanup_free_ char *path = str_printf("/dev/fd/%d", ends[0]);
@@ -201,9 +193,8 @@ static void test_pipe(void **state)
     (void)close(ends[0]);
 }
 
-static void test_file_replace(void **state)
+static void test_file_replace(_unused_ void **state)
 {
-    (void)state;
     _cleanup_free_ char *new_path = str_printf("%s.%d.new", FILE_NAME, (int)getpid());
     struct stat st;
     assert_int_equal(file_replace(FILE_NAME, "one", 3), 0);

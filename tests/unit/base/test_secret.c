@@ -1,15 +1,9 @@
 // What another program repeats of a secret.
 #include "lib/base/secret.h"
-#include "lib/base/str.h"
+#include "tests/support/unit.h"
 
 #include <malloc.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const struct {
     const char *value;
@@ -37,9 +31,8 @@ static void assert_hidden(const struct secrets *secrets, const char *text, const
     assert_string_equal(hidden, expected);
 }
 
-static void test_values(void **state)
+static void test_values(_unused_ void **state)
 {
-    (void)state;
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         _cleanup_(secrets_freep) struct secrets *secrets = secrets_new();
         _cleanup_(secrets_freep) struct secrets *none = secrets_new();
@@ -53,9 +46,8 @@ static void test_values(void **state)
 
 // The longest of several that begin alike. A value that comes again, as it does with each
 // observation, takes no more place.
-static void test_set(void **state)
+static void test_set(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(secrets_freep) struct secrets *secrets = secrets_new();
     for (int i = 0; i < 1000; i++) {
         secrets_add(secrets, "secret");
@@ -71,9 +63,8 @@ static void test_set(void **state)
     assert_int_equal(mallinfo2().uordblks, before.uordblks);
 }
 
-static void test_long_text(void **state)
+static void test_long_text(_unused_ void **state)
 {
-    (void)state;
     static char text[1u << 20];
     memset(text, 'x', sizeof(text) - 1);
     _cleanup_(secrets_freep) struct secrets *secrets = secrets_new();

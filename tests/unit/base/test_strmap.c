@@ -1,18 +1,10 @@
 #include "lib/base/strmap.h"
 
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-static void test_entries_are_sorted_and_unique(void **state)
+static void test_entries_are_sorted_and_unique(_unused_ void **state)
 {
-    (void)state;
     static const char *const keys[] = {"m", "z", "a", "", "m", "mm", "a", "b"};
     static const char *const sorted[] = {"", "a", "b", "m", "mm", "z"};
     struct strmap map = {0};
@@ -32,31 +24,10 @@ static void test_entries_are_sorted_and_unique(void **state)
     assert_null(strmap_get(&map, "m"));
 }
 
-static void test_merge(void **state)
-{
-    (void)state;
-    struct strmap map = {0};
-    struct strmap source = {0};
-    strmap_set(&map, "a", "1");
-    strmap_set(&map, "b", "1");
-    strmap_set(&source, "b", "2");
-    strmap_set(&source, "c", "2");
-    strmap_merge(&map, &source);
-    char text[64] = "";
-    strmap_foreach (&map, entry) {
-        (void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s=%s ", entry->key,
-                       entry->value);
-    }
-    assert_string_equal(text, "a=1 b=2 c=2 ");
-    strmap_done(&map);
-    strmap_done(&source);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_entries_are_sorted_and_unique),
-        cmocka_unit_test(test_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,7 @@
 #include "lib/config/address.h"
 
 #include "lib/base/str.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "tests/support/unit.h"
 
 #define LABEL_10 "abcdefghij"
 #define LABEL_60 LABEL_10 LABEL_10 LABEL_10 LABEL_10 LABEL_10 LABEL_10
@@ -22,9 +17,8 @@
 #define BRACKETS "must have an IPv6 address in brackets: [ADDRESS]:PORT"
 #define NO_IPV6 "must have an IPv6 address between the brackets"
 
-static void test_parse(void **state)
+static void test_parse(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         enum address_needs needs;
@@ -64,9 +58,8 @@ static void test_parse(void **state)
     }
 }
 
-static void test_names(void **state)
+static void test_names(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *name;
         bool valid;
@@ -96,9 +89,8 @@ static void test_names(void **state)
     }
 }
 
-static void test_loopback(void **state)
+static void test_loopback(_unused_ void **state)
 {
-    (void)state;
     static const char *const loopback[] = {"127.0.0.1", "127.9.9.9", "::1"};
     static const char *const others[] = {"0.0.0.0", "10.127.0.1", "::", "::127.0.0.1"};
     for (size_t i = 0; i < ELEMENTS(loopback); i++) {

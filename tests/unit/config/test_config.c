@@ -1,17 +1,10 @@
 #include "tests/support/config_test.h"
 
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-static void nothing_means_the_defaults(void **state)
+static void nothing_means_the_defaults(_unused_ void **state)
 {
-    (void)state;
     static const char *const texts[] = {"", "---\n",
                                         "registry:\nui: {}\nnodes: ~\ndocker:\n tls:\n"};
     for (size_t i = 0; i < ELEMENTS(texts); i++) {
@@ -20,9 +13,8 @@ static void nothing_means_the_defaults(void **state)
     }
 }
 
-static void values_are_read_and_completed(void **state)
+static void values_are_read_and_completed(_unused_ void **state)
 {
-    (void)state;
     _cleanup_config_ struct config *config =
         parse("registry:\n"
               "  name: My.Reg-1\n"
@@ -62,9 +54,8 @@ static void values_are_read_and_completed(void **state)
     assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
 }
 
-static void caches_are_completed(void **state)
+static void caches_are_completed(_unused_ void **state)
 {
-    (void)state;
     _cleanup_buf_ struct buf out = BUF_INIT(4096);
     _cleanup_config_ struct config *config =
         parse("registry: {name: r0, storage: /srv/r}\n"
@@ -84,9 +75,8 @@ static void caches_are_completed(void **state)
         "[fd00::1]:5000 http://x:80  - r0-cache--fd00--1--5000 /srv/r-cache/-fd00--1--5000\n");
 }
 
-static void remote_needs_permission_alone(void **state)
+static void remote_needs_permission_alone(_unused_ void **state)
 {
-    (void)state;
     _cleanup_config_ struct config *config =
         parse("registry: {listen: '0.0.0.0:5002', allowRemote: true}");
     assert_string_equal(config->registry.listen_address, "0.0.0.0");
@@ -112,9 +102,8 @@ static void docker_host_problem(const char *variable, const char *text, const ch
     assert_string_equal(problems, expected);
 }
 
-static void docker_host_of_the_environment_stands_behind_the_key(void **state)
+static void docker_host_of_the_environment_stands_behind_the_key(_unused_ void **state)
 {
-    (void)state;
     docker_host_one("", "", "", NULL);
     docker_host_one("unix:///run/u", "", "", "unix:///run/u");
     docker_host_one("unix:///run/u", "docker: {host: }", "", "unix:///run/u");
@@ -130,9 +119,8 @@ static void docker_host_of_the_environment_stands_behind_the_key(void **state)
                         "a port, as in HOST:PORT\n");
 }
 
-static void engine_is_looked_for_as_the_environment_says(void **state)
+static void engine_is_looked_for_as_the_environment_says(_unused_ void **state)
 {
-    (void)state;
     _cleanup_map_ struct strmap variables = with_home();
     strmap_set(&variables, "XDG_RUNTIME_DIR", "/run/user/7");
     strmap_set(&variables, "DOCKER_CONTEXT", "colima");
@@ -158,9 +146,8 @@ static void engine_is_looked_for_as_the_environment_says(void **state)
 }
 
 // Valid, but no YAML could hold it, so that `check --print` would print what `check` refuses.
-static void docker_host_is_utf8(void **state)
+static void docker_host_is_utf8(_unused_ void **state)
 {
-    (void)state;
     docker_host_problem("unix:///a\xff"
                         "b",
                         "",
@@ -170,9 +157,8 @@ static void docker_host_is_utf8(void **state)
 }
 
 // Whatever image names begin with has one spelling, and one directory on the nodes.
-static void aliases_have_one_spelling(void **state)
+static void aliases_have_one_spelling(_unused_ void **state)
 {
-    (void)state;
     _cleanup_config_ struct config *config =
         parse("nodes: {aliases: ['localhost:05000', 'LOCALHOST:5002', '[0:0:0:0:0:0:0:1]:5000', "
               "'[::1]:5000', 'Registry.Local:80', '[FD00::A]:1']}\n"
@@ -181,9 +167,8 @@ static void aliases_have_one_spelling(void **state)
                            "127.0.0.1:5002 my.registry:5000 ");
 }
 
-static void urls_have_one_spelling(void **state)
+static void urls_have_one_spelling(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         const char *url;
@@ -216,9 +201,8 @@ static void storage_one(const char *storage, const char *home, const char *docke
     assert_string_equal(problems, expected);
 }
 
-static void storage_is_a_directory_of_its_own(void **state)
+static void storage_is_a_directory_of_its_own(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *storage;
         const char *fault; // NULL: there is none
@@ -263,9 +247,8 @@ static void storage_is_a_directory_of_its_own(void **state)
                 "~ itself: name a directory of its own below it");
 }
 
-static void secrets_are_the_values_of_both_environments(void **state)
+static void secrets_are_the_values_of_both_environments(_unused_ void **state)
 {
-    (void)state;
     _cleanup_config_ struct config *config =
         parse("registry: {environment: {A: hunter-2-registry}}\n"
               "ui: {title: harmless-title, environment: {B: hunter-2-ui-value}}");
@@ -278,9 +261,8 @@ static void secrets_are_the_values_of_both_environments(void **state)
     secrets_free(secrets);
 }
 
-static void without_home_the_default_storage_is_a_problem(void **state)
+static void without_home_the_default_storage_is_a_problem(_unused_ void **state)
 {
-    (void)state;
     _cleanup_map_ struct strmap variables = {0};
     _cleanup_free_ char *problems = problems_with("", &variables);
     assert_string_equal(problems, "x.yaml:1:1: registry.storage: the default "
@@ -296,9 +278,8 @@ static void without_home_the_default_storage_is_a_problem(void **state)
                                   "absolute path\n");
 }
 
-static void clusters_match_like_a_shell(void **state)
+static void clusters_match_like_a_shell(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *patterns;
         const char *cluster;
@@ -317,15 +298,6 @@ static void clusters_match_like_a_shell(void **state)
     }
 }
 
-static void restart_policies_have_the_engines_names(void **state)
-{
-    (void)state;
-    assert_string_equal(restart_policy_name(RESTART_ALWAYS), "always");
-    assert_string_equal(restart_policy_name(RESTART_UNLESS_STOPPED), "unless-stopped");
-    assert_string_equal(restart_policy_name(RESTART_ON_FAILURE), "on-failure");
-    assert_string_equal(restart_policy_name(RESTART_NO), "no");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,7 +314,6 @@ int main(void)
         cmocka_unit_test(secrets_are_the_values_of_both_environments),
         cmocka_unit_test(without_home_the_default_storage_is_a_problem),
         cmocka_unit_test(clusters_match_like_a_shell),
-        cmocka_unit_test(restart_policies_have_the_engines_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

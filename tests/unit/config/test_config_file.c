@@ -2,26 +2,20 @@
 
 #include "lib/base/file.h"
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
 #include <glob.h>
 #include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #define EXAMPLE TEST_DATA "/../config/registryd.yaml"
 #define BAD TEST_DATA "/unit/config/bad/"
 
-static void the_example_shows_the_defaults(void **state)
+static void the_example_shows_the_defaults(_unused_ void **state)
 {
-    (void)state;
     _cleanup_map_ struct strmap variables = with_home();
     _cleanup_config_ struct config *config = NULL;
     _cleanup_problems_ struct problems problems = {0};
@@ -50,9 +44,8 @@ static void bad_one(const char *file)
     assert_string_equal(buf_str(&actual), expected);
 }
 
-static void bad_files_have_their_messages(void **state)
+static void bad_files_have_their_messages(_unused_ void **state)
 {
-    (void)state;
     glob_t files;
     assert_int_equal(glob(BAD "*.yaml", 0, NULL, &files), 0);
     for (size_t i = 0; i < files.gl_pathc; i++) {
@@ -61,9 +54,8 @@ static void bad_files_have_their_messages(void **state)
     globfree(&files);
 }
 
-static void files_that_cannot_be_read(void **state)
+static void files_that_cannot_be_read(_unused_ void **state)
 {
-    (void)state;
     _cleanup_map_ struct strmap variables = with_home();
     _cleanup_config_ struct config *config = NULL;
     _cleanup_problems_ struct problems problems = {0};
@@ -91,9 +83,8 @@ static void files_that_cannot_be_read(void **state)
     }
 }
 
-static void relative_file_is_relative_to_the_working_directory(void **state)
+static void relative_file_is_relative_to_the_working_directory(_unused_ void **state)
 {
-    (void)state;
     char directory[PATH_MAX];
     assert_non_null(getcwd(directory, sizeof(directory)));
     _cleanup_map_ struct strmap variables = with_home();
@@ -122,9 +113,8 @@ static void default_file_one(const char *xdg, const char *home, const char *expe
     assert_string_equal(file != NULL ? file : err.text, expected);
 }
 
-static void default_file(void **state)
+static void default_file(_unused_ void **state)
 {
-    (void)state;
     default_file_one("/x", "/h", "/x/hostk8s/registryd.yaml");
     default_file_one("/x", "h", "/x/hostk8s/registryd.yaml");
     default_file_one("", "/h", "/h/.config/hostk8s/registryd.yaml");

@@ -1,18 +1,11 @@
 #include "tests/support/config_test.h"
 
 #include "lib/doc/schema.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/support/unit.h"
 
 // What tests/fuzz/fuzz_config.c does with whatever is accepted.
-static void what_is_printed_reads_back(void **state)
+static void what_is_printed_reads_back(_unused_ void **state)
 {
-    (void)state;
     static const char *const texts[] = {
         "registry: {listen: '[::1]:1', storage: '~/a b #x', restart: no, delete: false}",
         "registry: {name: '0.x', environment: {A: \"a: \\\"b\\\" #\\u2028\", B: '', C: 'no'}}",
@@ -32,9 +25,8 @@ static void what_is_printed_reads_back(void **state)
     }
 }
 
-static void the_largest_list_of_aliases_reads_back(void **state)
+static void the_largest_list_of_aliases_reads_back(_unused_ void **state)
 {
-    (void)state;
     _cleanup_buf_ struct buf text = BUF_INIT(4096);
     assert_int_equal(buf_append_str(&text, "nodes:\n  aliases:\n"), 0);
     for (unsigned i = 0; i < 29; i++) {
@@ -46,9 +38,8 @@ static void the_largest_list_of_aliases_reads_back(void **state)
 }
 
 // However much its escapes take, what is printed is no longer than what is read.
-static void the_longest_configuration_reads_back(void **state)
+static void the_longest_configuration_reads_back(_unused_ void **state)
 {
-    (void)state;
     _cleanup_buf_ struct buf text = BUF_INIT(YAML_BYTES_MAX);
     static const char *const maps[] = {"registry:\n  environment:\n", "ui:\n  environment:\n"};
     for (size_t i = 0; i < ELEMENTS(maps); i++) {

@@ -1,13 +1,9 @@
 #include "lib/base/alloc.h"
 #include "lib/doc/json.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static json_t *sample(void)
 {
@@ -19,9 +15,8 @@ static json_t *sample(void)
     return value;
 }
 
-static void finds_nested_values(void **state)
+static void finds_nested_values(_unused_ void **state)
 {
-    (void)state;
     json_auto_t *value = sample();
     assert_string_equal(json_get_string(value, "a", "b.c/d", "s", NULL), "text");
     assert_string_equal(json_get_string(value, "empty", NULL), "");
@@ -34,9 +29,8 @@ static void finds_nested_values(void **state)
     assert_ptr_equal(json_get_object(value, NULL), value);
 }
 
-static void missing_null_and_other_types_give_the_fallback(void **state)
+static void missing_null_and_other_types_give_the_fallback(_unused_ void **state)
 {
-    (void)state;
     json_auto_t *value = sample();
     static const char *const keys[] = {"missing", "null", "real"};
     for (size_t i = 0; i < ELEMENTS(keys); i++) {
@@ -56,45 +50,20 @@ static void missing_null_and_other_types_give_the_fallback(void **state)
     assert_int_equal(json_get_int(NULL, 3, NULL), 3);
 }
 
-static void a_text_is_parsed_or_the_place_is_named(void **state)
+static void a_value_is_printed_where_there_is_room(_unused_ void **state)
 {
-    (void)state;
-    static const struct {
-        const char *text;
-        int position; // of what is no JSON, -1: all is
-    } cases[] = {
-        {"{\"a\": [1]}", -1}, {"[]", -1}, {"{\"a\": oops}", 10}, {"", 0}, {"7", 1}, {"{} {}", 4},
-    };
-    for (size_t i = 0; i < ELEMENTS(cases); i++) {
-        json_auto_t *value = NULL;
-        int position = -1;
-        int r = json_parse(cases[i].text, strlen(cases[i].text), &value, &position);
-        assert_int_equal(r, cases[i].position < 0 ? 0 : -EBADMSG);
-        assert_int_equal(position, cases[i].position);
-        assert_int_equal(value != NULL, r == 0);
-    }
-    json_auto_t *none = NULL;
-    assert_int_equal(json_parse("[", 1, &none, NULL), -EBADMSG);
-}
-
-static void a_value_is_printed_as_far_as_there_is_room(void **state)
-{
-    (void)state;
     json_auto_t *value = sample();
     _cleanup_buf_ struct buf text = BUF_INIT(4096);
     assert_int_equal(buf_append_str(&text, "= "), 0);
     assert_int_equal(json_print(&text, json_object_get(value, "a"), JSON_COMPACT), 0);
     assert_string_equal(text.data, "= {\"b.c/d\":{\"s\":\"text\",\"n\":7,\"t\":true}}");
-    for (size_t room = 0; room < text.length - 2; room++) {
-        _cleanup_buf_ struct buf small = BUF_INIT(room);
-        assert_int_equal(json_print(&small, json_object_get(value, "a"), JSON_COMPACT), -EFBIG);
-    }
+    struct buf small = BUF_INIT(8);
+    assert_int_equal(json_print(&small, value, JSON_COMPACT), -EFBIG);
     assert_int_equal(json_print(&text, NULL, JSON_COMPACT), -EINVAL);
 }
 
-static void memory_is_that_which_never_fails(void **state)
+static void memory_is_that_which_never_fails(_unused_ void **state)
 {
-    (void)state;
     json_malloc_t allocate = NULL;
     json_free_t release = NULL;
     json_get_alloc_funcs(&allocate, &release);
@@ -107,8 +76,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_nested_values),
         cmocka_unit_test(missing_null_and_other_types_give_the_fallback),
-        cmocka_unit_test(a_text_is_parsed_or_the_place_is_named),
-        cmocka_unit_test(a_value_is_printed_as_far_as_there_is_room),
+        cmocka_unit_test(a_value_is_printed_where_there_is_room),
         cmocka_unit_test(memory_is_that_which_never_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

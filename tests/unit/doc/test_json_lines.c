@@ -1,11 +1,8 @@
 #include "lib/doc/json_lines.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define LINE_MAX_BYTES 64
 
@@ -43,13 +40,12 @@ static int feed_split(struct seen *seen, const char *data, size_t first, size_t 
     if (r == 0) {
         r = json_lines_end(&lines, err);
     }
-    json_lines_done(&lines);
+    buf_done(&lines.partial);
     return r;
 }
 
-static void split_anywhere(void **state)
+static void split_anywhere(_unused_ void **state)
 {
-    (void)state;
     static const char data[] = "{\"a\":1}\n\n \r\n{\"b\":[2,\"é\"]}\r\n[3]\n{\"last\":true}";
     size_t length = strlen(data);
     for (size_t first = 0; first <= length; first++) {
@@ -78,9 +74,8 @@ static void error_one(const char *data, int fail_at, int code, enum error_kind k
     }
 }
 
-static void errors(void **state)
+static void errors(_unused_ void **state)
 {
-    (void)state;
     error_one("{}\n{\"secret\": oops}\n", 0, EBADMSG, ERROR_TRANSIENT,
               "a line of the stream is no valid JSON at byte 15 of 16");
     error_one("{}\n{\"cut\": ", 0, EBADMSG, ERROR_TRANSIENT,
@@ -96,9 +91,8 @@ static void errors(void **state)
     error_one(data, 0, EFBIG, ERROR_PERMANENT, "a line of the stream exceeds 64 bytes");
 }
 
-static void longest_line_fits(void **state)
+static void longest_line_fits(_unused_ void **state)
 {
-    (void)state;
     char data[LINE_MAX_BYTES + 2] = {0};
     memset(data, ' ', LINE_MAX_BYTES);
     data[0] = '{';

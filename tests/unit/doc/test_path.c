@@ -1,15 +1,10 @@
 #include "lib/doc/path.h"
 
-#include "lib/base/str.h"
 #include "lib/base/strmap.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const char *get(void *ctx, const char *name)
 {
@@ -34,9 +29,8 @@ static void expand_one(const char *text, const char *directory, struct strmap *v
     }
 }
 
-static void paths_are_expanded(void **state)
+static void paths_are_expanded(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         const char *expected;
@@ -80,9 +74,8 @@ static void paths_are_expanded(void **state)
     }
 }
 
-static void a_home_is_absolute(void **state)
+static void a_home_is_absolute(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(strmap_done) struct strmap variables = {0};
     strmap_set(&variables, "HOME", "home/u");
     expand_one("~/x", "/etc", &variables, "the variable HOME is not an absolute path");
@@ -91,18 +84,16 @@ static void a_home_is_absolute(void **state)
 }
 
 // The directory of the file may have any name, and it becomes a part of the path.
-static void a_directory_is_utf8_where_it_matters(void **state)
+static void a_directory_is_utf8_where_it_matters(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(strmap_done) struct strmap variables = {0};
     expand_one("data", "/caf\xe9", &variables, "is not valid UTF-8 once expanded");
     expand_one("/data", "/caf\xe9", &variables, "/data");
     expand_one("data", "/caf\xc3\xa9", &variables, "/caf\xc3\xa9/data");
 }
 
-static void paths_are_bounded(void **state)
+static void paths_are_bounded(_unused_ void **state)
 {
-    (void)state;
     char text[PATH_BYTES_MAX + 2] = "/";
     _cleanup_(strmap_done) struct strmap variables = {0};
     memset(text + 1, 'a', PATH_BYTES_MAX - 1);
@@ -111,9 +102,8 @@ static void paths_are_bounded(void **state)
     expand_one(text, "/", &variables, "must have at most 4096 bytes");
 }
 
-static void what_is_escaped_expands_to_itself(void **state)
+static void what_is_escaped_expands_to_itself(_unused_ void **state)
 {
-    (void)state;
     static const char *const paths[] = {"/", "/a$b", "/$HOME/${A}$$", "/~/x"};
     _cleanup_(strmap_done) struct strmap variables = {0};
     for (size_t i = 0; i < ELEMENTS(paths); i++) {

@@ -3,14 +3,9 @@
 #include "lib/base/strmap.h"
 #include "lib/base/strv.h"
 #include "lib/doc/schema.h"
+#include "tests/support/unit.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum colour { RED = 3, GREEN = 5 };
 
@@ -27,10 +22,8 @@ struct sample {
     char *inner;
 };
 
-static int spell_short(const char *text, const struct path_source *source, char **ret,
-                       struct error *err)
+static int spell_short(const char *text, char **ret, struct error *err)
 {
-    (void)source;
     if (strlen(text) != 3) {
         return error_invalid(err, "must have three letters");
     }
@@ -42,28 +35,28 @@ static const struct schema_name colours[] = {{"red", RED}, {"green", GREEN}, {NU
 
 #define ROW(name, kind, text, ...)                                                                 \
     {                                                                                              \
-        .key = #name, .type = &(kind), .offset = offsetof(struct sample, name),                    \
-        .fallback = (text), ##__VA_ARGS__                                                          \
+        .key = #name, .type = (kind), .offset = offsetof(struct sample, name), .fallback = (text), \
+        ##__VA_ARGS__                                                                              \
     }
 
 static const struct schema_field inner_fields[] = {
-    ROW(inner, schema_string, "deep", .min = 1),
+    ROW(inner, SCHEMA_STRING, "deep", .min = 1),
     {0},
 };
 
 static const struct schema_field sample_fields[] = {
-    ROW(flag, schema_bool, "true"),
-    ROW(count, schema_integer, "2", .min = 1, .max = 10),
-    ROW(delay, schema_duration, "1s", .min = 10, .max = 3600000),
-    ROW(colour, schema_enum, "green", .names = colours),
-    ROW(name, schema_string, "nobody", .max = 10, .pattern = "^[a-z0-9 .:~]*$",
+    ROW(flag, SCHEMA_BOOL, "true"),
+    ROW(count, SCHEMA_INTEGER, "2", .min = 1, .max = 10),
+    ROW(delay, SCHEMA_DURATION, "1s", .min = 10, .max = 3600000),
+    ROW(colour, SCHEMA_ENUM, "green", .names = colours),
+    ROW(name, SCHEMA_STRING, "nobody", .max = 10, .pattern = "^[a-z0-9 .:~]*$",
         .expected = "lower-case"),
-    ROW(file, schema_path, "~/file"),
-    ROW(list, schema_list, "one", .max = 3, .min = 1, .pattern = "^[a-z]*$", .expected = "letters"),
-    ROW(map, schema_map, NULL, .max = 2, .pattern = "^[A-Z]+$", .expected = "upper-case"),
-    ROW(spelled, schema_string, "abc", .spell = spell_short, .pattern = "^[a-z]+!$",
+    ROW(file, SCHEMA_PATH, "~/file"),
+    ROW(list, SCHEMA_LIST, "one", .max = 3, .min = 1, .pattern = "^[a-z]*$", .expected = "letters"),
+    ROW(map, SCHEMA_MAP, NULL, .max = 2, .pattern = "^[A-Z]+$", .expected = "upper-case"),
+    ROW(spelled, SCHEMA_STRING, "abc", .spell = spell_short, .pattern = "^[a-z]+!$",
         .expected = "lower-case"),
-    {.key = "table", .type = &schema_table, .fields = inner_fields},
+    {.key = "table", .type = SCHEMA_TABLE, .fields = inner_fields},
     {0},
 };
 
@@ -117,18 +110,16 @@ static void defaults_one(const char *text)
     assert_string_equal(sample.inner, "deep");
 }
 
-static void missing_and_null_are_defaults(void **state)
+static void missing_and_null_are_defaults(_unused_ void **state)
 {
-    (void)state;
     defaults_one("");
     defaults_one("{flag: , count: ~, delay: null, colour: , name: , file: , list: , map: , "
                  "spelled: , table: {inner: }}");
     defaults_one("table:\n");
 }
 
-static void values_are_read(void **state)
+static void values_are_read(_unused_ void **state)
 {
-    (void)state;
     _cleanup_sample_ struct sample sample = {0};
     _cleanup_buf_ struct buf problems = BUF_INIT(4096);
     decode("{flag: false, count: 10, delay: 2m, colour: 'red', name: \"12\", file: \"\", list: [a, "
@@ -157,9 +148,8 @@ static void problem_one(const char *text, const char *expected)
     assert_string_equal(buf_str(&problems), expected);
 }
 
-static void problems_name_place_and_reason(void **state)
+static void problems_name_place_and_reason(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         const char *expected;
@@ -168,9 +158,12 @@ static void problems_name_place_and_reason(void **state)
         {"text", "1:1: : must be a mapping, is a single value\n"},
         {"nane: x", "1:1: nane: unknown key `nane`, did you mean `name`?\n"},
         {"NAME: x", "1:1: NAME: unknown key `NAME`, did you mean `name`?\n"},
-        {"Name: x", "1:1: Name: unknown key `Name`, did you mean `name`?\n"},
         {"coulor: x", "1:1: coulor: unknown key `coulor`, did you mean `colour`?\n"},
         {"wholly: x", "1:1: wholly: unknown key `wholly`\n"},
+        {"\"who\\nlly\": x", "1:1: who...: unknown key `who...`\n"},
+        {"nameeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee: x",
+         "1:1: nameeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee: unknown key "
+         "`nameeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee`\n"},
         {"table: {iner: x}", "1:9: table.iner: unknown key `iner`, did you mean `inner`?\n"},
         {"flag: yes", "1:7: flag: must be true or false\n"},
         {"flag: 'true'", "1:7: flag: must be true or false, without quotes\n"},
@@ -185,20 +178,15 @@ static void problems_name_place_and_reason(void **state)
         {"delay: 5", "1:8: delay: lacks its unit: one of ms, s, m, h\n"},
         {"delay: 5d",
          "1:8: delay: must be a duration: a whole number and ms, s, m or h, e.g. 10s\n"},
-        {"delay: 1.5s",
-         "1:8: delay: must be a duration: a whole number and ms, s, m or h, e.g. 10s\n"},
         {"delay: s",
          "1:8: delay: must be a duration: a whole number and ms, s, m or h, e.g. 10s\n"},
         {"delay: 9ms", "1:8: delay: must be between 10ms and 1h\n"},
         {"delay: 61m", "1:8: delay: must be between 10ms and 1h\n"},
         {"delay: 18446744073709551615h", "1:8: delay: must be between 10ms and 1h\n"},
-        {"delay: 100000000000000000000000000000h", "1:8: delay: must be between 10ms and 1h\n"},
         {"colour: blue", "1:9: colour: must be one of red, green\n"},
         {"colour: RED", "1:9: colour: must be one of red, green; did you mean `red`?\n"},
         {"colour: gren", "1:9: colour: must be one of red, green; did you mean `green`?\n"},
         {"name: 12",
-         "1:7: name: must be text, YAML reads a number or a boolean: put it in quotes\n"},
-        {"name: 1.e3",
          "1:7: name: must be text, YAML reads a number or a boolean: put it in quotes\n"},
         {"name: true",
          "1:7: name: must be text, YAML reads a number or a boolean: put it in quotes\n"},
@@ -231,9 +219,8 @@ static void problems_name_place_and_reason(void **state)
     }
 }
 
-static void a_default_can_fail(void **state)
+static void a_default_can_fail(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(strmap_done) struct strmap variables = {0};
     struct path_source source = {.directory = "/", .get = get, .ctx = &variables};
     _cleanup_sample_ struct sample sample = {0};
@@ -253,7 +240,7 @@ static char *print(const struct sample *sample)
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    assert_int_equal(schema_print(sample_fields, sample, out), 0);
+    schema_print(sample_fields, sample, out);
     assert_int_equal(fclose(out), 0);
     return text;
 }
@@ -272,9 +259,8 @@ static void print_one(const struct sample *sample)
     assert_true(str_equal(strmap_get(&sample->map, "A"), strmap_get(&again.map, "A")));
 }
 
-static void what_is_printed_reads_back(void **state)
+static void what_is_printed_reads_back(_unused_ void **state)
 {
-    (void)state;
     static const char *const texts[] = {"", "a: b", "- \"x\"", "~", "true", "012", "a\n\x01\u2028"};
     for (size_t i = 0; i < ELEMENTS(texts); i++) {
         _cleanup_sample_ struct sample sample = {.delay = 61000, .colour = RED};
@@ -291,9 +277,8 @@ static void what_is_printed_reads_back(void **state)
     }
 }
 
-static void values_are_printed_as_people_write_them(void **state)
+static void values_are_printed_as_people_write_them(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *line;
         const char *printed;
@@ -320,9 +305,8 @@ static void values_are_printed_as_people_write_them(void **state)
     }
 }
 
-static void a_map_is_bounded(void **state)
+static void a_map_is_bounded(_unused_ void **state)
 {
-    (void)state;
     _cleanup_sample_ struct sample sample = {0};
     _cleanup_buf_ struct buf problems = BUF_INIT(256);
     _cleanup_free_ char *most = str_printf("map: {A: '%0*d'}", SCHEMA_MAP_BYTES_MAX - 1, 0);
@@ -331,18 +315,6 @@ static void a_map_is_bounded(void **state)
     assert_string_equal(buf_str(&problems), "");
     decode(more, &sample, &problems);
     assert_string_equal(buf_str(&problems), "1:6: map: must have at most 65536 bytes in all\n");
-}
-
-static void a_stream_that_fails_is_reported(void **state)
-{
-    (void)state;
-    _cleanup_sample_ struct sample sample = {0};
-    _cleanup_buf_ struct buf problems = BUF_INIT(64);
-    decode("", &sample, &problems);
-    FILE *full = fopen("/dev/full", "w");
-    assert_non_null(full);
-    assert_int_equal(schema_print(sample_fields, &sample, full), -ENOSPC);
-    (void)fclose(full);
 }
 
 int main(void)
@@ -355,7 +327,6 @@ int main(void)
         cmocka_unit_test(what_is_printed_reads_back),
         cmocka_unit_test(values_are_printed_as_people_write_them),
         cmocka_unit_test(a_map_is_bounded),
-        cmocka_unit_test(a_stream_that_fails_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

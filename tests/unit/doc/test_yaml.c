@@ -1,13 +1,9 @@
 #include "lib/base/buf.h"
-#include "lib/base/str.h"
 #include "lib/doc/yaml.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct yaml_node *read_ok(const char *text)
 {
@@ -20,9 +16,8 @@ static struct yaml_node *read_ok(const char *text)
     return root;
 }
 
-static void tree_has_positions_and_quoting(void **state)
+static void tree_has_positions_and_quoting(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(yaml_node_freep) struct yaml_node *root = read_ok("# comment\n"
                                                                 "a: 012\n"
                                                                 "bé: {c: '012', \"d\": [x, y]}\n"
@@ -70,9 +65,8 @@ static void empty_one(const char *text)
     assert_int_equal(root->column, 1);
 }
 
-static void empty_documents_are_empty_mappings(void **state)
+static void empty_documents_are_empty_mappings(_unused_ void **state)
 {
-    (void)state;
     empty_one("");
     empty_one("\n\n# only a comment\n");
     empty_one("---\n");
@@ -81,9 +75,8 @@ static void empty_documents_are_empty_mappings(void **state)
     empty_one("\xef\xbb\xbf");
 }
 
-static void json_is_yaml(void **state)
+static void json_is_yaml(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(yaml_node_freep) struct yaml_node *root =
         read_ok("{\n\t\"a\":{\"b\":[1,true,null,\"x\\/\\n\\u00e9\"]},\n\t\"c\":\"\"\n}\n");
     const struct yaml_node *list = yaml_get(yaml_get(root, "a"), "b");
@@ -105,9 +98,8 @@ static void refused_one(const char *text, size_t length, const char *expected)
     assert_int_equal(err.kind, ERROR_PERMANENT);
 }
 
-static void refuses(void **state)
+static void refuses(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         const char *expected;
@@ -160,9 +152,8 @@ static void depth_one(const char *open, const char *close, size_t depth, bool go
     }
 }
 
-static void depth_is_bounded(void **state)
+static void depth_is_bounded(_unused_ void **state)
 {
-    (void)state;
     depth_one("[", "]", YAML_DEPTH_MAX, true);
     depth_one("[", "]", YAML_DEPTH_MAX + 1, false);
     depth_one("{a: ", "}", YAML_DEPTH_MAX, true);
@@ -170,9 +161,8 @@ static void depth_is_bounded(void **state)
     depth_one("[", "]", YAML_BYTES_MAX / 2, false);
 }
 
-static void size_is_bounded(void **state)
+static void size_is_bounded(_unused_ void **state)
 {
-    (void)state;
     _cleanup_free_ char *text = malloc(YAML_BYTES_MAX + 1);
     assert_non_null(text);
     memset(text, '\n', YAML_BYTES_MAX + 1);
@@ -181,9 +171,8 @@ static void size_is_bounded(void **state)
     refused_one(text, YAML_BYTES_MAX + 1, "1:1: the document exceeds 1048576 bytes");
 }
 
-static void keys_are_bounded(void **state)
+static void keys_are_bounded(_unused_ void **state)
 {
-    (void)state;
     _cleanup_buf_ struct buf text = BUF_INIT(YAML_BYTES_MAX);
     for (unsigned i = 0; i < YAML_KEYS_MAX; i++) {
         assert_int_equal(buf_printf(&text, "k%u: %u\n", i, i % 10), 0);
@@ -194,9 +183,8 @@ static void keys_are_bounded(void **state)
     refused_one(text.data, text.length, "1025:1: more than 1024 keys");
 }
 
-static void goes_on_after_what_it_refuses(void **state)
+static void goes_on_after_what_it_refuses(_unused_ void **state)
 {
-    (void)state;
     static const char text[] = "a: &x 1\n"
                                "b: *x\n"
                                "c: {<<: {d: 1}, e: 2, e: [3]}\n"
@@ -222,9 +210,8 @@ static void goes_on_after_what_it_refuses(void **state)
     assert_string_equal(yaml_get_text(root, "f"), "last");
 }
 
-static void problems_are_bounded(void **state)
+static void problems_are_bounded(_unused_ void **state)
 {
-    (void)state;
     _cleanup_buf_ struct buf text = BUF_INIT(YAML_BYTES_MAX);
     for (unsigned i = 0; i < 2 * PROBLEMS_MAX; i++) {
         assert_int_equal(buf_append_str(&text, "- *x\n"), 0);

@@ -4,14 +4,9 @@
 #include "lib/base/str.h"
 #include "lib/doc/yaml.h"
 #include "tests/support/random.h"
-#include "tests/support/repeat.h"
+#include "tests/support/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 // What YAML 1.1 takes a plain scalar for when it is no text (yaml.org/type), written down once
 // more: PyYAML and others still read so.
@@ -64,9 +59,8 @@ static void assert_reads_back(const char *text)
     }
 }
 
-static void what_is_printed_reads_back(void **state)
+static void what_is_printed_reads_back(_unused_ void **state)
 {
-    (void)state;
     static const char *const pieces[] = {
         "0",      "1",      "9",      "_",       ":",      ".",        "-",         "+",
         "e",      "x",      "b",      "o",       "n",      "y",        "on",        "true",
@@ -88,9 +82,8 @@ static void what_is_printed_reads_back(void **state)
 }
 
 // Readable where it can be.
-static void common_texts_have_no_quotes(void **state)
+static void common_texts_have_no_quotes(_unused_ void **state)
 {
-    (void)state;
     static const char *const texts[] = {"registry:2",        "HostK8s Registry",
                                         "/var/lib/registry", "unix:///var/run/docker.sock",
                                         "localhost:5000",    "joxit/docker-registry-ui:2.6.0",
@@ -101,9 +94,8 @@ static void common_texts_have_no_quotes(void **state)
     }
 }
 
-static void plain_scalars_have_a_meaning(void **state)
+static void plain_scalars_have_a_meaning(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         const char *text;
         const char *meaning;

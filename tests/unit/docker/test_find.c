@@ -174,7 +174,7 @@ static void test_first_socket(void **state)
     assert_int_equal(find(f), 0); // none yet
     (void)snprintf(said, sizeof(said), "unix://%s/a.sock", f->base);
     assert_string_equal(f->place.host, said);
-    assert_string_equal(f->place.source, "the default, for no socket is there");
+    assert_string_equal(f->place.source, "the default, since no socket was found");
     (void)snprintf(said, sizeof(said),
                    "%s/config.json (not there), %s/a.sock (not there), %s/b.sock (not there)",
                    f->base, f->base, f->base);

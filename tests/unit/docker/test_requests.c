@@ -7,6 +7,21 @@
 
 #define JSON "application/json"
 
+static int64_t time_s; // of the latest list
+
+static void on_list(void *ctx, const struct api_answer *answer, const struct error *err)
+{
+    time_s = err != NULL ? 0 : docker_time_s(answer);
+    outcome_done(ctx, answer->json, err);
+}
+
+static void on_log(void *ctx, const struct api_answer *answer, const struct error *err)
+{
+    json_auto_t *said =
+        err != NULL ? NULL : json_pack("{s:s}", "text", buf_str(&answer->response->body));
+    outcome_done(ctx, said, err);
+}
+
 // ---- the client
 
 static void test_new(_unused_ void **state)
@@ -70,7 +85,8 @@ static void test_versions(_unused_ void **state)
         struct outcome outcome = {0};
         const struct docker_options options = {.host = "unix:///d.sock", .timeout_ms = 500};
         assert_int_equal(docker_new(fake_transport_http(fake), &options, &docker, &err), 0);
-        assert_int_equal(docker_container_list(docker, outcome_done, &outcome, &err), -ENOTCONN);
+        assert_int_equal(docker_ask_raw(docker, DOCKER_LIST, NULL, on_list, &outcome, &err),
+                         -ENOTCONN);
         assert_string_equal(err.text, "engine: no connection yet");
 
         const struct fake_answer answer = {.status = table[i].status, .headers = table[i].headers};
@@ -85,7 +101,8 @@ static void test_versions(_unused_ void **state)
         assert_int_equal(docker_is_negotiated(docker), table[i].prefix != NULL);
         if (table[i].prefix != NULL) {
             fake_transport_reply(fake, 204, NULL);
-            assert_int_equal(docker_container_start(docker, "r", outcome_done, &outcome, &err), 0);
+            assert_int_equal(
+                docker_ask(docker, DOCKER_START, "r", NULL, NULL, outcome_done, &outcome, &err), 0);
             assert_true(str_starts_with(fake_transport_last(fake)->path, table[i].prefix));
             assert_int_equal(fake_transport_run(fake), 1);
         }
@@ -124,20 +141,55 @@ static void test_losses(_unused_ void **state)
         }
         assert_int_equal(docker_test_setup(NULL), 0);
         fake_transport_answer(docker_test.fake, &answer);
-        assert_int_equal(docker_container_list(docker_test.docker, outcome_done, &outcome, NULL),
-                         0);
+        assert_int_equal(
+            docker_ask_raw(docker_test.docker, DOCKER_LIST, NULL, on_list, &outcome, NULL), 0);
         assert_int_equal(fake_transport_run(docker_test.fake), 1);
         outcome_is(&outcome, text);
         assert_int_equal(outcome.err.code, table[i].code);
         assert_int_equal(docker_is_negotiated(docker_test.docker), !table[i].lost);
         // What is under way goes on, with the version last agreed on.
-        assert_int_equal(docker_container_list(docker_test.docker, outcome_done, &outcome, NULL),
-                         0);
+        assert_int_equal(
+            docker_ask_raw(docker_test.docker, DOCKER_LIST, NULL, on_list, &outcome, NULL), 0);
         assert_string_equal(fake_transport_last(docker_test.fake)->path,
                             "/v1.41/containers/json?all=1");
         docker_cancel(docker_test.docker, API_CHANGES);
         assert_int_equal(fake_transport_run(docker_test.fake), 1);
         assert_int_equal(docker_test_teardown(NULL), 0);
+    }
+}
+
+// What is to be done about an engine over TCP depends on whether TLS is spoken.
+static void test_cures_over_tcp(_unused_ void **state)
+{
+    static const struct {
+        bool tls;
+        int status; // 0: there is no answer
+        const char *body;
+        const char *text;
+    } table[] = {
+        {false, 0, NULL, "refused; it is H; see that the engine listens there, and without TLS: "},
+        {true, 0, NULL, "refused; it is H; see that the engine listens there with TLS, and that "},
+        {false, 400, "Client sent an HTTP request to an HTTPS server.\n",
+         "Client sent an HTTP request to an HTTPS server. (HTTP 400); it is H; see that the "
+         "engine listens there, and without TLS: one with TLS needs docker.host and docker.tls"},
+    };
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        struct fake_transport *fake = fake_transport_new();
+        struct docker *docker = NULL;
+        struct outcome outcome = {0};
+        const struct docker_options options = {
+            .host = "tcp://h:1", .tls = table[i].tls, .timeout_ms = 500, .origin = "H"};
+        assert_int_equal(docker_new(fake_transport_http(fake), &options, &docker, NULL), 0);
+        if (table[i].status == 0) {
+            fake_transport_fail(fake, ERROR_TRANSIENT, ECONNREFUSED, "refused");
+        } else {
+            fake_transport_reply(fake, table[i].status, table[i].body);
+        }
+        assert_int_equal(docker_negotiate(docker, outcome_done, &outcome, NULL), 0);
+        assert_int_equal(fake_transport_run(fake), 1);
+        assert_non_null(strstr(outcome.err.text, table[i].text));
+        docker_free(docker);
+        fake_transport_free(fake);
     }
 }
 
@@ -156,23 +208,11 @@ static void test_time(_unused_ void **state)
             .status = 200, .headers = table[i].headers, .body = "[]"};
         _cleanup_outcome_ struct outcome outcome = {0};
         fake_transport_answer(docker_test.fake, &answer);
-        assert_int_equal(docker_container_list(docker_test.docker, outcome_done, &outcome, NULL),
-                         0);
+        assert_int_equal(
+            docker_ask_raw(docker_test.docker, DOCKER_LIST, NULL, on_list, &outcome, NULL), 0);
         assert_int_equal(fake_transport_run(docker_test.fake), 1);
-        assert_int_equal(docker_time_s(docker_test.docker), table[i].time_s);
+        assert_int_equal(time_s, table[i].time_s);
     }
-}
-
-static void on_exit_code(void *ctx, int exit_code, const struct error *err)
-{
-    json_auto_t *code = err != NULL ? NULL : json_pack("{s:i}", "code", exit_code);
-    outcome_done(ctx, code, err);
-}
-
-static void on_text(void *ctx, const char *text, const struct error *err)
-{
-    json_auto_t *said = err != NULL ? NULL : json_pack("{s:s}", "text", text);
-    outcome_done(ctx, said, err);
 }
 
 // What becomes of a container that runs a command.
@@ -185,8 +225,9 @@ static void test_ends(_unused_ void **state)
         const char *answer;
         bool log; // or how it has ended
     } table[] = {
-        {200, "{\"StatusCode\":137}\n", "", "{\"code\":137}", false},
-        {200, "{\"Error\":null,\"StatusCode\":0}\n", "", "{\"code\":0}", false},
+        {200, "{\"StatusCode\":137}\n", "", "{\"StatusCode\":137}", false},
+        {200, "{\"Error\":null,\"StatusCode\":0}\n", "", "{\"Error\":null,\"StatusCode\":0}",
+         false},
         {200, "{}", "engine: wait for container r: the answer has no exit code", NULL, false},
         {404, "{\"message\":\"No such container: r\"}",
          "engine: wait for container r: No such container: r (HTTP 404)", NULL, false},
@@ -198,10 +239,11 @@ static void test_ends(_unused_ void **state)
         _cleanup_outcome_ struct outcome outcome = {0};
         struct docker *docker = docker_test.docker;
         fake_transport_reply(docker_test.fake, table[i].status, table[i].body);
-        assert_int_equal(table[i].log
-                             ? docker_container_log(docker, "r", on_text, &outcome, NULL)
-                             : docker_container_wait(docker, "r", on_exit_code, &outcome, NULL),
-                         0);
+        assert_int_equal(
+            table[i].log
+                ? docker_ask_raw(docker, DOCKER_LOG, "r", on_log, &outcome, NULL)
+                : docker_ask(docker, DOCKER_WAIT, "r", NULL, NULL, outcome_done, &outcome, NULL),
+            0);
         const struct fake_request *sent = fake_transport_last(docker_test.fake);
         assert_string_equal(sent->path, table[i].log
                                             ? "/v1.41/containers/r/logs?stdout=1&stderr=1&tail=2"
@@ -219,44 +261,21 @@ static void test_ends(_unused_ void **state)
 
 // ---- requests
 
-typedef int (*send_fn)(struct outcome *o);
+#define UI "joxit/docker-registry-ui:static"
 
-#define SEND(name, call)                                                                           \
-    static int name(struct outcome *o)                                                             \
-    {                                                                                              \
-        return call;                                                                               \
-    }
-#define TOLD outcome_done, o, NULL
-
-SEND(list, docker_container_list(docker_test.docker, TOLD))
-SEND(inspect, docker_container_inspect(docker_test.docker, "r", TOLD))
-SEND(inspect_odd, docker_container_inspect(docker_test.docker, "../v1.41/x?y", TOLD))
-SEND(start, docker_container_start(docker_test.docker, "r", TOLD))
-SEND(stop, docker_container_stop(docker_test.docker, "r", 7, TOLD))
-SEND(unpause, docker_container_unpause(docker_test.docker, "r", TOLD))
-SEND(rename_it, docker_container_rename(docker_test.docker, "r", "r-old", TOLD))
-SEND(remove_it, docker_container_remove(docker_test.docker, "r", TOLD))
-SEND(network, docker_network_inspect(docker_test.docker, "kind", TOLD))
-SEND(connect, docker_network_connect(docker_test.docker, "kind", "r", "registry", TOLD))
-SEND(disconnect, docker_network_disconnect(docker_test.docker, "kind", "r", TOLD))
-SEND(image, docker_image_inspect(docker_test.docker, "joxit/docker-registry-ui:static", TOLD))
-
-static int create(struct outcome *o)
+static int send(enum docker_op op, const char *name, const char *argument, const char *body,
+                struct outcome *o)
 {
-    json_auto_t *spec = json_pack("{s:s, s:[s]}", "Image", "registry:2", "Env", "KEY=secret");
-    return docker_container_create(docker_test.docker, "r", spec, TOLD);
-}
-
-static int update(struct outcome *o)
-{
-    json_auto_t *changes = json_pack("{s:{s:s}}", "RestartPolicy", "Name", "always");
-    return docker_container_update(docker_test.docker, "r", changes, TOLD);
+    json_auto_t *json = *body == '\0' ? NULL : json_loads(body, 0, NULL);
+    return docker_ask(docker_test.docker, op, name, argument, json, outcome_done, o, NULL);
 }
 
 static void test_requests(_unused_ void **state)
 {
     static const struct {
-        send_fn send;
+        enum docker_op op;
+        const char *name;
+        const char *argument;
         enum http_method method;
         const char *path;
         const char *body;    // "": none
@@ -264,27 +283,32 @@ static void test_requests(_unused_ void **state)
         const char *fixture; // its body, NULL for none
         uint64_t more_ms;
     } table[] = {
-        {list, HTTP_GET, "containers/json?all=1", "", 200, "container-list.json", 0},
-        {inspect, HTTP_GET, "containers/r/json", "", 200, "container-inspect.json", 0},
-        {inspect_odd, HTTP_GET, "containers/..%2Fv1.41%2Fx%3Fy/json", "", 200, "create.json", 0},
-        {create, HTTP_POST, "containers/create?name=r",
+        {DOCKER_LIST, NULL, NULL, HTTP_GET, "containers/json?all=1", "", 200, "container-list.json",
+         0},
+        {DOCKER_INSPECT, "r", NULL, HTTP_GET, "containers/r/json", "", 200,
+         "container-inspect.json", 0},
+        {DOCKER_INSPECT, "../v1.41/x?y", NULL, HTTP_GET, "containers/..%2Fv1.41%2Fx%3Fy/json", "",
+         200, "create.json", 0},
+        {DOCKER_CREATE, "r", NULL, HTTP_POST, "containers/create?name=r",
          "{\"Image\":\"registry:2\",\"Env\":[\"KEY=secret\"]}", 201, "create.json", 0},
-        {start, HTTP_POST, "containers/r/start", "", 204, NULL, 0},
-        {start, HTTP_POST, "containers/r/start", "", 304, NULL, 0},
-        {stop, HTTP_POST, "containers/r/stop?t=7", "", 204, NULL, 7000},
-        {stop, HTTP_POST, "containers/r/stop?t=7", "", 304, NULL, 7000},
-        {unpause, HTTP_POST, "containers/r/unpause", "", 204, NULL, 0},
-        {rename_it, HTTP_POST, "containers/r/rename?name=r-old", "", 204, NULL, 0},
-        {remove_it, HTTP_DELETE, "containers/r?force=1&v=0", "", 204, NULL, 0},
-        {update, HTTP_POST, "containers/r/update", "{\"RestartPolicy\":{\"Name\":\"always\"}}", 200,
-         "create.json", 0},
-        {network, HTTP_GET, "networks/kind", "", 200, "network-inspect.json", 0},
-        {connect, HTTP_POST, "networks/kind/connect",
-         "{\"Container\":\"r\",\"EndpointConfig\":{\"Aliases\":[\"registry\"]}}", 200, NULL, 0},
-        {disconnect, HTTP_POST, "networks/kind/disconnect", "{\"Container\":\"r\",\"Force\":true}",
+        {DOCKER_START, "r", NULL, HTTP_POST, "containers/r/start", "", 204, NULL, 0},
+        {DOCKER_START, "r", NULL, HTTP_POST, "containers/r/start", "", 304, NULL, 0},
+        {DOCKER_STOP, "r", NULL, HTTP_POST, "containers/r/stop?t=10", "", 204, NULL, 10000},
+        {DOCKER_STOP, "r", NULL, HTTP_POST, "containers/r/stop?t=10", "", 304, NULL, 10000},
+        {DOCKER_UNPAUSE, "r", NULL, HTTP_POST, "containers/r/unpause", "", 204, NULL, 0},
+        {DOCKER_RENAME, "r", "r-old", HTTP_POST, "containers/r/rename?name=r-old", "", 204, NULL,
+         0},
+        {DOCKER_REMOVE, "r", NULL, HTTP_DELETE, "containers/r?force=1&v=0", "", 204, NULL, 0},
+        {DOCKER_UPDATE, "r", NULL, HTTP_POST, "containers/r/update",
+         "{\"RestartPolicy\":{\"Name\":\"always\"}}", 200, "create.json", 0},
+        {DOCKER_NETWORK_INSPECT, "kind", NULL, HTTP_GET, "networks/kind", "", 200,
+         "network-inspect.json", 0},
+        {DOCKER_CONNECT, "r", "kind", HTTP_POST, "networks/kind/connect", "{\"Container\":\"r\"}",
          200, NULL, 0},
-        {image, HTTP_GET, "images/joxit%2Fdocker-registry-ui%3Astatic/json", "", 200,
-         "image-inspect.json", 0},
+        {DOCKER_DISCONNECT, "r", "kind", HTTP_POST, "networks/kind/disconnect",
+         "{\"Container\":\"r\",\"Force\":true}", 200, NULL, 0},
+        {DOCKER_IMAGE_INSPECT, UI, NULL, HTTP_GET,
+         "images/joxit%2Fdocker-registry-ui%3Astatic/json", "", 200, "image-inspect.json", 0},
     };
     for (size_t i = 0; i < ELEMENTS(table); i++) {
         const char *fixture = table[i].fixture;
@@ -292,7 +316,8 @@ static void test_requests(_unused_ void **state)
         json_auto_t *expected = answer == NULL ? NULL : json_loads(answer, 0, NULL);
         _cleanup_outcome_ struct outcome outcome = {0};
         fake_transport_reply(docker_test.fake, table[i].status, answer);
-        assert_int_equal(table[i].send(&outcome), 0);
+        assert_int_equal(
+            send(table[i].op, table[i].name, table[i].argument, table[i].body, &outcome), 0);
 
         const struct fake_request *sent = fake_transport_last(docker_test.fake);
         assert_int_equal(sent->method, table[i].method);
@@ -312,52 +337,60 @@ static void test_requests(_unused_ void **state)
 static void test_answers(_unused_ void **state)
 {
     static const struct {
-        send_fn send;
+        enum docker_op op;
         int status;
         const char *body;
         const char *text; // "": it is no error
     } table[] = {
-        {create, 409, "{\"message\":\"Conflict. The name is already in use.\"}\n",
+        {DOCKER_CREATE, 409, "{\"message\":\"Conflict. The name is already in use.\"}\n",
          "engine: create container r: Conflict. The name is already in use. (HTTP 409)"},
-        {create, 201, "{\"Id\":\"fbd2\",\"Warnings\":[]}", ""},
-        {list, 200, "{}", "engine: list containers: the answer is no list"},
-        {list, 200, "", "engine: list containers: the answer is no JSON"},
-        {list, 200, "[{\"Id\":\"865f\"},{}]",
+        {DOCKER_CREATE, 201, "{\"Id\":\"fbd2\",\"Warnings\":[]}", ""},
+        {DOCKER_LIST, 200, "{}", "engine: list containers: the answer is no list"},
+        {DOCKER_LIST, 200, "", "engine: list containers: the answer is no JSON"},
+        {DOCKER_LIST, 200, "[{\"Id\":\"865f\"},{}]",
          "engine: list containers: an entry of the answer has no id"},
-        {list, 200, "[null]", "engine: list containers: an entry of the answer has no id"},
-        {inspect, 200, "{\"Id\":7}", "engine: inspect container r: the answer has no id"},
-        {inspect, 200, "[]", "engine: inspect container r: the answer is no JSON object"},
-        {inspect, 404,
+        {DOCKER_LIST, 200, "[null]", "engine: list containers: an entry of the answer has no id"},
+        {DOCKER_INSPECT, 200, "{\"Id\":7}", "engine: inspect container r: the answer has no id"},
+        {DOCKER_INSPECT, 200, "[]", "engine: inspect container r: the answer is no JSON object"},
+        {DOCKER_INSPECT, 404,
          "{\"cause\":\"no such container\",\"message\":\"no such\",\"response\":404}\n",
          "engine: inspect container r: no such (HTTP 404)"},
-        {network, 200, "{}", "engine: inspect network kind: the answer has no id"},
-        {image, 200, "{}",
+        {DOCKER_NETWORK_INSPECT, 200, "{}", "engine: inspect network kind: the answer has no id"},
+        {DOCKER_IMAGE_INSPECT, 200, "{}",
          "engine: inspect image joxit/docker-registry-ui:static: the answer has no id"},
-        {rename_it, 409, "{\"message\":\"Conflict.\"}",
+        {DOCKER_RENAME, 409, "{\"message\":\"Conflict.\"}",
          "engine: rename container r to r-old: Conflict. (HTTP 409)"},
-        {remove_it, 404, "{\"message\":\"No such container: r\"}", ""},
-        {remove_it, 409, "{\"message\":\"is already in progress\"}",
+        {DOCKER_REMOVE, 404, "{\"message\":\"No such container: r\"}", ""},
+        {DOCKER_REMOVE, 409, "{\"message\":\"is already in progress\"}",
          "engine: remove container r: is already in progress (HTTP 409)"},
-        {start, 404, "{\"message\":\"No such container: r\"}",
+        {DOCKER_START, 404, "{\"message\":\"No such container: r\"}",
          "engine: start container r: No such container: r (HTTP 404)"},
-        {update, 404, "Not Found\n", "engine: update container r: Not Found (HTTP 404)"},
-        {connect, 200, "OK", ""},
-        {connect, 403, "{\"message\":\"endpoint with name x already exists in network kind\"}", ""},
-        {connect, 403, "{\"message\":\"container is not allowed\"}",
+        {DOCKER_UPDATE, 404, "Not Found\n", "engine: update container r: Not Found (HTTP 404)"},
+        {DOCKER_CONNECT, 200, "OK", ""},
+        {DOCKER_CONNECT, 403,
+         "{\"message\":\"endpoint with name x already exists in network kind\"}", ""},
+        {DOCKER_CONNECT, 403, "{\"message\":\"container is not allowed\"}",
          "engine: connect r to network kind: container is not allowed (HTTP 403)"},
-        {connect, 404, "{\"message\":\"network kind not found\"}",
+        {DOCKER_CONNECT, 404, "{\"message\":\"network kind not found\"}",
          "engine: connect r to network kind: network kind not found (HTTP 404)"},
-        {disconnect, 200, "OK\n", ""},
-        {disconnect, 500, "{\"message\":\"container 865f is not connected to network kind\"}", ""},
-        {disconnect, 403, "{\"message\":\"container 865f is not connected to network kind\"}", ""},
-        {disconnect, 404, "{\"message\":\"endpoint r not found\"}", ""},
-        {disconnect, 500, "{\"message\":\"driver failed\"}",
+        {DOCKER_DISCONNECT, 200, "OK\n", ""},
+        {DOCKER_DISCONNECT, 500,
+         "{\"message\":\"container 865f is not connected to network kind\"}", ""},
+        {DOCKER_DISCONNECT, 403,
+         "{\"message\":\"container 865f is not connected to network kind\"}", ""},
+        {DOCKER_DISCONNECT, 404, "{\"message\":\"endpoint r not found\"}", ""},
+        {DOCKER_DISCONNECT, 500, "{\"message\":\"driver failed\"}",
          "engine: disconnect r from network kind: driver failed (HTTP 500)"},
     };
     for (size_t i = 0; i < ELEMENTS(table); i++) {
         _cleanup_outcome_ struct outcome outcome = {0};
         fake_transport_reply(docker_test.fake, table[i].status, table[i].body);
-        assert_int_equal(table[i].send(&outcome), 0);
+        enum docker_op op = table[i].op;
+        bool connects = op == DOCKER_CONNECT || op == DOCKER_DISCONNECT;
+        const char *name = op == DOCKER_IMAGE_INSPECT     ? UI
+                           : op == DOCKER_NETWORK_INSPECT ? "kind"
+                                                          : "r";
+        assert_int_equal(send(op, name, connects ? "kind" : "r-old", "{}", &outcome), 0);
         assert_int_equal(fake_transport_run(docker_test.fake), 1);
         outcome_is(&outcome, table[i].text);
         assert_true(docker_is_negotiated(docker_test.docker));
@@ -398,8 +431,8 @@ static void test_cancel(_unused_ void **state)
 {
     for (enum api_effect from = API_READS; from <= API_WATCHES; from++) {
         struct outcome o[4] = {0};
-        assert_int_equal(start(&o[0]), 0);
-        assert_int_equal(list(&o[1]), 0);
+        assert_int_equal(send(DOCKER_START, "r", NULL, "", &o[0]), 0);
+        assert_int_equal(send(DOCKER_LIST, NULL, NULL, "", &o[1]), 0);
         assert_int_equal(
             docker_image_pull(docker_test.docker, "a:1", on_progress, outcome_done, &o[2], NULL),
             0);
@@ -424,9 +457,16 @@ static void test_cancel(_unused_ void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new), cmocka_unit_test(test_versions), cmocka_unit_test(test_losses),
-        WITH_DOCKER(test_time),     WITH_DOCKER(test_requests),      WITH_DOCKER(test_answers),
-        WITH_DOCKER(test_ends),     WITH_DOCKER(test_events),        WITH_DOCKER(test_cancel),
+        cmocka_unit_test(test_new),
+        cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_losses),
+        WITH_DOCKER(test_time),
+        WITH_DOCKER(test_requests),
+        WITH_DOCKER(test_answers),
+        cmocka_unit_test(test_cures_over_tcp),
+        WITH_DOCKER(test_ends),
+        WITH_DOCKER(test_events),
+        WITH_DOCKER(test_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,18 +4,14 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static void test_answers(_unused_ void **state)
 {
@@ -44,8 +40,7 @@ static void request_one(struct http_request request, int status, const char *sen
 {
     struct outcome outcome = fixture_ask(fixture.client, request);
     assert_int_equal(outcome.status, status);
-    _cleanup_free_ char *received = http_server_last_request(fixture.server);
-    assert_string_equal(received, sent);
+    assert_string_equal(fixture.server->last_request, sent);
 }
 
 #define AGENT "User-Agent: hostk8s-registryd/" PROGRAM_VERSION "\r\n"
@@ -74,15 +69,14 @@ static void test_requests(_unused_ void **state)
                 "DELETE /hello HTTP/1.1\r\n" COMMON "\r\n");
     request_one((struct http_request){.method = HTTP_HEAD, .path = "/hello"}, 200,
                 "HEAD /hello HTTP/1.1\r\n" COMMON "\r\n");
-    assert_int_equal(http_server_connections(fixture.server), 1);
+    assert_int_equal(fixture.server->connection_count, 1);
 
     // What was sent is a copy.
     struct outcome outcome = {0};
     fixture_send(fixture.client, post, &outcome);
     memset(body, 'x', 6);
     fixture_run();
-    _cleanup_free_ char *received = http_server_last_request(fixture.server);
-    assert_true(str_ends_with(received, "\r\n\r\na body"));
+    assert_true(str_ends_with(fixture.server->last_request, "\r\n\r\na body"));
 }
 
 static void test_big_body(_unused_ void **state)
@@ -95,7 +89,7 @@ static void test_big_body(_unused_ void **state)
                     (struct http_request){
                         .method = HTTP_PUT, .path = "/hello", .body = body, .body_length = size});
     assert_int_equal(outcome.status, 200);
-    _cleanup_free_ char *received = http_server_last_request(fixture.server);
+    const char *received = fixture.server->last_request;
     assert_true(str_ends_with(received, body));
     assert_null(strstr(received, "Expect"));
 }
@@ -107,7 +101,7 @@ static void test_token(_unused_ void **state)
     struct http_client *client = fixture_client(endpoint);
     struct outcome outcome = fixture_ask(client, (struct http_request){.path = "/hello"});
     assert_int_equal(outcome.status, 200);
-    _cleanup_free_ char *received = http_server_last_request(fixture.server);
+    const char *received = fixture.server->last_request;
     assert_non_null(strstr(received, "\r\nAuthorization: Bearer s3cret\r\n"));
     http_client_free(client);
 }
@@ -117,12 +111,12 @@ static void test_keep_alive(_unused_ void **state)
     for (int i = 0; i < 5; i++) {
         assert_string_equal(fixture_get("/hello").body, "hello");
     }
-    assert_int_equal(http_server_connections(fixture.server), 1);
+    assert_int_equal(fixture.server->connection_count, 1);
     for (int i = 0; i < 5; i++) {
         assert_string_equal(fixture_get("/closing").body, "c");
         assert_string_equal(fixture_get("/hello").body, "hello");
     }
-    assert_int_equal(http_server_requests(fixture.server), 15);
+    assert_int_equal(fixture.server->requests, 15);
 }
 
 static void test_proxy_of_environment(_unused_ void **state)
@@ -208,7 +202,7 @@ static void test_no_socket(_unused_ void **state)
     // Once somebody listens there, the same client finds it.
     assert_int_equal(close(fd), 0);
     assert_int_equal(unlink(nowhere), 0);
-    struct http_server *server = http_server_start(nowhere, http_fixture_routes);
+    struct http_server *server = http_server_start(&fixture.loop, nowhere, http_fixture_routes);
     outcome = fixture_ask(client, (struct http_request){.path = "/hello"});
     assert_string_equal(outcome.body, "hello");
     http_client_free(client);
@@ -257,13 +251,12 @@ static void test_full_backlog(_unused_ void **state)
 
 static void test_refused_tcp(_unused_ void **state)
 {
-    struct http_server *other = http_server_start(NULL, http_fixture_routes);
-    struct http_client *client =
-        fixture_client((struct http_endpoint){.base = http_server_base(other)});
+    struct http_server *other = http_server_start(&fixture.loop, NULL, http_fixture_routes);
+    struct http_client *client = fixture_client((struct http_endpoint){.base = other->base});
     struct outcome outcome = fixture_ask(client, (struct http_request){.path = "/hello"});
     assert_string_equal(outcome.body, "hello");
-    _cleanup_free_ char *text = str_printf("cannot connect to %s: connection refused",
-                                           http_server_base(other) + strlen("http://"));
+    _cleanup_free_ char *text =
+        str_printf("cannot connect to %s: connection refused", other->base + strlen("http://"));
     http_server_stop(other);
     outcome = fixture_ask(client, (struct http_request){.path = "/hello"});
     outcome_failed(&outcome, ECONNREFUSED, text);

@@ -2,15 +2,12 @@
 #include "tests/support/http_fixture.h"
 
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#include <cmocka.h>
 
 #define PARALLEL 50
 
@@ -22,7 +19,7 @@ static void cancelled(const struct outcome *outcome)
 // Lets the loop turn until the server has received so many requests.
 static void run_until_requests(unsigned count)
 {
-    while (http_server_requests(fixture.server) < count) {
+    while (fixture.server->requests < count) {
         (void)uv_run(&fixture.loop, UV_RUN_NOWAIT);
     }
 }
@@ -148,7 +145,7 @@ static void test_cancel(_unused_ void **state)
     assert_int_equal(outcome.done, 0);
     fixture_run();
     cancelled(&outcome);
-    assert_int_equal(http_server_requests(fixture.server), 0);
+    assert_int_equal(fixture.server->requests, 0);
 
     // While the answer is awaited.
     outcome = (struct outcome){0};
@@ -273,7 +270,7 @@ static void test_multi_rebuilt(_unused_ void **state)
     for (size_t i = 0; i < ELEMENTS(errors); i++) {
         struct outcome first = {0};
         struct outcome second = {0};
-        unsigned before = http_server_requests(fixture.server);
+        unsigned before = fixture.server->requests;
         fixture_begin("/silent", &first);
         run_until_requests(before + 1);
         *errors[i] = UV_ENOSPC;

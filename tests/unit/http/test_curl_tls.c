@@ -4,15 +4,12 @@
 
 #include "lib/base/file.h"
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define PEM_MAX 65536
 #define PAGE_MAX 65536

@@ -108,13 +108,18 @@ static void test_names_for_ids(void **state)
 {
     (void)state;
     struct engine_node named[] = {{.id = ID("0"), .name = "hostk8s-worker"},
-                                  {.id = "n2", .name = "b"}};
+                                  {.id = "n2", .name = "b"},
+                                  {.id = ID("1"), .name = ID("node-")},
+                                  {.id = ID("2"), .name = ID("a")}};
     const struct engine known = {.nodes = named, .node_count = ELEMENTS(named)};
     struct error err = {
         .text = "read /etc in container " ID("0") ": " ID("f") " dead beef " ID("0") "0 n2"};
     engine_name_ids(&known, &err);
     assert_string_equal(
         err.text, "read /etc in container hostk8s-worker: f123456789ab dead beef " ID("0") "0 n2");
+    struct error long_names = {.text = ID("1") " " ID("2")}; // a longer one has no room
+    engine_name_ids(&known, &long_names);
+    assert_string_equal(long_names.text, "1123456789ab " ID("a"));
     struct error unknown = {.text = ID("0")};
     engine_name_ids(NULL, &unknown);
     assert_string_equal(unknown.text, "0123456789ab");

@@ -1,12 +1,9 @@
 // Many keys: which there are, when each is due, and what a reload and a pass make of them.
-#include "lib/base/str.h"
+#include "tests/support/sample_config.h"
 #include "tests/support/scripted.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 #define DEFAULTS "reconcile: {poll: 10s, backoff: {initial: 500ms, max: 60s}}\n"
 #define OTHER_CLUSTER DEFAULTS "clusters: [other]\n"
@@ -36,9 +33,8 @@ static unsigned observed(struct scripted *s, const char *key)
     return scripted_thing(s, key)->observed;
 }
 
-static void test_a_node_appears_and_goes(void **state)
+static void test_a_node_appears_and_goes(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     scripted_add(s, "node/c", "hostk8s");
     scripted_event(s, "node/c"); // a node that is not known is news of the engine
@@ -52,9 +48,8 @@ static void test_a_node_appears_and_goes(void **state)
     assert_null(status_get(reconciler_status(s->reconciler), "node/a"));
 }
 
-static void test_a_node_goes_in_mid_action(void **state)
+static void test_a_node_goes_in_mid_action(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     struct thing *node = scripted_thing(s, "node/a");
     unsigned before = node->observed;
@@ -71,9 +66,8 @@ static void test_a_node_goes_in_mid_action(void **state)
     assert_int_equal(observed(s, "node/a"), before + 1);
 }
 
-static void test_a_declared_cluster_that_is_not_there(void **state)
+static void test_a_declared_cluster_that_is_not_there(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_KEEP, DEFAULTS);
     struct thing *cluster = scripted_add(s, "cluster/hostk8s", "hostk8s");
     cluster->exists = false;
@@ -81,18 +75,21 @@ static void test_a_declared_cluster_that_is_not_there(void **state)
     reconciler_trigger(s->reconciler);
     scripted_settle(s);
     assert_line(s, "1/2 ready: cluster/hostk8s ClusterNotFound");
-    assert_int_equal(status_get(reconciler_status(s->reconciler), "cluster/hostk8s")->ready,
-                     READY_FALSE);
+    const struct status *status = reconciler_status(s->reconciler);
+    assert_int_equal(status_get(status, "cluster/hostk8s")->ready, READY_FALSE);
     assert_true(reconciler_all_observed(s->reconciler));
+    (void)error_set(&cluster->observe_error, ERROR_PERMANENT, ENOTCONN, "not running");
+    scripted_advance(s, 10000);
+    assert_line(s, "1/2 ready: cluster/hostk8s NodeNotRunning");
+    assert_int_equal(status_get(status, "cluster/hostk8s")->ready, READY_FALSE);
     cluster->exists = true;
     cluster->observe_error.code = 0;
     scripted_advance(s, 10000);
     assert_line(s, "2/2 ready");
 }
 
-static void test_an_address_that_changes_or_is_lost(void **state)
+static void test_an_address_that_changes_or_is_lost(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     unsigned before = observed(s, "cluster/hostk8s");
     unsigned node = observed(s, "node/a");
@@ -109,9 +106,8 @@ static void test_an_address_that_changes_or_is_lost(void **state)
     assert_int_equal(observed(s, "node/a"), node);
 }
 
-static void test_a_pass_is_counted(void **state)
+static void test_a_pass_is_counted(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     const struct status *status = reconciler_status(s->reconciler);
     uint64_t passes = status->passes;
@@ -128,9 +124,8 @@ static void test_a_pass_is_counted(void **state)
 }
 
 // A cluster that does not answer gives up its slot and is no longer waited for; nodes are.
-static void test_what_hangs_holds_nobody_up(void **state)
+static void test_what_hangs_holds_nobody_up(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s =
         scripted_new(RECONCILE_KEEP, DEFAULTS "clusters: [\"*\"]\n");
     static const char *const keys[] = {"cluster/a", "cluster/b", "cluster/c", "cluster/d"};
@@ -154,9 +149,8 @@ static void test_what_hangs_holds_nobody_up(void **state)
     assert_line(s, "5/5 ready");
 }
 
-static void test_slots_bound_what_is_in_flight(void **state)
+static void test_slots_bound_what_is_in_flight(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_KEEP, DEFAULTS);
     static const char *const keys[] = {"node/a", "node/b", "node/c", "node/d",
                                        "node/e", "node/f", "node/g", "node/h"};
@@ -169,15 +163,15 @@ static void test_slots_bound_what_is_in_flight(void **state)
     assert_int_equal(s->peak, 3 + 1); // the engine acts meanwhile
 }
 
-static void test_engine_lost_and_back(void **state)
+static void test_engine_lost_and_back(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     (void)error_set(&s->things[0].observe_error, ERROR_TRANSIENT, ECONNREFUSED, "gone");
     scripted_event(s, "engine");
     scripted_advance(s, 10);
     assert_told(s, "node/a ApiUnreachable: gone\nnode/b ApiUnreachable: gone\n"
                    "engine ApiUnreachable: gone\n");
+    assert_int_equal(status_get(reconciler_status(s->reconciler), "engine")->ready, READY_UNKNOWN);
     // The cluster is not behind the engine: it goes on being observed by the polls.
     unsigned node = observed(s, "node/a");
     unsigned cluster = observed(s, "cluster/hostk8s");
@@ -192,9 +186,8 @@ static void test_engine_lost_and_back(void **state)
 
 // ---- streams ----
 
-static void test_streams_are_opened_once_and_again(void **state)
+static void test_streams_are_opened_once_and_again(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     struct thing *cluster = scripted_thing(s, "cluster/hostk8s");
     assert_int_equal(s->things[0].watched, 1);
@@ -210,9 +203,8 @@ static void test_streams_are_opened_once_and_again(void **state)
     assert_true(observed(s, "cluster/hostk8s") >= before + 2); // and its begin
 }
 
-static void test_a_stream_that_ends_at_once_backs_off(void **state)
+static void test_a_stream_that_ends_at_once_backs_off(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     struct thing *cluster = scripted_thing(s, "cluster/hostk8s");
     unsigned before = cluster->watched - 1;
@@ -228,9 +220,8 @@ static void test_a_stream_that_ends_at_once_backs_off(void **state)
     assert_in_range(cluster->watched, 4, 7);
 }
 
-static void test_the_engines_stream_is_tried_each_second(void **state)
+static void test_the_engines_stream_is_tried_each_second(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     struct error why;
     (void)error_set(&why, ERROR_TRANSIENT, ECONNRESET, "reset");
@@ -242,9 +233,8 @@ static void test_the_engines_stream_is_tried_each_second(void **state)
     }
 }
 
-static void test_a_burst_is_one_attempt(void **state)
+static void test_a_burst_is_one_attempt(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     unsigned before = observed(s, "node/a");
     for (int i = 0; i < 100; i++) {
@@ -255,9 +245,8 @@ static void test_a_burst_is_one_attempt(void **state)
     assert_int_equal(observed(s, "node/a"), before + 1);
 }
 
-static void test_events_of_a_failing_key_wait_for_its_back_off(void **state)
+static void test_events_of_a_failing_key_wait_for_its_back_off(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     struct thing *node = scripted_thing(s, "node/a");
     (void)error_set(&node->observe_error, ERROR_TRANSIENT, EIO, "broken");
@@ -273,13 +262,12 @@ static void test_events_of_a_failing_key_wait_for_its_back_off(void **state)
 
 static void reload(struct scripted *s, const char *text)
 {
-    reconciler_reload(s->reconciler, scripted_config(text));
+    reconciler_reload(s->reconciler, sample_config_of(text));
     scripted_settle(s);
 }
 
-static void test_a_reload_that_changes_nothing(void **state)
+static void test_a_reload_that_changes_nothing(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     unsigned watched = s->things[0].watched;
     reload(s, DEFAULTS);
@@ -290,9 +278,8 @@ static void test_a_reload_that_changes_nothing(void **state)
     assert_line(s, "4/4 ready");
 }
 
-static void test_a_cluster_that_is_not_desired_any_more_is_cleaned_up(void **state)
+static void test_a_cluster_that_is_not_desired_any_more_is_cleaned_up(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     scripted_add(s, "cluster/other", "other");
     reload(s, OTHER_CLUSTER);
@@ -313,9 +300,8 @@ static void test_a_cluster_that_is_not_desired_any_more_is_cleaned_up(void **sta
     assert_int_equal(scripted_thing(s, "cluster/other")->value, -1);
 }
 
-static void test_a_reload_waits_for_an_action(void **state)
+static void test_a_reload_waits_for_an_action(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     struct thing *node = scripted_thing(s, "node/a");
     node->value = 7;
@@ -331,15 +317,15 @@ static void test_a_reload_waits_for_an_action(void **state)
     assert_int_equal(node->value, -1);
 }
 
-static void test_a_reload_in_mid_pass(void **state)
+static void test_a_reload_in_mid_pass(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
-    scripted_thing(s, "node/a")->observe_hangs = true;
+    struct thing *node = scripted_thing(s, "node/a");
+    node->observe_hangs = true;
     reconciler_trigger(s->reconciler);
     scripted_settle(s);
+    node->observe_hangs = false;
     reload(s, DEFAULTS); // ends the observation
-    scripted_release(s);
     assert_line(s, "4/4 ready");
     const struct status *status = reconciler_status(s->reconciler);
     uint64_t passes = status->passes;
@@ -347,9 +333,8 @@ static void test_a_reload_in_mid_pass(void **state)
     assert_int_equal(status->passes, passes + 2);
 }
 
-static void test_a_reload_forgets_what_was_held_back(void **state)
+static void test_a_reload_forgets_what_was_held_back(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = converged();
     struct thing *node = scripted_thing(s, "node/a");
     node->value = 7;
@@ -365,9 +350,8 @@ static void test_a_reload_forgets_what_was_held_back(void **state)
 
 // What is on its way is no failure: it is asked again in each poll at least, and the engine with
 // it.
-static void test_what_comes_is_not_backed_off_from(void **state)
+static void test_what_comes_is_not_backed_off_from(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_KEEP, DEFAULTS);
     struct thing *node = scripted_add(s, "node/a", "hostk8s");
     (void)error_set(&node->observe_error, ERROR_CONFLICT, EHOSTDOWN, "on its way");

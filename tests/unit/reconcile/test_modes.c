@@ -1,12 +1,8 @@
 // What `plan`, `apply` and `teardown` do: until when they go on, and what they leave.
-#include "lib/base/str.h"
 #include "tests/support/scripted.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 #define DEFAULTS "reconcile: {poll: 10s, backoff: {initial: 500ms, max: 60s}}\n"
 
@@ -31,9 +27,8 @@ static void print_pending(void *ctx, const struct action *action)
     (void)buf_printf(ctx, "%s %s\n", action->verb, action->resource);
 }
 
-static void test_observe(void **state)
+static void test_observe(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = started(RECONCILE_OBSERVE);
     _cleanup_buf_ struct buf pending = BUF_INIT(4096);
     assert_true(reconciler_is_settled(s->reconciler));
@@ -47,9 +42,8 @@ static void test_observe(void **state)
     assert_int_equal(s->things[0].watched, 0);
 }
 
-static void test_once(void **state)
+static void test_once(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = started(RECONCILE_ONCE);
     assert_true(reconciler_is_settled(s->reconciler));
     assert_line(s, "4/4 ready");
@@ -59,9 +53,8 @@ static void test_once(void **state)
     assert_int_equal(observed(s, "engine"), before);
 }
 
-static void test_once_waits_for_what_may_pass(void **state)
+static void test_once_waits_for_what_may_pass(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_ONCE, DEFAULTS);
     struct thing *node = scripted_add(s, "node/a", "hostk8s");
     node->reason = REASON_NODE_NOT_RUNNING;
@@ -77,9 +70,8 @@ static void test_once_waits_for_what_may_pass(void **state)
     assert_true(reconciler_is_settled(s->reconciler));
 }
 
-static void test_once_waits_for_what_could_not_be_observed(void **state)
+static void test_once_waits_for_what_could_not_be_observed(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_ONCE, DEFAULTS);
     struct thing *cluster = scripted_add(s, "cluster/hostk8s", "hostk8s");
     cluster->reason = REASON_ERROR; // of one list of it
@@ -94,9 +86,8 @@ static void test_once_waits_for_what_could_not_be_observed(void **state)
     assert_true(reconciler_all_observed(s->reconciler));
 }
 
-static void test_once_ends_with_what_is_blocked(void **state)
+static void test_once_ends_with_what_is_blocked(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_ONCE, DEFAULTS);
     struct thing *node = scripted_add(s, "node/a", "hostk8s");
     struct thing *cluster = scripted_add(s, "cluster/hostk8s", "hostk8s");
@@ -110,9 +101,8 @@ static void test_once_ends_with_what_is_blocked(void **state)
     assert_line(s, "0/3 ready: node/a Error");
 }
 
-static void test_once_does_not_end_in_what_does_not_hold(void **state)
+static void test_once_does_not_end_in_what_does_not_hold(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_ONCE, DEFAULTS);
     s->things[0].does_not_hold = true;
     reconciler_trigger(s->reconciler);
@@ -135,9 +125,8 @@ static struct scripted *with_page(enum reconcile_mode mode, enum reason reason, 
     return s;
 }
 
-static void test_once_waits_for_what_follows(void **state)
+static void test_once_waits_for_what_follows(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s =
         with_page(RECONCILE_ONCE, REASON_UNAVAILABLE, false);
     scripted_advance(s, 60000);
@@ -148,19 +137,17 @@ static void test_once_waits_for_what_follows(void **state)
     assert_true(reconciler_is_settled(s->reconciler));
 }
 
-static void test_once_does_not_wait_for_what_stays(void **state)
+static void test_once_does_not_wait_for_what_stays(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s =
         with_page(RECONCILE_ONCE, REASON_UNAVAILABLE, true);
     assert_true(reconciler_is_settled(s->reconciler));
     assert_line(s, "2/3 ready: page/x Unavailable");
-    assert_true(observed(s, "page/x") > 1); // again after the others had changed
+    assert_int_equal(observed(s, "page/x"), 1); // when the others had changed
 }
 
-static void test_once_does_not_wait_behind_what_is_blocked(void **state)
+static void test_once_does_not_wait_behind_what_is_blocked(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s =
         with_page(RECONCILE_ONCE, REASON_UNAVAILABLE, false);
     assert_false(reconciler_is_settled(s->reconciler));
@@ -170,18 +157,41 @@ static void test_once_does_not_wait_behind_what_is_blocked(void **state)
     assert_true(reconciler_is_settled(s->reconciler));
 }
 
-static void test_what_follows_is_observed_after_the_others(void **state)
+static void test_what_follows_is_observed_after_the_others(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s =
         with_page(RECONCILE_OBSERVE, REASON_UNAVAILABLE, 0);
     assert_true(reconciler_is_settled(s->reconciler));
     assert_true(scripted_thing(s, "page/x")->unsettled); // since writes are pending
+    assert_int_equal(observed(s, "page/x"), 1);
 }
 
-static void test_teardown(void **state)
+// While another one waits, it is observed when that is in another state, and once in a poll.
+static void test_once_observes_what_follows_at_news(void **state)
 {
     (void)state;
+    _cleanup_(scripted_freep) struct scripted *s =
+        with_page(RECONCILE_ONCE, REASON_UNAVAILABLE, false);
+    struct thing *node = scripted_thing(s, "node/a");
+    node->reason = REASON_NODE_NOT_RUNNING;
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    unsigned node_before = node->observed;
+    unsigned before = observed(s, "page/x");
+    scripted_advance(s, 9000);
+    assert_int_equal(observed(s, "page/x"), before);
+    assert_true(node->observed > node_before + 10);
+    scripted_advance(s, 2000);
+    assert_int_equal(observed(s, "page/x"), before + 1);
+    node->reason = REASON_CONVERGED;
+    scripted_thing(s, "page/x")->reason = REASON_CONVERGED;
+    scripted_advance(s, 500);
+    assert_true(reconciler_is_settled(s->reconciler));
+    assert_int_equal(observed(s, "page/x"), before + 2);
+}
+
+static void test_teardown(_unused_ void **state)
+{
     _cleanup_(scripted_freep) struct scripted *s = started(RECONCILE_TEARDOWN);
     assert_told(s, "engine +Converging: remove is pending\n"
                    "cluster/hostk8s +Converging: remove is pending\n"
@@ -198,9 +208,8 @@ static void test_teardown(void **state)
     assert_true(reconciler_is_settled(s->reconciler));
 }
 
-static void test_teardown_goes_on_without_what_cannot_be_reached(void **state)
+static void test_teardown_goes_on_without_what_cannot_be_reached(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_TEARDOWN, DEFAULTS);
     struct thing *cluster = scripted_add(s, "cluster/hostk8s", "hostk8s");
     (void)error_set(&cluster->observe_error, ERROR_TRANSIENT, ECONNREFUSED, "nobody there");
@@ -215,9 +224,8 @@ static void test_teardown_goes_on_without_what_cannot_be_reached(void **state)
     assert_int_equal(s->things[0].value, -1);
 }
 
-static void test_teardown_waits_as_long_as_the_peer_says(void **state)
+static void test_teardown_waits_as_long_as_the_peer_says(_unused_ void **state)
 {
-    (void)state;
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_TEARDOWN, DEFAULTS);
     (void)error_set(&s->things[0].act_error, ERROR_TRANSIENT, EBUSY, "too many requests");
     s->things[0].act_error.retry_ms = 5000;
@@ -244,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_once_does_not_wait_for_what_stays),
         cmocka_unit_test(test_once_does_not_wait_behind_what_is_blocked),
         cmocka_unit_test(test_what_follows_is_observed_after_the_others),
+        cmocka_unit_test(test_once_observes_what_follows_at_news),
         cmocka_unit_test(test_teardown),
         cmocka_unit_test(test_teardown_goes_on_without_what_cannot_be_reached),
         cmocka_unit_test(test_teardown_waits_as_long_as_the_peer_says),

@@ -1,12 +1,7 @@
 #include "lib/reconcile/news.h"
 
 #include "lib/base/buf.h"
-#include "lib/base/str.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include "tests/support/unit.h"
 
 #define HOLD_MS 5000
 #define NOW_MS 1000000

@@ -1,13 +1,10 @@
 #include "lib/reconcile/status.h"
 
 #include "lib/base/str.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define _cleanup_status_ _cleanup_(status_done)
 #define TEXT_MAX 4096
@@ -29,9 +26,8 @@ static void set_ready(struct status *status, const char *resource)
                      STATUS_MOVED);
 }
 
-static void test_order(void **state)
+static void test_order(_unused_ void **state)
 {
-    (void)state;
     static const char *const sorted[] = {
         "container/hostk8s-registry",  "network/kind/hostk8s-registry",
         "node/hostk8s-control-plane",  "node/hostk8s-worker",
@@ -56,9 +52,8 @@ static void test_order(void **state)
     assert_non_null(status_get(&status, "container/hostk8s-registry"));
 }
 
-static void test_change_and_since(void **state)
+static void test_change_and_since(_unused_ void **state)
 {
-    (void)state;
     static const struct {
         enum ready ready;
         enum reason reason;
@@ -91,9 +86,8 @@ static void line_is(const struct status *status, const char *expected)
     assert_string_equal(line, expected);
 }
 
-static void test_line(void **state)
+static void test_line(_unused_ void **state)
 {
-    (void)state;
     _cleanup_status_ struct status status = {0};
     line_is(&status, "0/0 ready");
     set_ready(&status, "container/r");
@@ -108,9 +102,8 @@ static void test_line(void **state)
     assert_int_equal(status.ready, 1);
 }
 
-static void test_json(void **state)
+static void test_json(_unused_ void **state)
 {
-    (void)state;
     _cleanup_status_ struct status status = {.passes = 12, .pass_ms = 34, .pass_cpu_us = 1500};
     _cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
     assert_int_equal(status_print_json(&status, 4711, "/a\xff", NULL, &text), 0);

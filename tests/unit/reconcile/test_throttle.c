@@ -1,12 +1,8 @@
 #include "lib/reconcile/throttle.h"
 
-#include "lib/base/str.h"
+#include "tests/support/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define MIDDLE 20 // a random number in the middle of the jitter: delays are exact
 #define START_MS 1000000u
@@ -67,9 +63,8 @@ static void fails(struct scene *s, uint64_t retry_ms)
                     MIDDLE);
 }
 
-static void test_failures(void **state)
+static void test_failures(_unused_ void **state)
 {
-    (void)state;
     _cleanup_scene_ struct scene s;
     set_up(&s);
     assert_true(allows(&s, false));
@@ -96,9 +91,8 @@ static void test_failures(void **state)
     assert_int_equal(s.record->not_before_ms, s.now_ms + 500);
 }
 
-static void test_what_was_made_does_not_hold(void **state)
+static void test_what_was_made_does_not_hold(_unused_ void **state)
 {
-    (void)state;
     _cleanup_scene_ struct scene s;
     set_up(&s);
     assert_true(allows(&s, false));
@@ -123,9 +117,8 @@ static void test_what_was_made_does_not_hold(void **state)
 }
 
 // So many steps are told apart; a longer way round is bounded by the attempt.
-static void test_steps_that_are_remembered(void **state)
+static void test_steps_that_are_remembered(_unused_ void **state)
 {
-    (void)state;
     static const char *const fields[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9"};
     _cleanup_scene_ struct scene s;
     set_up(&s);
@@ -140,9 +133,8 @@ static void test_steps_that_are_remembered(void **state)
     assert_false(allows(&s, false));
 }
 
-static void test_disruption(void **state)
+static void test_disruption(_unused_ void **state)
 {
-    (void)state;
     _cleanup_scene_ struct scene s;
     set_up(&s);
     set_plan(&s, "recreate", NULL, true);
@@ -157,9 +149,8 @@ static void test_disruption(void **state)
     }
 }
 
-static void test_repairs(void **state)
+static void test_repairs(_unused_ void **state)
 {
-    (void)state;
     for (int disruptive = 0; disruptive < 2; disruptive++) {
         _cleanup_scene_ struct scene s;
         set_up(&s);
@@ -186,9 +177,8 @@ static void test_repairs(void **state)
     }
 }
 
-static void test_a_bucket_empties(void **state)
+static void test_a_bucket_empties(_unused_ void **state)
 {
-    (void)state;
     _cleanup_scene_ struct scene s;
     set_up(&s);
     for (int i = 0; i < 10; i++) {
@@ -202,9 +192,8 @@ static void test_a_bucket_empties(void **state)
     assert_false(allows(&s, true));
 }
 
-static void test_rejected(void **state)
+static void test_rejected(_unused_ void **state)
 {
-    (void)state;
     _cleanup_scene_ struct scene s;
     set_up(&s);
     throttle_rejected(s.record, "digest", REASON_PORT_IN_USE, "taken", s.now_ms, MIDDLE);

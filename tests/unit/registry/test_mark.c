@@ -52,8 +52,8 @@ static void add_manifest(struct store *store, size_t repository, const char *lin
     _cleanup_free_ char *digest = digest_of(line[0]);
     const char *list = line[1] == '[' ? "manifests" : "layers";
     _cleanup_buf_ struct buf text = BUF_INIT(TEXT_MAX);
-    store_add_revision(store, repository, digest, 1);
     if (line[1] == '?') {
+        (void)store_add_revision(store, repository, digest, 1000, NULL, 0);
         return;
     }
     add_blob(store, line[0]);
@@ -71,7 +71,7 @@ static void add_manifest(struct store *store, size_t repository, const char *lin
         (void)buf_printf(&text, ", \"subject\": {\"digest\": \"%s\"}", subject);
     }
     (void)buf_append_str(&text, line[1] == '!' ? "" : "}");
-    (void)store_add_manifest(store, digest, buf_str(&text), text.length);
+    (void)store_add_revision(store, repository, digest, 1000, buf_str(&text), text.length);
 }
 
 static void add_line(struct store *store, size_t *repository, const char *line)
@@ -86,13 +86,14 @@ static void add_line(struct store *store, size_t *repository, const char *line)
         store->repositories[*repository].opaque = true;
     } else if (str_equal(line, "u")) {
         store->repositories[*repository].upload_count++;
-        store->repositories[*repository].upload_s = 7;
+        store->repositories[*repository].upload_s = 2000;
     } else if (sscanf(line, "%127[^=]=%c %d", name, &digit, &time_s) == 3) {
         _cleanup_free_ char *digest = digest_of(digit);
         store_add_tag(store, *repository, name, digest, time_s);
     } else if (str_starts_with(line, "l ") || str_starts_with(line, "h ")) {
         _cleanup_free_ char *digest = digest_of(line[strlen(line) - 1]);
-        store_add_link(store, *repository, line, digest, line[0] == 'l');
+        _cleanup_free_ char *path = str_printf("%s%s", line[0] == 'l' ? STORE_LAYERS : "", line);
+        store_add_link(store, *repository, path, digest);
     } else {
         add_manifest(store, *repository, line);
     }
@@ -174,7 +175,7 @@ static const struct mark_case cases[] = {
     {"app:\na(1)\nb!\n1=a 1\nl b c\n", 0, NULL, NULL, "", "app 30 0 0 0\n30 0\n"},
     {"app:\nopaque\na(1)\nl c\n", 1, NULL, NULL, "", "app 20 0 0 0\n20 0\n"},
     // Links of blobs and former manifests that are kept stay.
-    {"app:\na(1)\n1=a 1\nl 1\nl 2\nh a\nh b\n", 0, NULL, NULL, "app/l 2\napp/h b\n",
+    {"app:\na(1)\n1=a 1\nl 1\nl 2\nh a\nh b\n", 0, NULL, NULL, "app/_layers/l 2\napp/h b\n",
      "app 20 0 0 0\n20 0\n"},
     // Somebody may go on with an upload.
     {"app:\nu\na(1)\n", 0, NULL, NULL, REVISION("app", "a"), "app 0 0 20 0\n20 20\n"},
@@ -217,7 +218,6 @@ static void test_cases(_unused_ void **state)
         _cleanup_(store_freep) struct store *store = store_of(test->store);
         rules.agreed = agreed;
         mark_store(store, &rules);
-        mark_store(store, &rules); // as often as one likes
         _cleanup_free_ char *removals = removals_of(store);
         _cleanup_free_ char *sizes = sizes_of(store);
         if (!str_equal(removals, test->removals) || !str_equal(sizes, test->sizes)) {
@@ -227,23 +227,29 @@ static void test_cases(_unused_ void **state)
     }
 }
 
-static void test_newest_loose(_unused_ void **state)
+static void test_pushed_to(_unused_ void **state)
 {
     static const struct {
-        const char *store;
-        int64_t newest_s; // a blob's time is its digit
+        const char *store; // a manifest's time is 1000, an upload's 2000, a blob's its digit
+        int64_t now_s;
         const char *where;
     } table[] = {
-        {"app:\na(1)\n1=a 99\n", 0, NULL},
-        {"app:\na(1)\n", 'a', NULL},
-        {"app:\na(1)\n1=a 1\nu\n", 7, "app"},
+        {"app:\na(1)\n1=a 1000\n", 1000, NULL},
+        {"app:\na(1)\n", 1005, "app"},
+        {"app:\na(1)\n", 995, "app"},
+        {"app:\na(1)\n", 1006, NULL},
+        {"app:\na(1)\n", 'a' + 5, "a repository"},
+        {"app:\na(1)\n", 'a' + 6, NULL},
+        {"b:\na(1)\n1=a 1\napp:\nu\n", 2005, "app"},
+        {"b:\na(1)\n1=a 1\napp:\nu\n", 2006, NULL},
     };
     for (size_t i = 0; i < ELEMENTS(table); i++) {
         _cleanup_(store_freep) struct store *store = store_of(table[i].store);
-        const char *where = NULL;
         mark_store(store, &(struct mark_rules){0});
-        assert_int_equal(mark_newest_loose(store, &where), table[i].newest_s);
-        assert_true(str_equal(where, table[i].where));
+        const char *where = mark_pushed_to(store, table[i].now_s, 6);
+        if (!str_equal(where, table[i].where)) {
+            fail_msg("%zu: %s", i, where == NULL ? "nowhere" : where);
+        }
     }
 }
 
@@ -291,7 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_newest_loose),
+        cmocka_unit_test(test_pushed_to),
         cmocka_unit_test(test_long_list),
         cmocka_unit_test(test_names),
     };

@@ -1,15 +1,10 @@
 #include "lib/work/uv_worker.h"
 
 #include "lib/base/alloc.h"
+#include "tests/support/unit.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 #define LONG_MS 60000 // more than any test takes
 

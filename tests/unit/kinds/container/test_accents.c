@@ -166,52 +166,13 @@ static void adoption_is_finished(void **unused)
     }
 }
 
-// A second container, which nobody but the other containers reaches: as a cache would be.
-static void containers_are_an_array(void **unused)
-{
-    (void)unused;
-    struct story story;
-    begin(&story, &accents[0]);
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        plan_done(&story.plan);
-        current_free(story.current);
-        story.current = accent_engine_observe(&story.engine, story.config, story.secrets);
-        struct container_specs *specs = &story.current->specs;
-        struct container_spec *second = ARENA_GROW(&specs->arena, specs->items, specs->count);
-        *second = specs->items[0];
-        second->name = "second";
-        second->previous_name = "second-previous";
-        second->resource = "container/second";
-        second->network_resource = "network/kind/second";
-        second->storage = "/srv/second";
-        second->host_address = second->host_port = second->listen = NULL;
-        second->environment = (struct strmap){0};
-        second->digest[0] = 'x';
-        struct container_facts facts[2] = {story.current->facts[0], {.image_present = true}};
-        story.current->facts = facts;
-        const struct input input = {.config = story.config, .desired = true};
-        container_plan(&input, story.current, &story.plan);
-        assert_int_equal(story.plan.condition_count, 4);
-        for (size_t i = 0; i < story.plan.action_count; i++) {
-            assert_int_equal(accent_engine_act(&story.engine, story.plan.actions[i], NULL), 0);
-            story.created += story.plan.actions[i]->op == CONTAINER_OP_CREATE ? 1 : 0;
-        }
-        story.engine.now_s += 25;
-    }
-    assert_int_equal(story.created, 2);
-    assert_int_equal(story.plan.action_count, 0);
-    for (size_t i = 0; i < 4; i++) {
-        assert_int_equal(story.plan.conditions[i].ready, READY_TRUE);
-    }
-    end(&story);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(is_made_once_or_once_more), cmocka_unit_test(is_mended_once),
-        cmocka_unit_test(restart_policy_is_changed), cmocka_unit_test(adoption_is_finished),
-        cmocka_unit_test(containers_are_an_array),
+        cmocka_unit_test(is_made_once_or_once_more),
+        cmocka_unit_test(is_mended_once),
+        cmocka_unit_test(restart_policy_is_changed),
+        cmocka_unit_test(adoption_is_finished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

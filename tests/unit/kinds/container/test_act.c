@@ -288,16 +288,6 @@ static void pull_tells_of_its_progress(void **state)
     }
 }
 
-static void errors_show_short_ids(void **state)
-{
-    struct container_rig *rig = *state;
-    const struct action action = action_of(CONTAINER_OP_STOP, ID);
-    ANSWER(rig, "500 {'message': 'cannot kill " ID ": dead beef'}");
-    assert_false(container_rig_act(rig, &action));
-    assert_string_equal(rig->error.text, "engine: stop container 282f564e9b7c: cannot kill "
-                                         "282f564e9b7c: dead beef (HTTP 500)");
-}
-
 #define NAME "; rename or remove that container, or change registry.name"
 #define PULL "; correct registry.image, or pull it by hand with `docker pull registry:2`"
 #define FIREWALL                                                                                   \
@@ -423,7 +413,6 @@ int main(void)
         TEST(storage_is_made_for_who_writes_there),
         TEST(only_a_pull_is_cut_short),
         TEST(pull_tells_of_its_progress),
-        TEST(errors_show_short_ids),
         TEST(errors_have_reasons),
         TEST(only_what_is_about_the_spec_rejects_it),
         TEST(resources_are_known_before_an_observation),

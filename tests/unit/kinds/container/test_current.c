@@ -1,6 +1,7 @@
 // An inspected container, as recorded from engines and broken.
 #include "lib/base/str.h"
-#include "tests/support/decoding.h"
+#include "tests/support/container_rig.h"
+#include "tests/support/json_text.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -10,14 +11,14 @@
 
 #include <cmocka.h>
 
-static const struct container *inspect(struct decoding *decoding, const char *text)
+static const struct container *inspect(struct container_rig *rig, const char *text)
 {
-    json_auto_t *json = decoding_json(text);
+    json_auto_t *json = json_of(text);
     struct error err = {0};
-    if (current_add_container(decoding->current, json, decoding->secrets, &err) < 0) {
+    if (current_add_container(rig->current, json, rig->secrets, &err) < 0) {
         fail_msg("%s", err.text);
     }
-    return &decoding->current->containers[decoding->current->container_count - 1];
+    return &rig->current->containers[rig->current->container_count - 1];
 }
 
 static void running_registry_is_decoded(void **state)
@@ -105,7 +106,7 @@ static void odd_answers_are_tolerated(void **state)
 
 static void no_container_is_refused(void **state)
 {
-    struct decoding *decoding = *state;
+    struct container_rig *rig = *state;
     static const char *const texts[] = {"{}",
                                         "[]",
                                         "1",
@@ -116,12 +117,12 @@ static void no_container_is_refused(void **state)
                                         "{'Id': '1/..', 'Name': '/a'}",
                                         "{'Id': '1', 'Name': '/a\\u001b[31m'}"};
     for (size_t i = 0; i < ELEMENTS(texts); i++) {
-        json_auto_t *json = decoding_json(texts[i]);
+        json_auto_t *json = json_of(texts[i]);
         struct error err;
-        assert_int_equal(current_add_container(decoding->current, json, NULL, &err), -EBADMSG);
+        assert_int_equal(current_add_container(rig->current, json, NULL, &err), -EBADMSG);
         assert_string_equal(err.text, "the engine's answer is no container");
     }
-    assert_int_equal(decoding->current->container_count, 0);
+    assert_int_equal(rig->current->container_count, 0);
 }
 
 static void times_have_a_zone(void **unused)
@@ -187,19 +188,19 @@ static void mounts_are_told_apart(void **state)
 
 static void secrets_are_hidden_in_its_error(void **state)
 {
-    struct decoding *decoding = *state;
+    struct container_rig *rig = *state;
     const char *text = "{'Id': '1', 'Name': '/r', 'Config': {'Env': ['A=hunter2', 'B=swordfish',"
                        "'D=password'], 'Labels': {'" CONTAINER_LABEL_ENVIRONMENT "': 'A,C,D'}},"
                        "'State': {'Error': 'hunter2, swordfish or password'}}";
-    assert_string_equal(inspect(decoding, text)->state_error, "***, swordfish or ***");
+    assert_string_equal(inspect(rig, text)->state_error, "***, swordfish or ***");
     // And wherever else it is said from now on.
-    _cleanup_free_ char *hidden = secrets_hide(decoding->secrets, "no hunter2");
+    _cleanup_free_ char *hidden = secrets_hide(rig->secrets, "no hunter2");
     assert_string_equal(hidden, "no ***");
 }
 
 static void oversized_answers_are_refused(void **state)
 {
-    struct decoding *decoding = *state;
+    struct container_rig *rig = *state;
     json_auto_t *array = json_array();
     json_auto_t *labels = json_object();
     for (int i = 0; i <= 4096; i++) {
@@ -219,13 +220,14 @@ static void oversized_answers_are_refused(void **state)
         struct error err;
         json_object_set_new(json, "Id", json_string("1"));
         json_object_set_new(json, "Name", json_string("/a"));
-        assert_int_equal(current_add_container(decoding->current, json, NULL, &err), -E2BIG);
+        assert_int_equal(current_add_container(rig->current, json, NULL, &err), -E2BIG);
         assert_string_equal(err.text,
                             "container a has more than 4096 labels, variables, mounts or ports");
     }
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, decoding_setup, decoding_teardown)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, container_rig_begin, container_rig_end)
 
 int main(void)
 {

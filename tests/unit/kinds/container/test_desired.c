@@ -196,18 +196,6 @@ static void body_needs_utf8(void **state)
     container_specs_done(&specs);
 }
 
-static void what_is_published_nowhere_is_asked_for_so(void **state)
-{
-    struct container_specs specs;
-    container_specs_make(*state, &specs);
-    specs.items[0].host_address = NULL;
-    json_auto_t *body = container_spec_body(&specs.items[0]);
-    json_t *ports = json_object_get(json_object_get(body, "HostConfig"), "PortBindings");
-    assert_true(json_is_object(ports));
-    assert_int_equal(json_object_size(ports), 0);
-    container_specs_done(&specs);
-}
-
 static const struct {
     const char *reference;
     const char *full;
@@ -250,7 +238,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(traces_may_be_wanted, begin, end),
         cmocka_unit_test(digest_follows_the_normal_form),
         cmocka_unit_test_setup_teardown(body_needs_utf8, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_published_nowhere_is_asked_for_so, begin, end),
         cmocka_unit_test(images_have_a_full_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 // The list of containers, as recorded from engines and broken.
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
-#include "tests/support/decoding.h"
+#include "tests/support/container_rig.h"
+#include "tests/support/json_text.h"
 #include "tests/support/sample_config.h"
 
 #include <errno.h>
@@ -12,16 +13,16 @@
 #include <cmocka.h>
 
 // For what the configuration is by now.
-static const struct current *list(struct decoding *decoding, const char *text)
+static const struct current *list(struct container_rig *rig, const char *text)
 {
-    json_auto_t *json = decoding_json(text);
-    current_free(decoding->current);
-    decoding->current = current_new(decoding->config);
-    assert_int_equal(current_add_list(decoding->current, json, NULL), 0);
-    return decoding->current;
+    json_auto_t *json = json_of(text);
+    current_free(rig->current);
+    rig->current = current_new(rig->config);
+    assert_int_equal(current_add_list(rig->current, json, NULL), 0);
+    return rig->current;
 }
 
-static const struct current *list_items(struct decoding *decoding, const char *const *items,
+static const struct current *list_items(struct container_rig *rig, const char *const *items,
                                         size_t count)
 {
     _cleanup_buf_ struct buf text = BUF_INIT(SIZE_MAX);
@@ -29,7 +30,7 @@ static const struct current *list_items(struct decoding *decoding, const char *c
         (void)buf_printf(&text, "%s%s", i == 0 ? "[" : ", ", items[i]);
     }
     (void)buf_append_str(&text, "]");
-    return list(decoding, buf_str(&text));
+    return list(rig, buf_str(&text));
 }
 
 static void nodes_of_a_cluster_are_decoded(void **state)
@@ -155,7 +156,7 @@ static void registry_is_found_by_name_and_label(void **state)
 
 static void running_registry_shows_image_and_network(void **state)
 {
-    struct decoding *decoding = *state;
+    struct container_rig *rig = *state;
     static const struct {
         const char *fixture;
         const char *image;
@@ -172,9 +173,9 @@ static void running_registry_shows_image_and_network(void **state)
         {"podman-4.3.1/list.json", "registry:2", "podman", false, false}, // created alone
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
-        sample_set(&decoding->config->registry.image, cases[i].image);
-        sample_set(&decoding->config->network, cases[i].network);
-        const struct current *current = list(decoding, cases[i].fixture);
+        sample_set(&rig->config->registry.image, cases[i].image);
+        sample_set(&rig->config->network, cases[i].network);
+        const struct current *current = list(rig, cases[i].fixture);
         assert_int_equal(current->facts[0].image_present, cases[i].image_present);
         assert_int_equal(current->network_present, cases[i].network_present);
         assert_int_equal(str_empty(current->network_id), !cases[i].network_present);
@@ -187,7 +188,7 @@ static void running_registry_shows_image_and_network(void **state)
 
 static void holder_of_the_port_is_found(void **state)
 {
-    struct decoding *decoding = *state;
+    struct container_rig *rig = *state;
     static const struct {
         const char *address;
         uint16_t port;
@@ -207,36 +208,37 @@ static void holder_of_the_port_is_found(void **state)
         PUBLISHED("d", "running", PORT("0.0.0.0", "5003")),
     };
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
-        sample_set(&decoding->config->registry.listen_address, cases[i].address);
-        decoding->config->registry.listen_port = cases[i].port;
-        const struct current *current = list_items(decoding, items, ELEMENTS(items));
+        sample_set(&rig->config->registry.listen_address, cases[i].address);
+        rig->config->registry.listen_port = cases[i].port;
+        const struct current *current = list_items(rig, items, ELEMENTS(items));
         assert_true(str_equal(current->facts[0].port_holder, cases[i].holder));
     }
 }
 
 static void no_list_is_refused(void **state)
 {
-    struct decoding *decoding = *state;
+    struct container_rig *rig = *state;
     json_auto_t *array = json_array();
     struct error err;
-    assert_int_equal(current_add_list(decoding->current, NULL, &err), -EBADMSG);
+    assert_int_equal(current_add_list(rig->current, NULL, &err), -EBADMSG);
     assert_string_equal(err.text, "the engine's answer is no list of containers");
     for (int i = 0; i < 33; i++) {
         json_array_append_new(
             array, json_pack("{s:o, s:[o], s:{s:s}}", "Id", json_sprintf("id-%d", i), "Names",
                              json_sprintf("/c%d", i), "Labels", CONTAINER_LABEL_OWNER, "x"));
     }
-    assert_int_equal(current_add_list(decoding->current, array, &err), -E2BIG);
+    assert_int_equal(current_add_list(rig->current, array, &err), -E2BIG);
     assert_string_equal(err.text, "33 containers carry the label " CONTAINER_LABEL_OWNER
                                   "; remove those that are not needed");
     for (int i = 33; i <= 10000; i++) {
         json_array_append_new(array, json_object());
     }
-    assert_int_equal(current_add_list(decoding->current, array, &err), -E2BIG);
+    assert_int_equal(current_add_list(rig->current, array, &err), -E2BIG);
     assert_string_equal(err.text, "the engine has more than 10000 containers");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, decoding_setup, decoding_teardown)
+#define TEST(function)                                                                             \
+    cmocka_unit_test_setup_teardown(function, container_rig_begin, container_rig_end)
 
 int main(void)
 {

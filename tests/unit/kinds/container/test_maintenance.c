@@ -88,7 +88,8 @@ static void bodies(void **unused)
         json_auto_t *registry = json_of(text);
         json_auto_t *command = json_of(desired);
         json_array_set_new(command, 1, json_string(SCRIPT));
-        json_auto_t *body = maintenance_body(&specs.items[0], registry, "/var/lib/registry/docker");
+        json_auto_t *body =
+            maintenance_body(&specs.items[0], registry, "/var/lib/registry/docker", "gc");
         json_auto_t *plain = container_spec_body(&specs.items[0]);
         assert_true(json_equal(json_object_get(body, "Cmd"), command));
         json_auto_t *sh = json_pack("[s]", "sh");

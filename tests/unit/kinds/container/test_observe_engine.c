@@ -112,7 +112,7 @@ static void engine_is_looked_for_until_it_answers(void **state)
     assert_int_equal(rig->error.code, ENOENT);
     _cleanup_free_ char *told =
         str_printf("engine: ask for the API version: no such socket; it is unix://%s, the default, "
-                   "for no socket is there; looked at %s (not there), %s (not there)",
+                   "since no socket was found; looked at %s (not there), %s (not there)",
                    first, first, second);
     assert_string_equal(rig->error.text, told);
 

@@ -45,7 +45,7 @@ static void directories_are_told_apart(void **unused)
     assert_int_equal(mknod("file", S_IFREG | 0644, 0), 0);
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
         _cleanup_free_ char *path = str_printf("%s/%s", directory, cases[i].name);
-        _cleanup_free_ struct storage_job *job = storage_job_new(path);
+        _cleanup_free_ struct file_job *job = file_job_new(path);
         storage_check(job);
         assert_int_equal(job->storage.state, cases[i].state);
         if (cases[i].why != NULL) {

@@ -43,6 +43,7 @@ static struct upload observe(struct container_rig *rig, const char *expected)
         const struct fake_request *request = fake_transport_request(rig->fake, i);
         size_t length = strlen(text);
         if (answered) {
+            assert_int_equal(request->timeout_ms, 5000);
             (void)snprintf(text + length, sizeof(text) - length, "%s %s %s\n",
                            http_method_name(request->method), request->path, request->body);
         }
@@ -82,8 +83,7 @@ static void upload_is_made_after_each_start_and_once_a_day(void **state)
     ANSWER(rig, "202", "405"); // nothing new is told of where it is
     const struct upload upload = observe(rig, WHOLE);
     assert_int_equal(upload.state, UPLOAD_TAKEN);
-    assert_string_equal(upload.why,
-                        "takes a push, but keeps an upload that is given up (HTTP 405)");
+    assert_string_equal(upload.why, "takes a push, but keeps one that is given up (HTTP 405)");
 
     _cleanup_free_ char *restarted =
         str_printf("200 {'Id': '282f564e9b7ca06ad9ba6a5430b5226b6e3fdcf8d6dbddcf06ed730eeb15f1af',"
@@ -112,10 +112,10 @@ static void what_fails_is_tried_again_soon(void **state)
     assert_int_equal(observe(rig, WHOLE).state, UPLOAD_FULL);
     rig->input.now_ms += MINUTE;
     answer_observation(rig);
-    fake_transport_fail(rig->fake, ERROR_TRANSIENT, ETIMEDOUT, "no answer within 10 s");
+    fake_transport_fail(rig->fake, ERROR_TRANSIENT, ETIMEDOUT, "no answer within 5 s");
     const struct upload slow = observe(rig, BEGUN);
     assert_int_equal(slow.state, UPLOAD_SILENT);
-    assert_string_equal(slow.why, "no answer within 10 s");
+    assert_string_equal(slow.why, "no answer within 5 s");
 }
 
 // What is wrong with this process says nothing about the registry.

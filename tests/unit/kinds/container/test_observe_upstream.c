@@ -187,7 +187,7 @@ static void password_is_looked_at(void **state)
         assert_string_equal(rig->current->facts[1].password.why, why);
     }
     assert_int_equal(rmdir(path), 0);
-    // One that hangs is the cache's matter alone.
+    // What hangs is its own spec's matter alone.
     ANSWER(rig, NOTHING);
     container_rig_begin_observation(rig);
     (void)fake_transport_run(rig->fake);
@@ -195,6 +195,8 @@ static void password_is_looked_at(void **state)
     assert_int_equal(rig->error.kind, ERROR_NONE);
     assert_int_equal(rig->current->facts[1].password.state, STORAGE_BROKEN);
     assert_non_null(strstr(rig->current->facts[1].password.why, "password does not answer"));
+    assert_int_equal(rig->current->facts[0].storage.state, STORAGE_BROKEN);
+    assert_non_null(strstr(rig->current->facts[0].storage.why, "does not answer"));
 }
 
 #define TEST(function)                                                                             \

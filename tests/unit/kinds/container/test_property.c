@@ -9,7 +9,6 @@
 #include "lib/kinds/container/planner.h"
 #include "tests/support/container_case.h"
 #include "tests/support/random.h"
-#include "tests/support/repeat.h"
 #include "tests/support/sample_config.h"
 
 #include <setjmp.h>

@@ -63,6 +63,9 @@ static const struct container_case recreating[] = {
     {NULL,
      {"previous", "main paused"},
      "container-unpause id-2 (unpause)\n" PENDING("unpause") WAITS},
+    {NULL,
+     {"previous", "main paused 1"},
+     "container-unpause id-2 (unpause)\n" PENDING("unpause") WAITS},
 
     // Made for a configuration that has changed since, or attached to what is gone since.
     {"other-image", {"previous running", "main created"}, REMOVE_NEW},

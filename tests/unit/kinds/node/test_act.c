@@ -36,7 +36,7 @@ static const struct fake_request *first_request(const struct node_rig *rig)
 static void test_write(void **state)
 {
     struct node_rig *rig = *state;
-    rig->memory = node_current_new();
+    rig->memory = node_current_new("id");
     assert_int_equal(node_rig_act(rig, &actions[NODE_HOSTS_WRITE]), 0);
     assert_false(node_rig_knows(rig)); // what it says is no longer so
     fake_transport_reply(rig->fake, 200, NULL);
@@ -67,7 +67,7 @@ static void test_write(void **state)
 static void test_remove(void **state)
 {
     struct node_rig *rig = *state;
-    rig->memory = node_current_new();
+    rig->memory = node_current_new("id");
     assert_int_equal(node_rig_act(rig, &actions[NODE_HOSTS_REMOVE]), 0);
     assert_false(node_rig_knows(rig));
     node_rig_answer_exec(rig, "", 0);
@@ -97,7 +97,7 @@ static void test_remove(void **state)
 static void test_repair(void **state)
 {
     struct node_rig *rig = *state;
-    rig->memory = node_current_new();
+    rig->memory = node_current_new("id");
     assert_int_equal(node_rig_act(rig, &actions[NODE_CONFIG_REPAIR]), 0);
     assert_false(node_rig_knows(rig));
     fake_transport_reply(rig->fake, 200, NULL);

@@ -240,16 +240,6 @@ static void test_answers(void **state)
     }
 }
 
-static void test_command(void **state)
-{
-    (void)state;
-    assert_string_equal(config_path_command[0], "sh");
-    assert_string_equal(config_path_command[1], "-c");
-    assert_string_equal(config_path_command[2],
-                        "containerd config dump 2>/dev/null && containerd --version");
-    assert_null(config_path_command[3]);
-}
-
 // ---- imports ----
 
 static const struct {
@@ -307,9 +297,9 @@ static void test_many_imports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_file), cmocka_unit_test(test_dumps),
-        cmocka_unit_test(test_answers),    cmocka_unit_test(test_command),
-        cmocka_unit_test(test_imports),    cmocka_unit_test(test_many_imports),
+        cmocka_unit_test(test_plain_file),   cmocka_unit_test(test_dumps),
+        cmocka_unit_test(test_answers),      cmocka_unit_test(test_imports),
+        cmocka_unit_test(test_many_imports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

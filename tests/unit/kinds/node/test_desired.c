@@ -23,13 +23,15 @@ static void test_content(void **state)
     (void)state;
     struct config *config = sample_config();
     struct arena arena = {0};
-    assert_string_equal(hosts_toml_desired(config, &arena), OWN "  skip_verify = true\n");
+    assert_string_equal(hosts_toml_desired(config, NULL, &arena), OWN "  skip_verify = true\n");
     config->nodes.skip_verify = false;
-    assert_string_equal(hosts_toml_desired(config, &arena), OWN);
+    assert_string_equal(hosts_toml_desired(config, NULL, &arena), OWN);
     sample_set(&config->registry.name, "other");
-    assert_non_null(strstr(hosts_toml_desired(config, &arena), "server = \"http://other:5000\"\n"));
-    assert_non_null(strstr(hosts_toml_desired(config, &arena), "[host.\"http://other:5000\"]\n"));
-    assert_true(hosts_toml_is_own(hosts_toml_desired(config, &arena)));
+    assert_non_null(
+        strstr(hosts_toml_desired(config, NULL, &arena), "server = \"http://other:5000\"\n"));
+    assert_non_null(
+        strstr(hosts_toml_desired(config, NULL, &arena), "[host.\"http://other:5000\"]\n"));
+    assert_true(hosts_toml_is_own(hosts_toml_desired(config, NULL, &arena)));
     arena_done(&arena);
     config_free(config);
 }
@@ -39,7 +41,7 @@ static void test_content_of_a_cache(void **state)
     (void)state;
     struct config *config = sample_config_of("caches: [docker.io]");
     struct arena arena = {0};
-    assert_string_equal(hosts_toml_cache(&config->caches[0], &arena),
+    assert_string_equal(hosts_toml_desired(config, &config->caches[0], &arena),
                         "# managed by hostk8s-registryd\n"
                         "server = \"https://registry-1.docker.io\"\n"
                         "\n"

@@ -71,7 +71,7 @@ static void test_directories(void **state)
         {"certs.d/", NULL, NULL},
     };
     (void)state;
-    struct node_current *current = node_current_new();
+    struct node_current *current = node_current_new("id");
     for (size_t i = 0; i < ELEMENTS(files); i++) {
         node_current_add_file(current, files[i].path, files[i].content, files[i].special);
     }

@@ -123,9 +123,9 @@ static void test_cases(void **state)
 {
     struct node_rig *rig = *state;
     struct arena arena = {0};
-    const char *right = hosts_toml_desired(rig->config, &arena);
+    const char *right = hosts_toml_desired(rig->config, NULL, &arena);
     for (size_t i = 0; i < ELEMENTS(cases); i++) {
-        struct node_current *current = node_current_new();
+        struct node_current *current = node_current_new("id");
         struct plan plan = {0};
         const struct strv *aliases = &rig->config->nodes.aliases;
         for (size_t j = 0; j < aliases->count && str_equal(cases[i].aliases, "all"); j++) {
@@ -192,10 +192,10 @@ static void test_caches(void **state)
     struct arena arena = {0};
     config_free(rig->config);
     rig->input.config = rig->config = sample_config_of("caches: [docker.io]");
-    const char *right = hosts_toml_cache(&rig->config->caches[0], &arena);
+    const char *right = hosts_toml_desired(rig->config, &rig->config->caches[0], &arena);
     strv_done(&rig->config->nodes.aliases);
     for (size_t i = 0; i < ELEMENTS(cache_cases); i++) {
-        struct node_current *current = node_current_new();
+        struct node_current *current = node_current_new("id");
         struct plan plan = {0};
         for (size_t j = 0; j < ELEMENTS(cache_cases[i].entries); j++) {
             const struct entry *entry = &cache_cases[i].entries[j];
@@ -216,7 +216,7 @@ static void test_caches(void **state)
 static void test_action_carries_files(void **state)
 {
     struct node_rig *rig = *state;
-    struct node_current *current = node_current_new();
+    struct node_current *current = node_current_new("id");
     struct plan plan = {0};
     // An alias may have no port, and so no shadow.
     sample_set(&rig->config->nodes.aliases.items[1], "localhost");
@@ -229,7 +229,7 @@ static void test_action_carries_files(void **state)
     assert_int_equal(write->file_count, 4);
     assert_string_equal(write->files[1].name, "localhost");
     struct arena arena = {0};
-    assert_string_equal(write->files[1].content, hosts_toml_desired(rig->config, &arena));
+    assert_string_equal(write->files[1].content, hosts_toml_desired(rig->config, NULL, &arena));
     arena_done(&arena);
     const struct action *removal = plan.actions[1];
     assert_int_equal(removal->op, NODE_HOSTS_REMOVE);
@@ -328,7 +328,7 @@ static void test_repairs(void **state)
 {
     struct node_rig *rig = *state;
     struct arena arena = {0};
-    const char *right = hosts_toml_desired(rig->config, &arena);
+    const char *right = hosts_toml_desired(rig->config, NULL, &arena);
     rig->config->nodes.config_path = CURE_REPAIR;
     for (size_t i = 0; i < ELEMENTS(repairs); i++) {
         struct node_current current = repairs[i].current;
@@ -386,7 +386,7 @@ static void test_proxies(void **state)
 {
     struct node_rig *rig = *state;
     struct arena arena = {0};
-    const char *right = hosts_toml_desired(rig->config, &arena);
+    const char *right = hosts_toml_desired(rig->config, NULL, &arena);
     for (size_t i = 0; i < ELEMENTS(proxies); i++) {
         struct node_current current = proxies[i].current;
         rig->input.desired = !proxies[i].teardown;

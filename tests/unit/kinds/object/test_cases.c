@@ -5,7 +5,7 @@
 #include "lib/doc/json.h"
 #include "lib/kinds/object/objects.h"
 #include "tests/support/object_rig.h"
-#include "tests/support/scripted.h"
+#include "tests/support/sample_config.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static char *no_text(void)
 static char *do_config(struct object_rig *rig, char *args)
 {
     config_free(rig->config);
-    rig->config = scripted_config(args);
+    rig->config = sample_config_of(args);
     rig->input.config = rig->config;
     return no_text();
 }

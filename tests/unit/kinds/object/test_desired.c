@@ -27,7 +27,7 @@ static void test_embedded(void **state)
         const struct object_api *api = object_api(json_get_string(json, "kind", NULL));
         const json_t *metadata = json_get_object(json, "metadata", NULL);
         const json_t *labels = json_get_object(metadata, "labels", NULL);
-        assert_true(row < object_row_count && api->managed);
+        assert_true(row < object_row_count && api->selector != NULL);
         assert_string_equal(json_get_string(json, "apiVersion", NULL), api->version);
         assert_int_equal(json_get_string(metadata, "namespace", NULL) != NULL, api->namespaced);
         assert_string_equal(json_get_string(labels, OBJECT_LABEL_MANAGED_BY, NULL),

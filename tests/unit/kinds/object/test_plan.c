@@ -78,39 +78,57 @@ static const struct {
     enum error_kind kind;
     int code;
     int status;
+    bool may_come; // to a cluster whose control plane was made a minute ago
     enum reason reason;
     const char *help;
 } errors[] = {
-    {NULL, ERROR_PERMANENT, ENOENT, 0, REASON_CLUSTER_NOT_FOUND,
+    {NULL, ERROR_PERMANENT, ENOENT, 0, false, REASON_CLUSTER_NOT_FOUND,
      "; create it with `kind create cluster --name dev`, or set clusters to what `kind get "
      "clusters` prints"},
-    {NULL, ERROR_TRANSIENT, ENOENT, 0, REASON_API_UNREACHABLE, "; it is asked again"},
-    {NULL, ERROR_PERMANENT, EKEYREJECTED, 0, REASON_API_UNREACHABLE, "; it is asked again"},
-    {NULL, ERROR_PERMANENT, EREMOTEIO, 403, REASON_FORBIDDEN, NO_RIGHTS},
-    {NULL, ERROR_TRANSIENT, EREMOTEIO, 503, REASON_ERROR, ""},
-    {NULL, ERROR_TRANSIENT, OBJECT_DOUBT, 503, REASON_ERROR, ""},
-    {&delete_home, ERROR_PERMANENT, ENOENT, 0, REASON_ERROR, ""},
-    {&delete_home, ERROR_TRANSIENT, OBJECT_DOUBT, 503, REASON_API_UNREACHABLE,
+    {NULL, ERROR_TRANSIENT, ENOENT, 0, true, REASON_API_UNREACHABLE, "; it is asked again"},
+    {NULL, ERROR_PERMANENT, EKEYREJECTED, 0, false, REASON_API_UNREACHABLE, "; it is asked again"},
+    {NULL, ERROR_PERMANENT, EREMOTEIO, 403, true, REASON_FORBIDDEN, NO_RIGHTS},
+    {NULL, ERROR_TRANSIENT, EREMOTEIO, 404, true, REASON_ERROR, ""}, // of admin.conf
+    {NULL, ERROR_PERMANENT, EREMOTEIO, 422, false, REASON_ERROR, ""},
+    {NULL, ERROR_TRANSIENT, EREMOTEIO, 503, true, REASON_ERROR, ""},
+    {NULL, ERROR_TRANSIENT, EMFILE, 0, false, REASON_ERROR, ""},
+    {NULL, ERROR_TRANSIENT, OBJECT_DOUBT, 503, true, REASON_ERROR, ""},
+    {&delete_home, ERROR_PERMANENT, ENOENT, 0, false, REASON_ERROR, ""},
+    {&delete_home, ERROR_TRANSIENT, OBJECT_DOUBT, 503, false, REASON_API_UNREACHABLE,
      "; mend that API, or if nothing there is needed, `kubectl --context kind-dev delete namespace "
      "hostk8s`"},
-    {&delete_home, ERROR_TRANSIENT, OBJECT_DOUBT, 403, REASON_FORBIDDEN, NO_RIGHTS},
+    {&delete_home, ERROR_TRANSIENT, OBJECT_DOUBT, 403, false, REASON_FORBIDDEN, NO_RIGHTS},
 };
 
 static void test_explain(void **state)
 {
     (void)state;
-    const struct input input = {.name = "dev"};
-    for (size_t i = 0; i < ELEMENTS(errors); i++) {
-        char message[600];
-        struct error error = {0};
-        (void)error_set(&error, errors[i].kind, errors[i].code, "it failed");
-        error.status = errors[i].status;
+    struct engine_node node = {
+        .cluster = "dev", .role = NODE_CONTROL_PLANE, .running = true, .created_s = 1000};
+    struct engine engine = {.nodes = &node, .node_count = 1};
+    struct input input = {.name = "dev", .engine = &engine};
+    char message[600];
+    struct error error = {0};
+    for (size_t i = 0; i < 2 * ELEMENTS(errors); i++) {
+        size_t row = i / 2;
+        bool converges = i % 2 == 0 && errors[row].may_come;
+        engine.now_s = i % 2 == 0 ? 1060 : 2000;
+        (void)error_set(&error, errors[row].kind, errors[row].code, "it failed");
+        error.status = errors[row].status;
         enum reason reason =
-            object_explain(&input, errors[i].action, &error, message, sizeof(message));
-        assert_string_equal(reason_name(reason), reason_name(errors[i].reason));
-        assert_true(str_starts_with(message, "it failed"));
-        assert_string_equal(message + strlen("it failed"), errors[i].help);
+            object_explain(&input, errors[row].action, &error, message, sizeof(message));
+        assert_string_equal(reason_name(reason),
+                            reason_name(converges ? REASON_CONVERGING : errors[row].reason));
+        _cleanup_free_ char *text = str_printf("it failed%s", errors[row].help);
+        assert_string_equal(
+            message,
+            converges ? "cluster dev is being made; its API server does not answer yet" : text);
     }
+    input.name = "desktop";
+    (void)error_set(&error, ERROR_PERMANENT, ENOENT, "none");
+    (void)object_explain(&input, NULL, &error, message, sizeof(message));
+    assert_string_equal(message, "none; turn on Kubernetes by kind, and Show system containers, in "
+                                 "Docker Desktop's settings, or change clusters");
 }
 
 int main(void)

@@ -116,7 +116,7 @@ static void test_reconnected(void **state)
 {
     struct object_rig *rig = *state;
     init_watched(rig);
-    kube_free(object_memory_get(&rig->memory)->kube);
+    api_free(object_memory_get(&rig->memory)->kube);
     object_rig_connect(rig);
     (void)fake_transport_run(rig->fake);
     assert_int_equal(rig->done, 1);

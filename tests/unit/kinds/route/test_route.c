@@ -223,6 +223,10 @@ static void test_what_came_instead(void **state)
         condition = planned(f);
         assert_int_equal(condition->reason,
                          wrongs[i].stays ? REASON_UNAVAILABLE : REASON_CONVERGING);
+        size_t came = strcspn(wrongs[i].said, ";");
+        assert_memory_equal(condition->message, wrongs[i].said, came);
+        assert_true(wrongs[i].stays || str_equal(condition->message + came,
+                                                 "; waits for the changes of other resources"));
         f->input.unsettled = false;
     }
 }
