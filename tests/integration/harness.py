@@ -192,9 +192,10 @@ class Process:
     # ---- the daemon's view ----
 
     def status(self):
-        """status.json, or {} before it is there."""
+        """status.json, or {} before it is there, and while it is the FIFO that hung its writer."""
         try:
-            return json.loads(self.machine.status_file.read_text())
+            with open(os.open(self.machine.status_file, os.O_RDONLY | os.O_NONBLOCK)) as file:
+                return json.loads(file.read() or "{}")
         except FileNotFoundError:
             return {}
 
