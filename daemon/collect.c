@@ -283,9 +283,12 @@ static int list_own(struct collector *c, struct error *err);
 
 static void on_remove_timer(uv_timer_t *timer)
 {
+    struct collector *c = timer->data;
     struct error error = {0};
-    if (list_own(timer->data, &error) < 0) {
-        collector_complete(timer->data, &error);
+    if (c->aborted) {
+        collector_complete(c, NULL);
+    } else if (list_own(c, &error) < 0) {
+        collector_complete(c, &error);
     }
 }
 
@@ -293,7 +296,8 @@ static void on_remove_timer(uv_timer_t *timer)
 static void on_removed(void *ctx, _unused_ json_t *answer, const struct error *err)
 {
     struct collector *c = ctx;
-    (void)uv_timer_start(&c->timer, on_remove_timer, err == NULL ? 0 : AGAIN_MS, 0);
+    uint64_t delay_ms = err == NULL || c->aborted ? 0 : AGAIN_MS;
+    (void)uv_timer_start(&c->timer, on_remove_timer, delay_ms, 0);
 }
 
 static void on_own_list(void *ctx, json_t *answer, const struct error *err)
@@ -357,6 +361,9 @@ static void on_signal(void *ctx, _unused_ int number)
 {
     struct collector *c = ctx;
     struct error error = {0};
+    if (c->ended) {
+        return;
+    }
     c->aborted = c->interrupted;
     c->interrupted = true;
     (void)error_set(&error, ERROR_PERMANENT, EINTR, "interrupted");
@@ -410,7 +417,11 @@ int collect(const struct collect_plan *plan)
     if (done && !plan->nothing) {
         print_end(&c);
     } else if (!done) {
-        terminal_complain("%s", c.error.text);
+        bool stopped = c.aborted && c.stage > STAGE_STOP;
+        engine_name_ids(reconciler_status(c.session.reconciler)->engine, &c.error);
+        terminal_complain("%s%s", c.error.text,
+                          stopped ? "; run `hostk8s-registryd apply` to have the registry back"
+                                  : "");
     }
     api_free(c.api);
     uv_close((uv_handle_t *)&c.timer, NULL);

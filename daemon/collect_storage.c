@@ -79,7 +79,12 @@ static void on_quiet_walk(void *ctx, void *block, const struct error *err);
 
 static void on_quiet_timer(uv_timer_t *timer)
 {
-    (void)walk(timer->data, on_quiet_walk);
+    struct collector *c = timer->data;
+    if (c->error.kind != ERROR_NONE) {
+        collector_complete(c, NULL);
+    } else {
+        (void)walk(c, on_quiet_walk);
+    }
 }
 
 static void on_quiet_walk(void *ctx, void *block, const struct error *err)

@@ -6,6 +6,7 @@
 #include "lib/base/str.h"
 #include "lib/work/work.h"
 
+#include <errno.h>
 #include <string.h>
 
 // The interval is no longer than what a burst of events is gathered for (lib/reconcile), so that
@@ -114,6 +115,7 @@ static void on_done(void *ctx, void *block, const struct error *err)
     struct piece *piece = block;
     struct error error = {0};
     publisher->busy = false;
+    publisher->due = publisher->due && (err == NULL || err->code != ECANCELED); // it is to end
     if (err != NULL) {
         error = *err;
         (void)error_wrap(&error, "%s", publisher->status_file);

@@ -87,7 +87,9 @@ static struct layout layout_of(const json_t *resources, int width)
     int gaps = _COLUMN_COUNT - 1;
     layout.gap = rest < gaps * GAP ? 1 : GAP;
     rest -= gaps * layout.gap;
-    layout.widths[COLUMN_RESOURCE] += rest < 0 ? rest : 0;
+    int *resource_width = &layout.widths[COLUMN_RESOURCE];
+    *resource_width += rest < 0 ? rest : 0;
+    *resource_width = *resource_width < 0 ? 0 : *resource_width;
     return layout;
 }
 

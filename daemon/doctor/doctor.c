@@ -224,6 +224,7 @@ int doctor_exec(struct doctor *doctor, const char *container, const char *const 
     if (r == 0) {
         return doctor->exit_code;
     }
+    engine_name_ids(doctor->engine, &error);
     if (err != NULL) {
         *err = error;
     } else {

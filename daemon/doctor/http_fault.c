@@ -29,7 +29,7 @@ struct fault registry_fault(struct arena *arena, const char *address, bool local
             "run `hostk8s-registryd apply`; `docker ps -a` shows whether the registry's container "
             "runs, and with which ports"};
     }
-    if (status >= 500) {
+    if (status >= 500 && answer->has_api) {
         return (struct fault){
             arena_printf(arena, "%s answers with HTTP %d%s", address, status, server),
             "see the registry's own log, `docker logs`"};
@@ -162,10 +162,19 @@ struct fault route_fault(struct arena *arena, const struct config *config,
                          const struct answer *answer)
 {
     struct error err = answer->error;
+    int status = answer->status;
+    bool is_controller = status == 404 || status == 413 || (status >= 502 && status <= 504);
+    if (err.kind == ERROR_NONE && !answer->has_api && !is_controller) {
+        return (struct fault){
+            arena_printf(arena, "%s/v2/ is answered by somebody else (HTTP %d%s)", config->ui.url,
+                         status, server_text(arena, answer)),
+            "see that ui.ingressClass or ui.gateway is of the controller behind ui.url, and that "
+            "nothing else there has the path /v2/ or asks for a login"};
+    }
     if (err.kind == ERROR_NONE) {
         (void)error_set(&err, ERROR_TRANSIENT, EREMOTEIO, "GET %s/v2/: HTTP %d%s", config->ui.url,
-                        answer->status, server_text(arena, answer));
-        err.status = answer->status;
+                        status, server_text(arena, answer));
+        err.status = status;
     }
     return upload_fault(arena, config, &err);
 }

@@ -1,5 +1,5 @@
-// The Docker Engine API: one function per request the program needs. All are asynchronous with the
-// contract of lib/http/http.h: 0 and `done` later exactly once, or -errno and no `done`.
+// The Docker Engine API. All requests are asynchronous with the contract of lib/http/http.h: 0 and
+// `done` later exactly once, or -errno and no `done`.
 // Answers of status 2xx (and 304 for start and stop: already so) are success, 404 is success for a
 // remove. Any other status is an error with the engine's own message, its status and the kind of
 // http_status_kind(). Paths and fields: https://docs.docker.com/reference/api/engine/version/v1.41/
@@ -26,7 +26,7 @@ struct docker_options {
     uint64_t timeout_ms; // of one request; pull and exec have bounds of their own, a stop has its
                          // seconds more
     const struct secrets *secrets; // hidden in what the engine says; borrowed until docker_free
-    const char *origin;            // for errors without an answer: which engine it is; may be NULL
+    const char *origin; // for errors of an engine that cannot be used: which one it is; may be NULL
 };
 
 // Connects nothing yet. Copies all options but secrets. The transport must outlive the client.
@@ -73,14 +73,15 @@ enum docker_op {            // name; argument; body
                             // watches; the answer has the StatusCode of its process
     DOCKER_LOG,             // container with a tty: the answer is its last DOCKER_LOG_LINES
     DOCKER_NETWORK_INSPECT, // network
-    DOCKER_CONNECT,         // container; network; both: connected already (403) is success
-    DOCKER_DISCONNECT,      // likewise, with Force: not connected is success
+    DOCKER_CONNECT,         // container; network; {Container, EndpointConfig: {Aliases}}: connected
+                            // already (403) is success
+    DOCKER_DISCONNECT,      // container; network; {Container, Force}: not connected is success
     DOCKER_IMAGE_INSPECT,   // image
 };
 // A registry finishes uploads under way when it is asked to stop.
 #define DOCKER_STOP_SECONDS 10
 #define DOCKER_LOG_LINES 2
-// Borrows all; what op does not take is NULL.
+// Borrows all; what op does not take is not looked at.
 int docker_ask(struct docker *docker, enum docker_op op, const char *name, const char *argument,
                const json_t *body, docker_done_fn done, void *ctx, struct error *err);
 

@@ -25,9 +25,12 @@
 static void on_failure(struct api *api, const char *said, struct error *err)
 {
     struct docker *docker = (struct docker *)api;
-    // The latter is what a server in Go says where it expects TLS.
+    // A server in Go that expects TLS answers that.
+    bool lacks_tls =
+        said != NULL && str_starts_with(said, "Client sent an HTTP request to an HTTPS");
+    // In a status, or in a stream that began well.
     bool answered =
-        said != NULL && !str_starts_with(said, "Client sent an HTTP request to an HTTPS");
+        !lacks_tls && (err->code == EREMOTEIO || err->code == EBADMSG || err->code == EFBIG);
     if (said == NULL && (err->code == ENOENT || err->code == ECONNREFUSED || err->code == EACCES ||
                          err->code == ECONNRESET)) {
         docker->negotiated = false;

@@ -54,7 +54,7 @@ struct kind {
     // not for that. NULL: never.
     uint64_t (*due_in)(const struct engine *before, const struct engine *after, const char *name);
     // Its keys see what those of all others bring about: they are due whenever one of the others'
-    // resources is in another state, and begin when none of the others is under way. Such kinds
+    // resources is in another state, and begin when none of the others holds a slot. Such kinds
     // stand last in the table.
     bool follows;
     // The engine that an observation of this kind brings, borrowed from current; NULL for a kind

@@ -51,7 +51,8 @@ static bool gives_up(const struct key *key)
            (key->plan.action_count > 0 || !key_has(key, REASON_CONVERGING));
 }
 
-// What follows is due when those that it waits for are in another state.
+// What follows is due when those that it waits for are in another state: in an `apply` that is
+// enough. A daemon may have to wait for them for ever.
 static bool waits_for_news(const struct key *key)
 {
     bool waits = false;
@@ -60,7 +61,7 @@ static bool waits_for_news(const struct key *key)
         waits = waits || (!other->kind->follows && other->result != KEY_CLEAN &&
                           other->result != KEY_BLOCKED);
     }
-    return waits && key->kind->follows;
+    return waits && key->kind->follows && key->reconciler->mode != RECONCILE_KEEP;
 }
 
 // Tries again soon what time may help, ever more rarely.

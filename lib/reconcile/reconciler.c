@@ -124,8 +124,8 @@ bool reconciler_is_idle(const struct reconciler *reconciler)
     return keys_are_idle(reconciler) && reconciler->watches.open == 0;
 }
 
-// Whether keys of this kind wait for those under way, to see what these bring about.
-static bool waits_for_others(const struct reconciler *reconciler, size_t kind)
+// Whether keys of this kind wait for those that hold slots, to see what these bring about.
+static bool is_held_up(const struct reconciler *reconciler, size_t kind)
 {
     size_t under_way = 0;
     for (size_t i = 0; i < kind; i++) {
@@ -156,7 +156,7 @@ uint64_t reconciler_next_due(const struct reconciler *reconciler)
     uint64_t due_ms = earlier(reconciler->pass.poll_ms, queue_next_due(&reconciler->watches.queue));
     for (size_t i = 0; i < reconciler->table.count; i++) {
         uint64_t key_ms = queue_next_due(&reconciler->queues[i]);
-        bool waits = key_ms <= reconciler->now_ms && waits_for_others(reconciler, i);
+        bool waits = key_ms <= reconciler->now_ms && is_held_up(reconciler, i);
         due_ms = waits ? due_ms : earlier(due_ms, key_ms);
     }
     return reconciler->events.news != NULL ? earlier(due_ms, reconciler->news_ms) : due_ms;
@@ -196,7 +196,7 @@ static void begin_due(struct reconciler *reconciler)
 {
     for (size_t i = 0; i < reconciler->table.count; i++) {
         struct key *key = NULL;
-        while (!reconciler_drains(reconciler) && !waits_for_others(reconciler, i) &&
+        while (!reconciler_drains(reconciler) && !is_held_up(reconciler, i) &&
                (key = (struct key *)queue_take(&reconciler->queues[i], reconciler->now_ms)) !=
                    NULL) {
             if (key == key_leader(reconciler) && reconciler->pass.due) {

@@ -92,7 +92,8 @@ struct store *store_new(void);
 void store_free(struct store *store);
 DEFINE_CLEANUP(struct store *, store_free)
 
-// ---- filling: names are valid, strings are copied, nothing but a manifest is added twice
+// ---- filling: names are valid, strings are copied, nothing is added twice, a
+// manifest once to each repository that has it
 
 // Returns the number of the repository, until store_finish.
 size_t store_add_repository(struct store *store, const char *name);

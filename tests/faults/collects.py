@@ -7,7 +7,6 @@ import json
 import re
 import tempfile
 import time
-import urllib.error
 import urllib.request
 
 from fakes.registry import INDEX, MANIFEST, Storage, parts_of
@@ -21,6 +20,7 @@ from scenarios import GC, SCENARIOS, push
 
 REPAIRS = ("gc", "run", "apply")
 LATE = 61  # seconds after which what a gc has left is nobody's any more
+ANSWER_SECONDS = 10  # that the registry may take
 SOON_SECONDS = 50  # a gc that waits until its own container is old takes longer
 
 
@@ -47,10 +47,10 @@ class Case:
         machine = runner.machine
         waits = self.kind is not None and KINDS[self.kind].waits
         runner.prepare(GC, {"reconcile": {"timeout": f"{BRISK_SECONDS}s"}} if waits else {})
-        watcher, problems, again = self._kill(runner) if self.kind is None else self._spoil(machine)
+        watcher, problems, again, ended = self._kill(runner) if self.kind is None else self._spoil(machine)
         self._wait_for_script(machine.engine)
         if not again:
-            problems += self._judge(runner, reference)
+            problems += self._judge(runner, reference, freed=ended)
         machine.engine.clock = late
         if self.repair == "run":
             runner.keep(GC, reference.end)
@@ -58,7 +58,7 @@ class Case:
             result = machine.run(*(GC.command if self.repair == "gc" else ["apply"]))
             if result.status != 0:
                 problems.append(f"{self.repair} ended with {result}")
-        return problems + watcher.problems + self._judge(runner, reference, freed=self.repair == "gc")
+        return problems + watcher.problems + self._judge(runner, reference, freed=ended or self.repair == "gc")
 
     def _spoil(self, machine):
         kind = KINDS[self.kind]
@@ -73,7 +73,7 @@ class Case:
             problems.append(f"ended with {result}")
         if seconds > SOON_SECONDS and kind.fault != "hang":
             problems.append(f"took {seconds:.0f} s: {result}")
-        return watcher, problems, kind.again
+        return watcher, problems, kind.again, result.status == 0
 
     def _kill(self, runner):
         machine, death = runner.machine, Death(self.carried_out)
@@ -85,7 +85,7 @@ class Case:
             machine.check_output(process.output)
         finally:
             process.kill()
-        return watcher, [] if watcher.hit.is_set() else ["the request never came"], True
+        return watcher, [] if watcher.hit.is_set() else ["the request never came"], True, False
 
     @staticmethod
     def _wait_for_script(engine):
@@ -96,7 +96,7 @@ class Case:
         """The registry serves everything that has a tag, and nothing else of ours is there."""
         machine = runner.machine
         machine.settle()
-        problems = []
+        problems = runner.unknown_requests()
         for what, before, after in (
             ("end", reference.end, machine.state()),
             ("foreign things", runner.foreign, machine.foreign()),
@@ -118,9 +118,9 @@ def ask(machine, path, method="GET"):
     headers = {"Accept": f"{INDEX}, {MANIFEST}"}
     request = urllib.request.Request(f"http://127.0.0.1:{machine.port}{path}", headers=headers, method=method)
     try:
-        with urllib.request.urlopen(request) as response:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:
             return response.read()
-    except urllib.error.URLError:
+    except OSError:
         return None
 
 

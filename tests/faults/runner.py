@@ -177,6 +177,10 @@ class Runner:
         needless = writes - reference.writes - excused
         if needless:
             problems.append(f"needless writes: {dict(needless)}")
+        return problems + self.unknown_requests()
+
+    def unknown_requests(self):
+        problems = []
         for server in self.machine.servers:
             if server.unexpected:
                 problems.append(f"unknown requests: {server.unexpected}")

@@ -311,10 +311,10 @@ class Interrupted(GcTest):
     def held(self):
         """A gc whose container runs until run_script."""
         self.engine.holds_scripts = True
+        since = self.engine.mark()
         process = self.start("gc", "--yes")
-        container = wait_until(lambda: self.engine.find(GC), "gc's container")
-        self.engine.wait("/wait")
-        return process, container
+        self.engine.wait("/wait", since=since)
+        return process, self.engine.find(GC)
 
     def test_nohup(self):
         """What is ignored stays ignored."""
@@ -379,21 +379,25 @@ class Interrupted(GcTest):
 
     def test_interrupted(self):
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
-            process, _ = self.held()
-            process.signal(number)
-            self.assertEqual(process.wait(), 1)
-            self.assertIn("interrupted", process.output)
-            self.assertIsNone(self.engine.find(GC))
-            self.assert_tags()
-            self.assert_back()
+            with self.subTest(signal=number):
+                process, _ = self.held()
+                process.signal(number)
+                self.assertEqual(process.wait(), 1)
+                self.assertIn("interrupted", process.output)
+                self.assertIsNone(self.engine.find(GC))
+                self.assert_tags()
+                self.assert_back()
 
     def test_twice(self):
         process, _ = self.held()
         self.engine.fault("DELETE .*/containers/", "hang")
         process.signal(signal.SIGINT)
         self.engine.wait("DELETE .*/containers/")
+        since = self.engine.mark()
         process.signal(signal.SIGINT)
         self.assertEqual(process.wait(), 1)
+        self.assertRegex(process.output, "interrupted; run `hostk8s-registryd apply` to have the registry back$")
+        self.assertEqual([str(request) for request in self.engine.requests[since:]], [])
         self.engine.clear_faults()
         self.engine.run_script(self.engine.find(GC))
         self.wait_late()

@@ -21,6 +21,7 @@ from harness import (
 PAGE, API = "GET /registry/", "GET /v2/"
 REGISTRY = {"Docker_Distribution_Api_Version": "registry/2.0"}
 AT_ONCE = 15  # seconds: an `apply` that waits in vain does so for two minutes
+SLOT_SECONDS = 0.5  # that what follows waits for each of the others
 SLOW = {"poll": "1h", "timeout": "300ms"}
 
 
@@ -62,6 +63,14 @@ class RouteTest(MachineTest):
         return self.page.since(mark, PAGE)
 
     @contextlib.contextmanager
+    def asked_at_most(self, count):
+        """The page is asked when all others were done; on a busy machine one that takes long is not waited for."""
+        mark, start = self.page.mark(), time.monotonic()
+        yield
+        late = (time.monotonic() - start) // SLOT_SECONDS
+        self.assertIn(len(self.asked(mark)), range(1, int(count + late) + 1))
+
+    @contextlib.contextmanager
     def at_once(self):
         start = time.monotonic()
         yield
@@ -75,13 +84,11 @@ class RouteTest(MachineTest):
 
 class Commands(RouteTest):
     def test_apply(self):
-        with self.at_once():
+        with self.at_once(), self.asked_at_most(2):
             self.assertIn("13 of 13 ready", self.apply().stdout)
         self.assertEqual(self.page.writes(), [])
-        self.assertIn(len(self.asked()), (1, 2), "when all others were done")
-        mark = self.page.mark()
-        self.assertEqual(self.run_program("plan", status=0).stdout, "nothing to do\n")
-        self.assertEqual(len(self.asked(mark)), 1, "after the others")
+        with self.asked_at_most(1):
+            self.assertEqual(self.run_program("plan", status=0).stdout, "nothing to do\n")
         mark = self.page.mark()
         self.run_program("teardown", "--yes", status=0)
         self.assertEqual(self.page.mark(), mark, "a teardown asks for no page")

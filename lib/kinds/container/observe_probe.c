@@ -82,6 +82,7 @@ static void on_upload(void *ctx, struct http_response *response, const struct er
     if (err != NULL && err->code != ETIMEDOUT) {
         // It has gone, or has been stopped: nothing is learned of its storage.
         part->facts->probe = PROBE_SILENT;
+        *upload = (struct upload){0};
         observe_join(part->observation, observe_own(err));
         return;
     }

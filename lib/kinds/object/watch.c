@@ -47,6 +47,9 @@ int object_watch(_unused_ struct io *io, memory_t *memory, const struct input *i
     struct object_memory *kept = object_memory_get(memory);
     struct error error = {0};
     _cleanup_(arena_done) struct arena arena = {0};
+    if (kept->watches.open > 0) {
+        return error_set(err, ERROR_TRANSIENT, EBUSY, "kube: the former watches are still ending");
+    }
     free(kept->watches.key);
     kept->watches.key = str_printf("cluster/%s", input->name);
     kept->watches.kube = kept->kube;

@@ -171,6 +171,29 @@ static void test_failures(_unused_ void **state)
     }
 }
 
+// An engine that is far away and refuses has answered: nothing is wrong with the way to it.
+static void test_refusal_over_tcp(_unused_ void **state)
+{
+    const struct docker_options options = {
+        .host = "tcp://h:1", .timeout_ms = DOCKER_TEST_TIMEOUT_MS, .origin = "H"};
+    _cleanup_free_ char *headers = fixture_read("ping.headers", NULL);
+    const struct fake_answer ping = {.status = 200, .headers = headers, .body = "OK"};
+    struct fake_transport *fake = fake_transport_new();
+    struct docker *docker = NULL;
+    struct outcome outcome = {0};
+    assert_int_equal(docker_new(fake_transport_http(fake), &options, &docker, NULL), 0);
+    fake_transport_answer(fake, &ping);
+    assert_int_equal(docker_negotiate(docker, outcome_done, &outcome, NULL), 0);
+    assert_int_equal(fake_transport_run(fake), 1);
+    fake_transport_reply(fake, 200, "{\"errorDetail\":{\"message\":\"manifest unknown\"}}\n");
+    outcome = (struct outcome){0};
+    assert_int_equal(docker_image_pull(docker, IMAGE, NULL, outcome_done, &outcome, NULL), 0);
+    assert_int_equal(fake_transport_run(fake), 1);
+    outcome_is(&outcome, "engine: pull registry:2: manifest unknown");
+    docker_free(docker);
+    fake_transport_free(fake);
+}
+
 // More layers than are counted, ids that are too long, counts that make no sense.
 static void test_bounds(_unused_ void **state)
 {
@@ -208,9 +231,13 @@ static void test_cancel_from_progress(_unused_ void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DOCKER(test_references), WITH_DOCKER(test_progress_at_every_chunk_size),
-        WITH_DOCKER(test_recorded),   WITH_DOCKER(test_failures),
-        WITH_DOCKER(test_bounds),     WITH_DOCKER(test_cancel_from_progress),
+        WITH_DOCKER(test_references),
+        WITH_DOCKER(test_progress_at_every_chunk_size),
+        WITH_DOCKER(test_recorded),
+        WITH_DOCKER(test_failures),
+        cmocka_unit_test(test_refusal_over_tcp),
+        WITH_DOCKER(test_bounds),
+        WITH_DOCKER(test_cancel_from_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ static void test_who_answers(_unused_ void **state)
          "h:1: no answer within 10 s",
          "docker ps -a"},
         {{.status = 503, .has_api = true}, true, "h:1 answers with HTTP 503", "docker logs"},
+        {{.status = 502, .server = "nginx"}, false, "answered by somebody else (HTTP 502", "IPv6"},
         {{.status = 403, .server = "AirTunes/770.8.1"},
          true,
          "h:1 is answered by somebody else (HTTP 403, server \"AirTunes/770.8.1\")",
@@ -131,6 +132,22 @@ static void test_uploads(_unused_ void **state)
     }
 }
 
+static void test_another_page_at_the_api(_unused_ void **state)
+{
+    static const int statuses[] = {200, 302, 401, 403, 500};
+    for (size_t i = 0; i < ELEMENTS(statuses); i++) {
+        _cleanup_(arena_done) struct arena arena = {0};
+        _cleanup_(config_freep) struct config *config = sample_config();
+        const struct answer page = {.status = statuses[i], .server = "nginx"};
+        assert_fault(route_fault(&arena, config, &page),
+                     "http://localhost:8080/v2/ is answered by somebody else (HTTP", "a login");
+    }
+    _cleanup_(arena_done) struct arena arena = {0};
+    _cleanup_(config_freep) struct config *config = sample_config();
+    const struct answer registry = {.status = 405, .has_api = true};
+    assert_fault(route_fault(&arena, config, &registry), "takes no pushes", "registry.environment");
+}
+
 static void test_redirects(_unused_ void **state)
 {
     static const struct {
@@ -158,9 +175,8 @@ static void test_redirects(_unused_ void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_who_answers),
-        cmocka_unit_test(test_pushes),
-        cmocka_unit_test(test_uploads),
+        cmocka_unit_test(test_who_answers), cmocka_unit_test(test_pushes),
+        cmocka_unit_test(test_uploads),     cmocka_unit_test(test_another_page_at_the_api),
         cmocka_unit_test(test_redirects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
