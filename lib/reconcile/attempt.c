@@ -55,13 +55,17 @@ static bool gives_up(const struct key *key)
 // enough. A daemon may have to wait for them for ever.
 static bool waits_for_news(const struct key *key)
 {
+    const struct reconciler *reconciler = key->reconciler;
     bool waits = false;
-    for (size_t i = 0; i < key->reconciler->key_count; i++) {
-        const struct key *other = key->reconciler->keys[i];
+    if (!key->kind->follows || reconciler->mode == RECONCILE_KEEP) {
+        return false;
+    }
+    for (size_t i = 0; i < reconciler->key_count; i++) {
+        const struct key *other = reconciler->keys[i];
         waits = waits || (!other->kind->follows && other->result != KEY_CLEAN &&
                           other->result != KEY_BLOCKED);
     }
-    return waits && key->kind->follows && key->reconciler->mode != RECONCILE_KEEP;
+    return waits;
 }
 
 // Tries again soon what time may help, ever more rarely.
