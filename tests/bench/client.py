@@ -135,7 +135,7 @@ class Looks:
         self.first = [look for look in engine if look[1].startswith("/_ping") or "/containers/json" in look[1]]
         listed = [look for look in engine if look not in self.first and "/archive" not in look[1]]
         self.listed = [("engine", [look]) for look in listed] + [
-            ("registry", [look for look in found if look in (("GET", "/v2/"), ("POST", look[1])) and look[1].startswith("/v2/")])
+            ("registry", [look for look in found if look[0] in ("GET", "POST") and look[1].startswith("/v2/")])
         ]
         nodes = dict.fromkeys(path.partition("/archive")[0] for _, path in files)
         self.nodes = [("engine", [look for look in files if look[1].startswith(node)]) for node in nodes]
