@@ -5,13 +5,37 @@
 
 #include <stdlib.h>
 
+// How many times as long the news of what is on its way have to stand: 2 minutes in place of 5 s.
+#define PATIENCE 24
+
 bool news_is_same(const struct condition *a, const struct condition *b)
 {
     return a->ready == b->ready && a->reason == b->reason && str_equal(a->message, b->message);
 }
 
+// Whether the resource is expected to come right by itself.
+static bool is_on_its_way(const struct status *status, const struct condition *condition)
+{
+    return condition->reason == REASON_CONVERGING ||
+           (condition->ready != READY_TRUE && condition->reason != REASON_CONTENDED &&
+            condition->cluster != NULL && status->engine != NULL &&
+            engine_cluster_is_new(status->engine, condition->cluster));
+}
+
+// When the entry's news have stood for long enough, STATUS_NEVER: it has none.
+static uint64_t due_ms(const struct status *status, const struct status_entry *entry,
+                       uint64_t hold_ms)
+{
+    if (entry->news_ms == STATUS_NEVER) {
+        return STATUS_NEVER;
+    }
+    bool patient = is_on_its_way(status, &entry->condition);
+    return entry->news_ms + hold_ms * (patient ? PATIENCE : 1);
+}
+
 // Tells of the first entry, and of all behind it that have its condition and are to be told, too.
-static void report(struct status *status, size_t first, uint64_t until_ms, news_fn fn, void *ctx)
+static void report(struct status *status, size_t first, uint64_t now_ms, uint64_t hold_ms,
+                   news_fn fn, void *ctx)
 {
     const struct status_entry *entries = status->entries;
     const char **resources = xcalloc(status->count - first, sizeof(*resources));
@@ -21,7 +45,8 @@ static void report(struct status *status, size_t first, uint64_t until_ms, news_
                         .before = entries[first].told};
     for (size_t i = first; i < status->count; i++) {
         struct status_entry *entry = &status->entries[i];
-        if (entry->news_ms > until_ms || !news_is_same(news.condition, &entry->condition)) {
+        if (due_ms(status, entry, hold_ms / 2) > now_ms ||
+            !news_is_same(news.condition, &entry->condition)) {
             continue;
         }
         resources[news.count++] = entry->condition.resource;
@@ -34,24 +59,24 @@ static void report(struct status *status, size_t first, uint64_t until_ms, news_
     free(resources);
 }
 
-static uint64_t due_ms(const struct status *status, uint64_t hold_ms)
+static uint64_t first_due_ms(const struct status *status, uint64_t hold_ms)
 {
     uint64_t first_ms = STATUS_NEVER;
     for (size_t i = 0; i < status->count; i++) {
-        uint64_t news_ms = status->entries[i].news_ms;
-        first_ms = news_ms < first_ms ? news_ms : first_ms;
+        uint64_t entry_ms = due_ms(status, &status->entries[i], hold_ms);
+        first_ms = entry_ms < first_ms ? entry_ms : first_ms;
     }
-    return first_ms == STATUS_NEVER ? STATUS_NEVER : first_ms + hold_ms;
+    return first_ms;
 }
 
 uint64_t news_report(struct status *status, uint64_t now_ms, uint64_t hold_ms, news_fn fn,
                      void *ctx)
 {
-    bool due = due_ms(status, hold_ms) <= now_ms;
+    bool due = first_due_ms(status, hold_ms) <= now_ms;
     for (size_t i = 0; i < status->count && due; i++) {
-        if (status->entries[i].news_ms <= now_ms - hold_ms / 2) {
-            report(status, i, now_ms - hold_ms / 2, fn, ctx);
+        if (due_ms(status, &status->entries[i], hold_ms / 2) <= now_ms) {
+            report(status, i, now_ms, hold_ms, fn, ctx);
         }
     }
-    return due_ms(status, hold_ms);
+    return first_due_ms(status, hold_ms);
 }

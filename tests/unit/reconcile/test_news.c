@@ -132,12 +132,51 @@ static void test_no_news(void **state)
     told(f, 75000, "node/a of a: Error -> Forbidden: no\n");
 }
 
+static void test_what_is_on_its_way_has_more_time(void **state)
+{
+    struct fixture *f = *state;
+    set(f, 0, "kube/a/x", "a", REASON_CONVERGING, "is being made");
+    set(f, 0, "kube/a/y", "a", REASON_CONVERGED, "");
+    told(f, 5000, "kube/a/y of a:  -> Converged: \n");
+    assert_int_equal(f->next_ms, 120000);
+    told(f, 119999, "");
+    told(f, 120000, "kube/a/x of a:  -> Converging: is being made\n");
+    assert_int_equal(f->next_ms, STATUS_NEVER);
+}
+
+static void test_a_new_cluster_has_more_time(void **state)
+{
+    struct fixture *f = *state;
+    struct engine_node node = {.name = "a-control-plane",
+                               .cluster = "a",
+                               .role = NODE_CONTROL_PLANE,
+                               .running = true,
+                               .created_s = 1000};
+    struct engine engine = {.nodes = &node, .node_count = 1, .now_s = 1010};
+    f->status.engine = &engine;
+    set(f, 0, "container/r", NULL, REASON_STORAGE_FULL, "full");
+    set(f, 0, "kube/a/x", "a", REASON_UNAVAILABLE, "no pod");
+    set(f, 0, "kube/a/y", "a", REASON_CONTENDED, "stop it");
+    set(f, 0, "kube/a/z", "a", REASON_CONVERGED, "");
+    set(f, 0, "kube/b/x", "b", REASON_UNAVAILABLE, "no pod");
+    told(f, 5000,
+         "container/r of -:  -> StorageFull: full\n"
+         "kube/a/y of a:  -> Contended: stop it\n"
+         "kube/a/z of a:  -> Converged: \n"
+         "kube/b/x of b:  -> Unavailable: no pod\n");
+    assert_int_equal(f->next_ms, 120000);
+    engine.now_s += 3600;
+    told(f, 6000, "kube/a/x of a:  -> Unavailable: no pod\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_cause_is_one_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_befores_are_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_news, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_on_its_way_has_more_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_new_cluster_has_more_time, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
