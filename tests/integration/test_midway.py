@@ -50,6 +50,7 @@ class MidwayTest(MachineTest):
         self.first = self.port
         self.engine.before = lambda request: self.counts.append(len(self.engine.registries()))
         self.change_port()
+        self.mark = self.engine.mark()
         fault, _ = self.hold(match, lambda: daemon.signal(signal.SIGHUP))
         return daemon, fault
 
@@ -108,7 +109,8 @@ class Stop(MidwayTest):
             daemon, fault = self.held_daemon(match)
             if by_force:
                 daemon.kill()
-                fault.released.set()  # carried out all the same
+                fault.released.set()
+                self.engine.wait(match, since=self.mark, answered=True)  # carried out all the same
             else:
                 daemon.signal(signal.SIGTERM)
                 self.notify.wait("^STOPPING=1")
