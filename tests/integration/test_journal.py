@@ -4,7 +4,7 @@ and goes is none, and nothing is told twice."""
 import re
 import time
 
-from harness import DEPLOYMENT, WORKER, wait_until
+from harness import DEPLOYMENT, SECONDS, WORKER
 from test_route import RouteTest
 
 LINES_MAX = 40  # of a start, an engine that restarts, a cluster that is deleted and made again
@@ -82,16 +82,17 @@ class ADay(RouteTest):
         return len(daemon.lines)
 
     def wait_told_converged(self, daemon, count):
-        """Of so many resources at least the last that was told is that they are Converged."""
+        """The last that is told of so many resources is that they are Converged."""
 
         def told():
             total = 0
             for match in filter(None, map(CONDITION.match, daemon.lines)):
                 resources = int(match["count"] or match["names"].count(",") + 1)
                 total += resources * ((match["reason"] == "Converged") - (match["before"] == "Converged"))
-            return total
+            return total == count
 
-        wait_until(lambda: told() == count, f"{count} are told to be Converged")
+        with daemon.changed:
+            self.assertTrue(daemon.changed.wait_for(told, SECONDS), daemon.output)
 
     def test_start_restart_delete_create(self):
         start = time.monotonic()
