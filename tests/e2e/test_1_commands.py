@@ -98,8 +98,8 @@ class Commands(unittest.TestCase):
         self.assertNotIn(REGISTRY, MACHINE.docker("ps", "-a", "--format", "{{.Names}}").split())
         for node in nodes():
             self.assertEqual(MACHINE.docker("exec", node, "find", "/etc/containerd/certs.d", "-name", "hosts.toml", check=False), "")
-        left = MACHINE.kubectl("get", "all,ingress,configmap,endpoints", "-A", "-l", "app.kubernetes.io/managed-by=hostk8s-registryd", "-o", "name")
-        self.assertEqual(left, "")
+        left = ("get", "all,ingress,configmap,endpoints", "-A", "-l", "app.kubernetes.io/managed-by=hostk8s-registryd", "-o", "name")
+        wait_until(lambda: MACHINE.kubectl(*left) == "", 60, "nothing of it is left, and its pods have ended")
         wait_until(lambda: "namespace/hostk8s" not in MACHINE.kubectl("get", "namespaces", "-o", "name").split(), 60, "the namespace is gone")
         self.assertTrue((self.program.storage / "docker/registry/v2/repositories/demo").is_dir())
 

@@ -3,7 +3,7 @@ the upstream is stopped."""
 
 import unittest
 
-from machine import MACHINE, REGISTRY, Program, nodes, run_pod
+from machine import MACHINE, REGISTRY, Program, nodes, run_pod, wait_until
 
 UPSTREAM = "upstream.example:5000"  # as image names begin; no name server knows it
 CONTAINER = "lab-upstream"
@@ -22,6 +22,7 @@ class Caches(unittest.TestCase):
         template = "{{(index .NetworkSettings.Networks \"kind\").IPAddress}}"
         address = MACHINE.docker("inspect", "-f", template, CONTAINER).strip()
         cls.url = f"http://{address}:5000"
+        wait_until(lambda: MACHINE.inside("curl", "-sf", f"http://localhost:{PORT}/v2/"), 30, "the upstream answers")
         MACHINE.docker("tag", MACHINE.demo_image, f"localhost:{PORT}/demo:1")
         MACHINE.docker("push", f"localhost:{PORT}/demo:1")
         cls.program = Program(MACHINE, ui=False, caches=[{"upstream": UPSTREAM, "url": cls.url}])

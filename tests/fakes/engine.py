@@ -397,17 +397,19 @@ class Engine(Events):
 
     def _archive(self, request, name):
         container, path = self._need(name), request.query["path"].rstrip("/") or "/"
-        if path not in container.tree.files:
-            raise Refusal(404, f"Could not find the file {path} in container {name}")
+        try:  # who plays a user may remove it at any moment
+            stat = base64.b64encode(json.dumps(container.tree.stat(path)).encode()).decode()
+            packed = container.tree.pack(path) if request.method == "GET" else b""
+        except KeyError:
+            raise Refusal(404, f"Could not find the file {path} in container {name}") from None
         if request.method == "PUT":
             if container.tree.files[path] is not None:
                 raise Refusal(400, "extraction point is not a directory")
             container.tree.unpack(path, request.body)
             self.tell_of(container, "extract-to-dir", path=path)
             return reply(None)
-        stat = base64.b64encode(json.dumps(container.tree.stat(path)).encode()).decode()
         headers = {"X-Docker-Container-Path-Stat": stat, "Content-Type": "application/x-tar"}
-        return Response(200, b"" if request.method == "HEAD" else container.tree.pack(path), headers)
+        return Response(200, packed, headers)
 
     def _exec_create(self, request, name):
         container, document = self._need(name), request.json()

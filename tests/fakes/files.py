@@ -41,8 +41,8 @@ class Tree:
             self.write(parent, None)
         if self.files.get(path, b"") is None and data is not None:
             raise Refusal(400, f"cannot overwrite directory {path} with a file")
-        if path not in self.files:
-            self.times[parent] = self.now()
+        if path not in self.files:  # a request may look at it as soon as it is
+            self.times[parent] = self.times[path] = self.now()
         if data is not None or path not in self.files:
             self.files[path] = data.encode() if isinstance(data, str) else data
             self.times[path] = self.now()
@@ -55,7 +55,7 @@ class Tree:
 
     def below(self, path):
         start = path.rstrip("/") + "/"
-        return sorted(name for name in self.files if name == path or name.startswith(start))
+        return sorted(name for name in list(self.files) if name == path or name.startswith(start))
 
     def text(self, path):
         data = self.files.get(path)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import marshal
+import threading
 import urllib.parse
 
 
@@ -72,6 +73,8 @@ class Hangup(Exception):
 class Stream:
     """An endless answer, a line for each event. What is put before somebody is attached waits."""
 
+    lock = threading.Lock()  # of them all: who puts is not who attaches
+
     def __init__(self, about=None):
         self.about = about  # what it tells of: the fake's own
         self.waiting = []
@@ -82,16 +85,18 @@ class Stream:
 
     def put(self, data):
         """Bytes, or None: the end."""
-        if self.sink is None:
-            self.waiting.append(data)
-        else:
-            self.sink(data)
+        with self.lock:
+            if self.sink is None:
+                self.waiting.append(data)
+            else:
+                self.sink(data)
 
     def attach(self, sink):
-        self.sink = sink
-        waiting, self.waiting = self.waiting, []
-        for data in waiting:
-            sink(data)
+        with self.lock:
+            self.sink = sink
+            waiting, self.waiting = self.waiting, []
+            for data in waiting:
+                sink(data)
 
 
 class Timers:

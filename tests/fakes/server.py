@@ -21,12 +21,14 @@ from fakes.engine import Engine
 from fakes.http_faults import Fault, send_at_once
 from fakes.kube import Kube
 from fakes.message import Hangup, Request, Stream
+from fakes.ports import free_port
 from fakes.script import run_script
 
 BACKLOG = 1024
 TICK_SECONDS = 0.001  # a timer is looked at a little later than it is due
 LOCK_SECONDS = 0.0005  # between two looks at a lock that somebody holds
 RUN_SECONDS = 60  # bounds what is waited for in the loop
+WAIT_SECONDS = 30  # bounds a wait for requests
 HEAD_MAX = 1 << 20
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # clients that are killed are no news
 _loops = {}  # by process: after a fork the parent's is of no use
@@ -68,7 +70,7 @@ asyncio.sslproto.SSLProtocol = AlertingProtocol
 
 
 class Server:
-    """Listens at a path (unix) or (host, port); subclasses answer in handle(request)."""
+    """Listens at a path (unix) or (host, port), of which 0 is a free one; subclasses answer in handle(request)."""
 
     STATE = ()  # the attributes that saved() keeps
 
@@ -85,6 +87,7 @@ class Server:
         self.choose = None  # called with server and request, returns the fault that hits; else self.faults do
         self.faults = []
         self.connections = set()
+        self.downs = 0  # how often it went down
         self.listener = None
         self.closed = False
 
@@ -95,6 +98,8 @@ class Server:
         if unix:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.address)
+        elif self.address[1] == 0:
+            self.address = (self.address[0], free_port())
         family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         listener = socket.socket(family)
         try:
@@ -105,8 +110,6 @@ class Server:
             listener.close()
             raise
         listener.setblocking(False)
-        if not unix:
-            self.address = listener.getsockname()
         self.listener = listener
         in_loop(lambda: loop().add_reader(listener, self._accept, listener))
         return self
@@ -118,6 +121,7 @@ class Server:
             listener.close()
 
     def _down(self):
+        self.downs += 1
         self._stop_listening()
         self.end_streams()
         for writer in list(self.connections):
@@ -176,7 +180,7 @@ class Server:
     def writes(self, mark=0):
         return [request for request in self.requests[mark:] if request.writes]
 
-    def wait(self, match, count=1, since=0, seconds=20, answered=False):
+    def wait(self, match, count=1, since=0, seconds=WAIT_SECONDS, answered=False):
         """Waits for `count` requests that match; returns the last of them."""
 
         def found():
@@ -233,18 +237,19 @@ class Server:
             connection.setblocking(False)
             self.accepted += 1
             reader = asyncio.StreamReader(limit=HEAD_MAX)
-            protocol = asyncio.StreamReaderProtocol(reader, self._serve)
+            protocol = asyncio.StreamReaderProtocol(reader, functools.partial(self._serve, self.downs))
             loop().create_task(self._connect(protocol, connection))
 
     async def _connect(self, protocol, connection):
         with contextlib.suppress(OSError):
             await loop().connect_accepted_socket(lambda: protocol, connection, ssl=self.tls)
 
-    async def _serve(self, reader, writer):
+    async def _serve(self, downs, reader, writer):
+        """downs: as of when it was accepted; going down ends it, also while it only comes about."""
         self.connections.add(writer)
         try:
-            fresh = self.listener is not None
-            while self.listener is not None or not fresh:
+            fresh = True
+            while downs == self.downs:
                 if not await self._serve_one(reader, writer, fresh):
                     break
                 fresh = False

@@ -7,7 +7,6 @@ import json
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -26,6 +25,7 @@ from harness import (
     Process,
     certificates,
     environment_of,
+    free_port,
     merged,
     wait_until,
 )
@@ -44,25 +44,8 @@ OPTIONS = re.compile(
     r"|allowWatchBookmarks|timeoutSeconds)=[^&]*"
 )
 IDENTITY = re.compile(r"\b[0-9a-f]{64}\b")
-# Below the ports that the kernel gives away by itself, so that one can be given up and taken again.
-PORTS = range(20000, 32000, 5)
 LINES_SHOWN = 60  # of an output
 RUN_SECONDS = 90  # bounds every run of the program
-
-
-def claim_ports():
-    """A socket that holds the claim, and four ports that go with it."""
-    for first in PORTS:
-        claim = socket.socket()
-        try:
-            claim.bind(("127.0.0.1", first))
-            for port in range(first + 1, first + 5):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-            return claim, range(first + 1, first + 5)
-        except OSError:
-            claim.close()
-    raise OSError("no ports")
 
 
 @dataclasses.dataclass
@@ -81,12 +64,10 @@ class Machine:
         self.storage = self.home / "registry"
         self.config_file = self.home / "registryd.yaml"
         self._options = ["-c", str(self.config_file), "-l", "debug"]
-        self.claim, (self.port, self.other_port, kube_port, page_port) = claim_ports()
-        self.kube = KubeServer()
-        self.kube.address = ("127.0.0.1", kube_port)
-        self.kube.up()
+        self.port, self.other_port = free_port(), free_port()
+        self.kube = KubeServer().up()
         self.engine = EngineServer(str(self.home / "docker.sock")).up()
-        self.page = IngressServer(self.kube, self.engine, ("127.0.0.1", page_port)).up()
+        self.page = IngressServer(self.kube, self.engine).up()
         self.servers = (self.engine, self.kube, self.page)
         (self.home / "run").mkdir(mode=0o700)
         self.status_file = self.home / "run/hostk8s-registryd/status.json"

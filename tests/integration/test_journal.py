@@ -2,13 +2,16 @@
 and goes is none, and nothing is told twice."""
 
 import re
+import time
 
-from harness import DEPLOYMENT, WORKER
+from harness import DEPLOYMENT, SECONDS, WORKER
 from test_route import RouteTest
 
 LINES_MAX = 40  # of a start, an engine that restarts, a cluster that is deleted and made again
+TOGETHER_SECONDS = 2.5  # within which what comes about is told in one line
 CONVERGED = r"info: .*: (\w+ -> )?Converged$"
-CONDITION = re.compile(r"(?:info|warning): (?:\S+(?:, \S+)*|\d+ resources(?: of cluster \S+)?): (?:(\w+) -> )?([A-Z]\w+)(?:$|: )")
+RESOURCES = r"(?P<names>\S+(?:, \S+)*)|(?P<count>\d+) resources(?: of cluster \S+)?"
+CONDITION = re.compile(rf"(?:info|warning): (?:{RESOURCES}): (?:(?P<before>\w+) -> )?(?P<reason>[A-Z]\w+)(?:$|: )")
 
 
 class ADay(RouteTest):
@@ -20,21 +23,24 @@ class ADay(RouteTest):
     # ---- what happens ----
 
     def stop_engine(self):
-        """As `systemctl stop docker`: containers end, and nobody listens any more."""
+        """As `systemctl stop docker`: containers end, none is started any more, and nobody listens."""
+        self.engine.fault("POST .*/start$", "close", times=None)
         for container in (self.registry(), self.node, self.worker):
             self.engine.stop_container(container)
         self.kube.down()
         self.page.down()
         self.engine.down()
+        self.engine.clear_faults()
 
     def start_engine(self, daemon):
         """Somebody else has the registry's former address."""
-        self.engine.up()
-        for container in (self.node, self.worker, self.engine.add_container("other", {"Image": "redis:7"})):
-            if not container.is_node:
-                self.engine.attach(container, "kind")
-            self.engine.start_container(container)
-        self.engine.start_container(self.registry())
+        with self.engine.lock:  # nobody is answered before all run
+            self.engine.up()
+            for container in (self.node, self.worker, self.engine.add_container("other", {"Image": "redis:7"})):
+                if not container.is_node:
+                    self.engine.attach(container, "kind")
+                self.engine.start_container(container)
+            self.engine.start_container(self.registry())
         self.bring_up(daemon)
 
     def delete_cluster(self):
@@ -52,8 +58,8 @@ class ADay(RouteTest):
 
     def bring_up(self, daemon):
         """From the nodes' containers to the API server and the ingress, one after the other."""
-        self.page.up()  # the engine listens for the node, which does not answer
         self.page.fault("", "close", times=None)
+        self.page.up()  # the engine listens for the node, which does not answer
         daemon.wait_reason(WORKER, "Converged")
         self.node.tree.write("/etc/kubernetes/admin.conf", self.kube.admin_conf())
         self.kube.up()
@@ -71,13 +77,30 @@ class ADay(RouteTest):
         for line in lines:
             matches = [match for match in (*expected, self.late) if re.match(match, line)]
             self.assertTrue(matches, f"{line}\n\n{daemon.output}")
-            self.assertNotEqual(*CONDITION.match(line).groups(), line)
+            self.assertNotEqual(*CONDITION.match(line).group("before", "reason"), line)
         self.assertEqual(len(set(lines)), len(lines), daemon.output)
         return len(daemon.lines)
 
+    def wait_told_converged(self, daemon, count):
+        """The last that is told of so many resources is that they are Converged."""
+
+        def told():
+            total = 0
+            for match in filter(None, map(CONDITION.match, daemon.lines)):
+                resources = int(match["count"] or match["names"].count(",") + 1)
+                total += resources * ((match["reason"] == "Converged") - (match["before"] == "Converged"))
+            return total == count
+
+        with daemon.changed:
+            self.assertTrue(daemon.changed.wait_for(told, SECONDS), daemon.output)
+
     def test_start_restart_delete_create(self):
+        start = time.monotonic()
         daemon = self.converged_daemon()
-        mark = self.told(daemon, 0, "info: 13 resources: Converged")
+        lines_max = 1 + (time.monotonic() - start) // TOGETHER_SECONDS
+        self.wait_told_converged(daemon, 13)
+        mark = self.told(daemon, 0, CONVERGED)
+        self.assertLessEqual(len([line for line in daemon.lines if CONDITION.match(line)]), lines_max, daemon.output)
         self.stop_engine()
         mark = self.told(
             daemon,
@@ -87,6 +110,7 @@ class ADay(RouteTest):
             f"warning: {self.route}: Converged -> Unavailable: nothing listens .* while the engine does not answer",
         )
         self.start_engine(daemon)
+        self.wait_told_converged(daemon, 13)
         mark = self.told(daemon, mark, CONVERGED)
         self.delete_cluster()
         mark = self.told(daemon, mark, "warning: 8 resources of cluster hostk8s: Converged -> ClusterNotFound: ")

@@ -1,6 +1,8 @@
 """What a cluster has beside what the program makes of its manifests: Gateways and their controllers, what
 was made by former programs, and what is in the way of its Service."""
 
+import signal
+
 from harness import MachineTest, wait_until
 
 from fakes import hostk8s
@@ -68,7 +70,10 @@ class Gateways(MachineTest):
         self.kube.groups.append(GATEWAY_API)
         self.kube.add("gateways", "default", "web", GATEWAY)
         self.configure(ui={"gateway": "default/web"})
-        self.run_program("apply", "--timeout", "1s", status=1)
+        apply = self.start("apply")
+        wait_until(lambda: self.kube.get("httproutes", "registry-ui"), "the route")
+        apply.signal(signal.SIGTERM)
+        self.assertEqual(apply.wait(), 1)
         self.run_program("teardown", "--yes", status=0)
         self.assertIsNone(self.kube.get("httproutes", "registry-ui"))
 
@@ -128,10 +133,12 @@ class Others(MachineTest):
 
     def left(self):
         """Where requests for the Service go, and what still has HostK8s' label."""
-        slices = [document for (plural, _, _), document in self.kube.objects.items() if plural == "endpointslices"]
+        with self.kube.lock:
+            objects = dict(self.kube.objects)
+        slices = [document for (plural, _, _), document in objects.items() if plural == "endpointslices"]
         slices = [one for one in slices if one["metadata"]["labels"]["kubernetes.io/service-name"] == "registry-api"]
         addresses = [address for one in slices for endpoint in one["endpoints"] for address in endpoint["addresses"]]
-        labels = {key: one["metadata"].get("labels", {}) for key, one in self.kube.objects.items()}
+        labels = {key: one["metadata"].get("labels", {}) for key, one in objects.items()}
         labelled = [key for key in labels if "hostk8s.addon" in labels[key]]
         return addresses, labelled
 

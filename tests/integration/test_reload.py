@@ -13,7 +13,7 @@ class Reload(MachineTest):
         self.configure(nodes={"aliases": [ALIAS]})
         since = self.notify.mark()
         self.reload(daemon)
-        self.assertRegex(self.notify.messages[since], r"\ARELOADING=1\nMONOTONIC_USEC=\d+$")
+        self.assertRegex(self.notify.wait("^RELOADING=1", since), r"\ARELOADING=1\nMONOTONIC_USEC=\d+$")
         self.wait_alias()
         for node in (self.worker, self.node):
             wait_until(lambda node=node: node.tree.text(HOSTS) is None, "the old alias is gone")

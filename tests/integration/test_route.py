@@ -20,9 +20,8 @@ from harness import (
 
 PAGE, API = "GET /registry/", "GET /v2/"
 REGISTRY = {"Docker_Distribution_Api_Version": "registry/2.0"}
-AT_ONCE = 15  # seconds: an `apply` that waits in vain does so for two minutes
+AT_ONCE = 50  # seconds: an `apply` that waits in vain does so for two minutes
 SLOT_SECONDS = 0.5  # that what follows waits for each of the others
-SLOW = {"poll": "1h", "timeout": "300ms"}
 
 
 def page_of(title, status=200, **headers):
@@ -39,7 +38,7 @@ INSTEAD = (
 NO_ANSWER = (
     ("close", "answer ended early; see that the ingress controller runs"),
     ("partial", "answer ended early; see that the ingress controller runs"),
-    ("hang", "no answer within 300 ms; see that the ingress controller runs"),
+    ("hang", "no answer within 1 s; see that the ingress controller runs"),
 )
 
 
@@ -79,7 +78,7 @@ class RouteTest(MachineTest):
     def assert_wrong(self, daemon, message):
         """It is said, and nothing else is wrong; asked again, all is well."""
         daemon.wait_reason(self.route, "Unavailable", message)
-        self.assertEqual(daemon.status()["ready"], daemon.status()["total"] - 1)
+        wait_until(lambda: (status := daemon.status())["ready"] == status["total"] - 1, "nothing else is wrong")
 
 
 class Commands(RouteTest):
@@ -110,7 +109,7 @@ class Commands(RouteTest):
         self.page.fault(PAGE, "answer", times=8, response=ingress.error_page(503))
         self.apply()
         self.page.fault(PAGE, "answer", times=None, response=ingress.error_page(503))
-        result = self.run_program("apply", "--timeout", "2s", status=1)
+        result = self.run_program("apply", "--timeout", "5s", status=1)
         self.assertRegex(result.stdout, f"{self.route}: Unavailable: .*HTTP 503 .*\ntimed out: 12 of 13 ready")
 
     def test_apply_does_not_wait_where_nothing_listens(self):
@@ -134,7 +133,7 @@ class Commands(RouteTest):
 class WhatCameInstead(RouteTest):
     def setUp(self):
         super().setUp()
-        self.configure(reconcile={"timeout": "300ms"})
+        self.configure(reconcile={"timeout": "1s"})
 
     def test_another_answer(self):
         daemon = self.converged_daemon()
@@ -180,11 +179,12 @@ class WhenItIsAsked(RouteTest):
         self.wait_passes(1)
         mark, passes = self.page.mark(), self.engine.mark()
         self.engine.wait("GET .*/containers/json", 4, since=passes)
-        self.assertIn(len(self.asked(mark)), (3, 4, 5))
-        self.assertEqual(len(self.page.since(mark, API)), len(self.asked(mark)))
+        begun, asked = len(self.engine.since(passes, "GET .*/containers/json")), len(self.asked(mark))
+        self.assertAlmostEqual(asked, begun, delta=1)
+        self.assertAlmostEqual(len(self.page.since(mark, API)), asked, delta=1)
 
     def test_after_a_change_and_not_only_in_a_pass(self):
-        self.configure(reconcile=SLOW)
+        self.configure(reconcile={"poll": "1h"})
         daemon = self.converged_daemon()
         self.page.fault(PAGE, "answer", times=None, response=ingress.error_page(404))
         self.kube.remove("ingresses", "registry-ui")

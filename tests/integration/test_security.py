@@ -115,6 +115,7 @@ class Texts(HostileTest):
         daemon = self.daemon("-l", "debug")
         template = ("deployments", "registry-ui")
         wait_until(lambda: "owned" not in str(self.kube.get(*template)["spec"]["template"]), "mended")
+        daemon.wait_converged()
         self.watch(daemon)
 
     def test_of_a_file_in_a_node(self):

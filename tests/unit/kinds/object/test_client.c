@@ -13,8 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+static char kubeconfig[64]; // kubernetes.kubeconfig: this process's own file
+
 static int setup_disconnected(void **state)
 {
+    (void)snprintf(kubeconfig, sizeof(kubeconfig), "/tmp/hostk8s-test-kubeconfig-%d",
+                   (int)getpid());
     (void)object_rig_setup(state);
     struct object_rig *rig = *state;
     object_kind.invalidate(&rig->io, &rig->memory);
@@ -184,12 +188,10 @@ static void test_interrupted(void **state)
 
 // ---- kubernetes.kubeconfig ----
 
-#define FILE_NAME "/tmp/hostk8s-test-kubeconfig"
-
 static void observe_by_file(struct object_rig *rig, const char *text)
 {
     if (text != NULL) {
-        FILE *file = fopen(FILE_NAME, "we");
+        FILE *file = fopen(kubeconfig, "we");
         assert_non_null(file);
         assert_true(fputs(text, file) >= 0);
         assert_int_equal(fclose(file), 0);
@@ -203,7 +205,7 @@ static void observe_by_file(struct object_rig *rig, const char *text)
 static void test_kubeconfig(void **state)
 {
     struct object_rig *rig = *state;
-    sample_set(&rig->config->kubeconfig, FILE_NAME);
+    sample_set(&rig->config->kubeconfig, kubeconfig);
     rig->input.engine = NULL; // nothing of it is needed
     observe_by_file(rig, CONFIG("https://cluster.example:443", "kind-dev"));
     assert_int_equal(rig->err.kind, ERROR_NONE);
@@ -219,21 +221,22 @@ static void test_kubeconfig(void **state)
     observe_by_file(rig, CONFIG("https://other.example:443", "kind-dev"));
     assert_int_equal(clients(rig), count + 1);
     assert_string_equal(latest_client(rig)->base, "https://other.example:443");
-    (void)unlink(FILE_NAME);
+    (void)unlink(kubeconfig);
 }
 
 static void test_kubeconfig_fails(void **state)
 {
     struct object_rig *rig = *state;
-    sample_set(&rig->config->kubeconfig, FILE_NAME);
+    sample_set(&rig->config->kubeconfig, kubeconfig);
     observe_by_file(rig, CONFIG("https://cluster.example:443", "kind-other"));
     assert_int_equal(rig->err.code, ENOENT); // there is no such cluster
-    (void)unlink(FILE_NAME);
+    (void)unlink(kubeconfig);
     assert_int_equal(object_rig_begin_observe(rig), 0);
     (void)scripted_worker_run(rig->worker);
     assert_int_equal(rig->err.code, ENOTDIR);
-    assert_string_equal(rig->err.text, "kubernetes.kubeconfig " FILE_NAME
-                                       " cannot be read: No such file or directory");
+    _cleanup_free_ char *missing = str_printf(
+        "kubernetes.kubeconfig %s cannot be read: No such file or directory", kubeconfig);
+    assert_string_equal(rig->err.text, missing);
     sample_set(&rig->config->kubeconfig, "/");
     assert_int_equal(object_rig_begin_observe(rig), 0);
     (void)scripted_worker_run(rig->worker);
