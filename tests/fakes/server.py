@@ -21,6 +21,7 @@ from fakes.engine import Engine
 from fakes.http_faults import Fault, send_at_once
 from fakes.kube import Kube
 from fakes.message import Hangup, Request, Stream
+from fakes.ports import free_port
 from fakes.script import run_script
 
 BACKLOG = 1024
@@ -68,7 +69,7 @@ asyncio.sslproto.SSLProtocol = AlertingProtocol
 
 
 class Server:
-    """Listens at a path (unix) or (host, port); subclasses answer in handle(request)."""
+    """Listens at a path (unix) or (host, port), 0 for any; subclasses answer in handle(request)."""
 
     STATE = ()  # the attributes that saved() keeps
 
@@ -95,6 +96,8 @@ class Server:
         if unix:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.address)
+        elif self.address[1] == 0:
+            self.address = (self.address[0], free_port())
         family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         listener = socket.socket(family)
         try:
@@ -105,8 +108,6 @@ class Server:
             listener.close()
             raise
         listener.setblocking(False)
-        if not unix:
-            self.address = listener.getsockname()
         self.listener = listener
         in_loop(lambda: loop().add_reader(listener, self._accept, listener))
         return self
@@ -176,7 +177,7 @@ class Server:
     def writes(self, mark=0):
         return [request for request in self.requests[mark:] if request.writes]
 
-    def wait(self, match, count=1, since=0, seconds=20, answered=False):
+    def wait(self, match, count=1, since=0, seconds=30, answered=False):
         """Waits for `count` requests that match; returns the last of them."""
 
         def found():
@@ -366,7 +367,7 @@ class EngineServer(Served, Engine):
     STATE = Engine.STATE
     OTHERS = ("add_network", "remove_network", "add_node", "add_container", "start_container", "stop_container")
     OTHERS += ("remove_container", "rename_container", "attach", "detach", "tell_of", "hush", "end_streams")
-    OTHERS += ("end_script", "end_container")
+    OTHERS += ("begin_removal", "end_script", "end_container")
 
     def __init__(self, address, accent="docker-20.10", tls=None):
         Server.__init__(self, address, tls)

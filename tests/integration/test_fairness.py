@@ -60,8 +60,8 @@ class SilentClusters(MachineTest):
         for cluster in self.kubes:
             daemon.wait_reason(f"kube/{cluster}/Deployment/hostk8s/registry-ui", "Converged")
         self.wait_others(daemon)
-        before = self.asked()
         self.fall_silent()
+        before = self.asked()
         wait_until(lambda: all(count > before[name] for name, count in self.asked().items()), "all silent ones asked")
         other = self.kubes[self.others[-1]]
         other.remove("services", "registry-api")

@@ -435,7 +435,9 @@ class Interrupted(GcTest):
         """It takes gc's container with it."""
         process, _ = self.held()
         process.kill()
-        self.engine.run_script(self.engine.find(GC))
+        container = self.engine.find(GC)
+        self.engine.run_script(container)
+        wait_until(lambda: not container.is_up(), "the script's end")
         self.wait_late()
         self.run_program("teardown", "--yes", status=0)
         self.assertEqual(self.engine.registries(), [])
