@@ -7,7 +7,7 @@ import os
 import pathlib
 import signal
 
-from harness import CONTAINER, DEPLOYMENT, HOSTING, NETWORK, ConditionTest, certificates, condition, wait_until
+from harness import CONTAINER, DEPLOYMENT, HOSTING, NETWORK, ConditionTest, certificates, condition
 
 CONFIGURATION_STATUS = 78
 WATCHED = {"WATCHDOG_USEC": "200000"}

@@ -261,7 +261,7 @@ class Whether(GcTest):
         process.wait_line(f"^waits for {CONTAINER}: EngineUnreachable: ")
         self.engine.up()
         self.assertEqual(process.wait(), 0)
-        self.assertEqual(process.output.count("waits for "), 1)
+        self.assertEqual(process.output.count(f"waits for {CONTAINER}: EngineUnreachable: "), 1)
 
     def test_parts_are_not_told(self):
         """Of what is done to a registry, as `apply` tells of it."""
