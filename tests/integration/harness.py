@@ -188,7 +188,7 @@ class Process:
 
         def stands():
             self.signal(signal.SIGSTOP)
-            os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
             if not list(self.machine.status_file.parent.glob("*.new")):
                 return True
             self.signal(signal.SIGCONT)

@@ -5,7 +5,19 @@ import json
 import os
 import stat
 
-from harness import CONTAINER, CONTROL_PLANE, REGISTRY, RESOURCES, WORKER, MachineTest, Server, free_port, loopback_prefix, reply, wait_until
+from harness import (
+    CONTAINER,
+    CONTROL_PLANE,
+    REGISTRY,
+    RESOURCES,
+    WORKER,
+    MachineTest,
+    Server,
+    free_port,
+    loopback_prefix,
+    reply,
+    wait_until,
+)
 
 CACHE = f"{REGISTRY}-cache-docker.io"
 RESOURCE, ATTACHMENT = f"container/{CACHE}", f"network/kind/{CACHE}"
@@ -290,7 +302,7 @@ class Logins(CachesTest):
     def test_written_before_the_first_start(self):
         """However often the program is interrupted between the two."""
         self.engine.fault("PUT .*/archive.path=/etc&", "status", times=None, code=500, body={"message": "no"})
-        self.run_program("apply", "--timeout", "1s", status=1)
+        self.run_program("apply", "--timeout", "6s", status=1)
         self.assertEqual(self.cache().state, "created")
         self.engine.clear_faults()
         self.run_program("apply", status=0)

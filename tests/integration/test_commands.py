@@ -419,7 +419,7 @@ class Output(MachineTest):
         for words in ("-h", "--help", "-V", "--version", "check --print", "plan", "plan --json", "teardown", "apply"):
             with self.subTest(words=words):
                 self.assert_told(*words.split())
-        self.daemon().wait_converged(RESOURCES + 100)
+        self.daemon().wait_converged(RESOURCES + 100, seconds=60)
         self.assert_told("apply", beside=1)  # a line that a daemon runs
         self.assert_told("status")
         self.assert_told("status", "--json")

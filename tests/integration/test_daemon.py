@@ -1,5 +1,6 @@
 """The daemon as systemd and its user see it: notifications, signals, its status and its log."""
 
+import re
 import signal
 
 from harness import CONTAINER, DEPLOYMENT, DEPLOYMENT_LIST, HOSTS, RESOURCES, WORKER, MachineTest, wait_until
@@ -96,7 +97,7 @@ class Idle(MachineTest):
         self.configure(reconcile={"poll": "10s"})  # half of it what is repaired may take, and is no news
         self.apply()
         daemon = self.daemon()
-        daemon.wait_line(f"info: {RESOURCES} resources: Converged")
+        daemon.wait_line("info: .*: Converged$")
         before = len(daemon.lines)
         self.worker.tree.remove(HOSTS)
         daemon.signal(signal.SIGUSR1)
@@ -107,7 +108,8 @@ class Idle(MachineTest):
             self.kube.wait(DEPLOYMENT_LIST, since=since, answered=True)
         self.assertEqual(daemon.stop(), 0)  # which tells all news that there are
         lines = [f"notice: {WORKER}: write: {HOSTS} (none) -> present", "info: stopping; the registry keeps running"]
-        self.assertEqual(daemon.lines[before:], lines)
+        late = re.compile(r"info: .*: Converged")  # under load not all were told of in one line
+        self.assertEqual([line for line in daemon.lines[before:] if not late.fullmatch(line)], lines)
 
     def test_level_of_the_command_line_wins(self):
         daemon = self.converged_daemon("-l", "warning")
