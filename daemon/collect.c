@@ -356,6 +356,12 @@ static void advance(struct collector *c)
     }
 }
 
+void collector_ask_again(struct collector *c)
+{
+    c->stage = STAGE_CONVERGE_AGAIN;
+    advance(c);
+}
+
 // Once: what was begun is taken back. Twice: the next `gc` or `apply`, or the daemon, does that.
 static void on_signal(void *ctx, _unused_ int number)
 {

@@ -14,6 +14,7 @@
 
 #define QUIET_POLL_MS 2000u
 #define WALK_MS (10u * 60u * 1000u) // for one look at the storage
+#define SURVEYS_MAX 3u
 
 // ---- what the storage has ----
 
@@ -144,6 +145,7 @@ int collector_walk(struct collector *c, _unused_ struct error *err)
 static void on_measured(void *ctx, void *block, const struct error *err)
 {
     struct collector *c = ctx;
+    store_free(c->left);
     c->left = take_store(c, block, err, NULL);
     collector_complete(c, NULL);
 }
@@ -181,6 +183,11 @@ static void on_surveyed(void *ctx, struct store *store, const struct error *err)
 {
     struct collector *c = ctx;
     _cleanup_(store_freep) struct store *after = store;
+    bool again = err != NULL && err->kind == ERROR_TRANSIENT && c->error.kind == ERROR_NONE;
+    if (again && c->surveys < SURVEYS_MAX) {
+        collector_ask_again(c); // another gc, whose turn it is, may have stopped the registry
+        return;
+    }
     if (err != NULL && err->status == 401) {
         (void)printf("the registry wants a login: it was not asked for its tags\n");
         err = NULL;
@@ -197,6 +204,8 @@ int collector_ask(struct collector *c, struct error *err)
         return 1;
     }
     check_kept(c, c->left);
-    int r = storage_open_registry(c->plan->config, &c->session.io, &c->api, err);
+    c->surveys++;
+    int r =
+        c->api != NULL ? 0 : storage_open_registry(c->plan->config, &c->session.io, &c->api, err);
     return r < 0 ? r : survey_begin(c->api, on_surveyed, c, err);
 }

@@ -27,6 +27,7 @@ struct collector {
     struct store *found; // what the storage has while the registry is stopped
     struct store *left;  // and in the end
     struct api *api;     // the registry's; NULL before it is asked
+    unsigned surveys;    // begun, of what it has then
     struct error error;  // why it is not done; kind ERROR_NONE: nothing has failed
     bool interrupted;
     bool aborted; // nothing more is begun
@@ -47,5 +48,7 @@ typedef int (*collector_stage_fn)(struct collector *c, struct error *err);
 int collector_wait_quiet(struct collector *c, struct error *err);
 int collector_walk(struct collector *c, struct error *err);
 int collector_measure(struct collector *c, struct error *err);
+// Waits again for the registry to run, then measures and asks again.
+void collector_ask_again(struct collector *c);
 // Asks the registry for every tag.
 int collector_ask(struct collector *c, struct error *err);

@@ -54,7 +54,7 @@ def load(tree, path, major):
     plugins, files = plugins_of(document, major), [path]
     for pattern in document.get("imports", []):
         pattern = posixpath.join(posixpath.dirname(path), pattern)
-        for name in sorted(fnmatch.filter(tree.files, pattern)):
+        for name in sorted(fnmatch.filter(list(tree.files), pattern)):
             if name != path and tree.files[name] is not None:
                 imported, others = load(tree, name, major)
                 if major == 1:  # an imported file's table takes the place of the whole plugin's

@@ -11,7 +11,7 @@ from fakes import commands
 from fakes.accents import ACCENTS, familiar
 from fakes.container import Container, identity, node
 from fakes.events import Events
-from fakes.files import Refusal
+from fakes.files import MODE_DIRECTORY, Refusal
 from fakes.message import Response, Stream, reply
 from fakes.registry import Storage
 from fakes.script import run_script, storage_of
@@ -398,16 +398,17 @@ class Engine(Events):
     def _archive(self, request, name):
         container, path = self._need(name), request.query["path"].rstrip("/") or "/"
         try:  # who plays a user may remove it at any moment
-            stat = base64.b64encode(json.dumps(container.tree.stat(path)).encode()).decode()
+            stat = container.tree.stat(path)
             packed = container.tree.pack(path) if request.method == "GET" else b""
         except KeyError:
             raise Refusal(404, f"Could not find the file {path} in container {name}") from None
         if request.method == "PUT":
-            if container.tree.files[path] is not None:
+            if not stat["mode"] & MODE_DIRECTORY:
                 raise Refusal(400, "extraction point is not a directory")
             container.tree.unpack(path, request.body)
             self.tell_of(container, "extract-to-dir", path=path)
             return reply(None)
+        stat = base64.b64encode(json.dumps(stat).encode()).decode()
         headers = {"X-Docker-Container-Path-Stat": stat, "Content-Type": "application/x-tar"}
         return Response(200, packed, headers)
 

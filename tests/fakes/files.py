@@ -22,7 +22,8 @@ def timestamp(seconds, zone=0):
 
 
 class Tree:
-    """Files by absolute path; None is a directory."""
+    """Files by absolute path; None is a directory. A test changes it while requests are answered: each step
+    leaves what can be read, and a time is never newer than what it is of."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -41,21 +42,29 @@ class Tree:
             self.write(parent, None)
         if self.files.get(path, b"") is None and data is not None:
             raise Refusal(400, f"cannot overwrite directory {path} with a file")
-        if path not in self.files:  # a request may look at it as soon as it is
-            self.times[parent] = self.times[path] = self.now()
-        if data is not None or path not in self.files:
+        new = path not in self.files
+        if new:  # a request may look at it as soon as it is there
+            self.times[path] = self.now()
+        if data is not None or new:
             self.files[path] = data.encode() if isinstance(data, str) else data
             self.times[path] = self.now()
+        if new:
+            self.times[parent] = self.now()
 
     def remove(self, path):
         """With all that is below it."""
         for name in self.below(path):
-            del self.files[name], self.times[name]
+            self.files.pop(name, None)
+            self.times.pop(name, None)
             self.times[posixpath.dirname(path)] = self.now()
 
     def below(self, path):
+        return sorted(self._copied(path))
+
+    def _copied(self, path):
+        """What is there at one moment."""
         start = path.rstrip("/") + "/"
-        return sorted(name for name in list(self.files) if name == path or name.startswith(start))
+        return {name: data for name, data in self.files.copy().items() if name == path or name.startswith(start)}
 
     def text(self, path):
         data = self.files.get(path)
@@ -74,9 +83,8 @@ class Tree:
     def pack(self, path):
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as tar:
-            for name in self.below(path):
+            for name, data in sorted(self._copied(path).items()):
                 info = tarfile.TarInfo(posixpath.relpath(name, posixpath.dirname(path)))
-                data = self.files[name]
                 info.type, info.mode = (tarfile.DIRTYPE, 0o755) if data is None else (tarfile.REGTYPE, 0o644)
                 info.size = len(data or b"")
                 tar.addfile(info, io.BytesIO(data or b""))

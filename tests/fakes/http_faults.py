@@ -9,7 +9,7 @@ import re
 from fakes.message import Hangup, Response, Stream, reply
 
 HUGE_BYTES = 100 << 20  # above every bound of an answer
-HOLD_SECONDS = 60  # the longest that a request is left without an answer
+HOLD_SECONDS = 300  # the longest that a request is left without an answer
 SLOW_BYTES = 4096  # so many of an answer go one at a time
 FILLER = b" " * (1 << 20)  # a header of that size is above every bound, too
 GARBAGE = b'\x00\xff\xfe{"Id": <html>'

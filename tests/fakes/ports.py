@@ -12,22 +12,29 @@ SLICES = 160  # as many processes may run side by side
 
 @functools.cache
 def _slice_of(pid):
-    """How many ports the process has, they again and again, and the socket by whose name they are its own."""
-    # Below the range of outgoing connections, which the kernel gives to anybody.
-    end = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    size = (end - FIRST) // SLICES
+    """The number of the process's slice, and the socket by whose name it is its own until it ends."""
     for number in range(pid, pid + SLICES):
-        first, claim = FIRST + number % SLICES * size, socket.socket(socket.AF_UNIX)
+        claim = socket.socket(socket.AF_UNIX)
         try:
-            claim.bind(f"\0hostk8s-registryd-ports-{first}")
-            return size, itertools.cycle(range(first, first + size)), claim
+            claim.bind(f"\0hostk8s-registryd-ports-{number % SLICES}")
+            return number % SLICES, claim
         except OSError:
             claim.close()
     raise OSError(f"{SLICES} processes have all ports")
 
 
+@functools.cache
+def _ports_of(pid):
+    """How many ports the process has, and they again and again."""
+    # Below the range of outgoing connections, which the kernel gives to anybody.
+    end = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    size = (end - FIRST) // SLICES
+    first = FIRST + _slice_of(pid)[0] * size
+    return size, itertools.cycle(range(first, first + size))
+
+
 def free_port():
-    size, ports, _ = _slice_of(os.getpid())
+    size, ports = _ports_of(os.getpid())
     for port in itertools.islice(ports, size):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
@@ -37,3 +44,8 @@ def free_port():
             except OSError:
                 continue
     raise OSError(f"all {size} ports are taken")
+
+
+def loopback_prefix():
+    """The first half of addresses of this machine that no other process's tests listen at."""
+    return f"127.{64 + _slice_of(os.getpid())[0]}"

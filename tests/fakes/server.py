@@ -371,7 +371,7 @@ class EngineServer(Served, Engine):
     STATE = Engine.STATE
     OTHERS = ("add_network", "remove_network", "add_node", "add_container", "start_container", "stop_container")
     OTHERS += ("remove_container", "rename_container", "attach", "detach", "tell_of", "hush", "end_streams")
-    OTHERS += ("end_script", "end_container")
+    OTHERS += ("begin_removal", "end_script", "end_container")
 
     def __init__(self, address, accent="docker-20.10", tls=None):
         Server.__init__(self, address, tls)

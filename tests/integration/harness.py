@@ -28,13 +28,13 @@ from fakes import ingress  # noqa: E402
 from fakes.certificates import Certificates, certificates  # noqa: E402
 from fakes.files import timestamp  # noqa: E402
 from fakes.message import Response, Stream, reply  # noqa: E402
-from fakes.ports import free_port  # noqa: E402
+from fakes.ports import free_port, loopback_prefix  # noqa: E402
 from fakes.registry import Storage  # noqa: E402
 from fakes.server import EngineServer, IngressServer, KubeServer, Server  # noqa: E402
 
 # For the tests:
 __all__ = ["Certificates", "IngressServer", "Response", "Server", "Stream", "certificates", "free_port"]
-__all__ += ["Storage", "ingress", "reply", "timestamp"]
+__all__ += ["Storage", "ingress", "loopback_prefix", "reply", "timestamp"]
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup(1) the program would leave it ignored
 
 BINARY = os.environ.get("HOSTK8S_REGISTRYD", str(ROOT / "build/gcc/hostk8s-registryd"))
@@ -181,6 +181,24 @@ class Process:
     def stop(self):
         self.signal(signal.SIGTERM)
         return self.wait()
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """It stands still meanwhile, with no status half written."""
+
+        def stands():
+            self.signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            if not list(self.machine.status_file.parent.glob("*.new")):
+                return True
+            self.signal(signal.SIGCONT)
+            return False
+
+        wait_until(stands, "no status half written")
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def kill(self):
         if self.process.poll() is None:

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import time
 
 from harness import (
     CONTAINER,
@@ -13,6 +12,7 @@ from harness import (
     NETWORK,
     REGISTRY,
     RESOURCES,
+    SECONDS,
     WORKER,
     MachineTest,
     Response,
@@ -278,15 +278,13 @@ class Apply(MachineTest):
         self.assertIsNotNone(self.kube.get("deployments", "registry-ui"))
 
     def timed_out(self, timeout):
-        start = time.monotonic()
-        result = self.run_program("apply", "--timeout", timeout, status=1, seconds=20)
-        self.assertLess(time.monotonic() - start, 12)
+        result = self.run_program("apply", "--timeout", timeout, status=1, seconds=SECONDS)
         self.assertRegex(result.stdout, r"(?m)^timed out: \d+ of \d+ ready, \d+ changes\n\Z")
         return result.stdout
 
     def test_timeout_is_honoured(self):
         self.kube.ready = False
-        self.assertRegex(self.timed_out("2s"), rf"(?m)^{DEPLOYMENT}: Unavailable: 0 of 1 pods ready")
+        self.assertRegex(self.timed_out("6s"), rf"(?m)^{DEPLOYMENT}: Unavailable: 0 of 1 pods ready")
 
     def test_timeout_with_an_engine_that_hangs(self):
         self.configure(reconcile={"timeout": "2s"})
@@ -295,7 +293,7 @@ class Apply(MachineTest):
 
     def test_one_cause_is_told_once(self):
         self.kube.down()
-        said = self.timed_out("1s")
+        said = self.timed_out("5s")
         self.assertRegex(said, rf"(?m)^kube/\S+: ApiUnreachable: .*refused.*\n    likewise: .*, {DEPLOYMENT}, ")
         self.assertEqual(said.count("ApiUnreachable"), 1, said)
 
@@ -361,10 +359,10 @@ class Status(MachineTest):
         document = daemon.status()
         for entry in document["resources"]:
             entry["since"] = "2999-01-01T00:00:00Z"
-        daemon.signal(signal.SIGSTOP)  # nothing else is published
-        self.status_file.write_text(json.dumps(document))
-        for line in self.run_program("status", status=0).stdout.splitlines()[1:]:
-            self.assertRegex(line, r" Converged +0s$")
+        with daemon.frozen():  # nothing else is published
+            self.status_file.write_text(json.dumps(document))
+            for line in self.run_program("status", status=0).stdout.splitlines()[1:]:
+                self.assertRegex(line, r" Converged +0s$")
 
     def test_of_some_resources(self):
         daemon = self.converged_daemon()
@@ -421,7 +419,7 @@ class Output(MachineTest):
         for words in ("-h", "--help", "-V", "--version", "check --print", "plan", "plan --json", "teardown", "apply"):
             with self.subTest(words=words):
                 self.assert_told(*words.split())
-        self.daemon()
+        self.daemon().wait_converged(RESOURCES + 100, seconds=60)
         self.assert_told("apply", beside=1)  # a line that a daemon runs
         self.assert_told("status")
         self.assert_told("status", "--json")

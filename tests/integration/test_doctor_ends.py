@@ -66,12 +66,12 @@ class Ends(Doctor):
         self.hold("", b"getent")
         found = self.assert_fault("name", "no answer within 15 s", "docker exec NODE true")
         slowest = max(station["ms"] for station in self.stations)
-        self.assertTrue(15000 <= slowest < 20000, found)
+        self.assertTrue(15000 <= slowest < 1000 * HELD / 2, found)
 
     def test_timeout(self):
         self.apply()
         held = self.hold("", b"getent")
-        result = self.run_program("doctor", "--timeout", "1s", status=1)
+        result = self.run_program("doctor", "--timeout", "6s", status=1)
         self.assertEqual(len(held), 1)
         self.assertRegex(result.stdout, r"(?m)^skipped .* name hostk8s-control-plane: the time was up$")
         self.assertRegex(result.stdout, r"(?m)^ok .* clean-up: ")

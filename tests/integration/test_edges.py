@@ -126,7 +126,8 @@ class Hanging(MachineTest):
     def hang_status(self):
         """What is written next stands in a FIFO that nobody reads; returns a function that reads it."""
         fifo = f"{self.status_file}.{self.process.pid}.new"
-        os.mkfifo(fifo, 0o600)
+        with self.process.frozen():
+            os.mkfifo(fifo, 0o600)
 
         def release():
             with open(fifo, "rb") as stream:

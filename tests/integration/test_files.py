@@ -7,10 +7,9 @@ import os
 import pathlib
 import signal
 
-from harness import CONTAINER, DEPLOYMENT, HOSTING, NETWORK, ConditionTest, certificates, condition, wait_until
+from harness import CONTAINER, DEPLOYMENT, HOSTING, NETWORK, ConditionTest, certificates, condition
 
 CONFIGURATION_STATUS = 78
-SECONDS = 15  # that a command may take which could hang: more than its timeouts in all
 WATCHED = {"WATCHDOG_USEC": "200000"}
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000  # linux/sched.h
 MS_REC, MS_PRIVATE = 0x4000, 0x40000  # linux/mount.h
@@ -29,7 +28,7 @@ class Fifos(ConditionTest):
         os.mkfifo(self.config_file)
         for command in ("check", "plan", "apply", "run", "teardown"):
             with self.subTest(command=command):
-                result = self.run_program(command, status=CONFIGURATION_STATUS, seconds=SECONDS)
+                result = self.run_program(command, status=CONFIGURATION_STATUS)
                 self.assertIn(str(self.config_file), result.stderr)
 
     def test_configuration_at_a_reload(self):
@@ -44,8 +43,7 @@ class Fifos(ConditionTest):
         self.configure(kubernetes={"kubeconfig": str(self.fifo)})
         daemon = self.daemon()
         self.assert_others(daemon, DEPLOYMENT, HOSTING)
-        condition = wait_until(lambda: daemon.condition(DEPLOYMENT), "a condition")
-        self.assertIn(str(self.fifo), condition["message"])
+        daemon.wait_reason(DEPLOYMENT, "Error", str(self.fifo))
         self.assertEqual(daemon.stop(), 0)
 
     def test_files_that_a_kubeconfig_names(self):
@@ -61,7 +59,7 @@ class Fifos(ConditionTest):
                 lines = [line for line in conf.splitlines() if data is None or data not in line]
                 text = "\n".join(lines).replace(f"  {section}:\n", f"  {section}:\n    {key}: {self.fifo}\n")
                 kubeconfig.write_text(text + "\n")
-                result = self.run_program("plan", status=1, seconds=SECONDS)
+                result = self.run_program("plan", status=1)
                 self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: create$")
                 self.assertRegex(result.stdout, rf"(?m)^kube/\S+: \w+: .*{key}")
 
@@ -72,7 +70,7 @@ class Fifos(ConditionTest):
             with self.subTest(key=key):
                 tls = {name: str(certificates().path / file) for name, file in files.items()}
                 self.configure(docker={"tls": tls | {key: str(self.fifo)}})
-                result = self.run_program("plan", status=1, seconds=SECONDS)
+                result = self.run_program("plan", status=1)
                 self.assertRegex(result.stdout, rf"(?m)^{CONTAINER}: \w+: .*{self.fifo}")
 
 
@@ -97,7 +95,8 @@ class Storage(ConditionTest):
         daemon = self.converged_daemon()
         registry = self.registry()
         before = self.engine.mark()
-        self.unmount()
+        with daemon.frozen():
+            self.unmount()
         self.wait_ready(daemon, CONTAINER, "StorageNotWritable", "registry.storage")
         self.wait_passes(3)
         self.assertEqual(self.engine.since(before, "(POST|DELETE) .*/containers/[^/]+(/(stop|start))?$"), [])
@@ -106,13 +105,16 @@ class Storage(ConditionTest):
 
 
 class Hung(ConditionTest):
-    def hold(self, path):
-        """Until the test's end who opens the file waits: it has a lease, which need not be given back before
-        /proc/sys/fs/lease-break-time."""
+    def hold(self, path, more=""):
+        """With more to it the file is replaced by one for which until the test's end who opens it waits: it has a
+        lease, which need not be given back before /proc/sys/fs/lease-break-time."""
         signal.signal(signal.SIGIO, signal.SIG_IGN)  # by which the kernel asks for it
-        descriptor = os.open(path, os.O_RDWR)
+        new = path.with_suffix(".new")
+        new.write_text(path.read_text() + more)
+        descriptor = os.open(new, os.O_RDWR)
         self.addCleanup(os.close, descriptor)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        new.rename(path)
 
     def mounted(self, path):
         """Options of a process for which the path is a FUSE file system that nobody answers for."""
@@ -136,7 +138,7 @@ class Hung(ConditionTest):
 
     def assert_alive(self, daemon):
         """The loop turns, nodes are repaired, the end comes when it is asked for."""
-        self.notify.wait("^WATCHDOG=1", self.notify.mark(), count=5, seconds=5)
+        self.notify.wait("^WATCHDOG=1", self.notify.mark(), count=5)
         self.assert_repairs()
         self.assertEqual(daemon.stop(), 0)
 
@@ -144,11 +146,10 @@ class Hung(ConditionTest):
         kubeconfig = self.use_kubeconfig()
         self.configure(reconcile={"timeout": "1s"})
         daemon = self.converged_daemon(environment=WATCHED)
-        kubeconfig.write_text(kubeconfig.read_text() + "# touched, so that it is read again\n")
-        self.hold(kubeconfig)
+        self.hold(kubeconfig, "# so that it is read again\n")
         before = self.engine.mark()
         daemon.signal(signal.SIGUSR1)
-        self.engine.wait(r"GET .*/containers/json\?", since=before, seconds=5)
+        self.engine.wait(r"GET .*/containers/json\?", since=before)
         self.assert_alive(daemon)
 
     def test_storage(self):

@@ -261,7 +261,7 @@ class Whether(GcTest):
         process.wait_line(f"^waits for {CONTAINER}: EngineUnreachable: ")
         self.engine.up()
         self.assertEqual(process.wait(), 0)
-        self.assertEqual(process.output.count("waits for "), 1)
+        self.assertEqual(process.output.count(f"waits for {CONTAINER}: EngineUnreachable: "), 1)
 
     def test_parts_are_not_told(self):
         """Of what is done to a registry, as `apply` tells of it."""
@@ -282,6 +282,17 @@ class Whether(GcTest):
         self.engine.program = ["rm", "-f", str(layer)]
         result = self.gc("--yes", status=1)
         self.assertIn("app lacks parts of its images; push these again", result.stderr)
+
+    def test_asked_again(self):
+        """A registry that goes while it is asked, as when the next gc stops it, is waited for; not for ever."""
+        for times, status in ((1, 0), (None, 1)):
+            with self.subTest(times=times):
+                self.engine.fault("GET /v2/_catalog", "partial", times)
+                result = self.gc("--yes", status=status)
+                self.assertEqual(", all there\n" in result.stdout, status == 0)
+                self.assertEqual("answer ended early" in result.stderr, status == 1)
+                self.assert_back()
+                self.store.image("app", "another")
 
     def test_login(self):
         self.engine.fault("GET /v2/_catalog", "status", code=401)
@@ -427,7 +438,7 @@ class Interrupted(GcTest):
             self.wait_passes()
         self.engine.holds_scripts = False
         self.engine.run_script(container)
-        self.assertEqual((first.wait(), second.wait()), (0, 0))
+        self.assertEqual((first.wait(), second.wait()), (0, 0), f"{first.output}\n{second.output}")
         self.assert_tags()
         self.assert_back()
 
@@ -435,7 +446,9 @@ class Interrupted(GcTest):
         """It takes gc's container with it."""
         process, _ = self.held()
         process.kill()
-        self.engine.run_script(self.engine.find(GC))
+        container = self.engine.find(GC)
+        self.engine.run_script(container)
+        wait_until(lambda: not container.is_up(), "the script's end")
         self.wait_late()
         self.run_program("teardown", "--yes", status=0)
         self.assertEqual(self.engine.registries(), [])
