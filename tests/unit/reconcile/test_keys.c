@@ -106,6 +106,20 @@ static void test_an_address_that_changes_or_is_lost(_unused_ void **state)
     assert_int_equal(observed(s, "node/a"), node);
 }
 
+static void test_who_has_another_engine_has_it_observed(_unused_ void **state)
+{
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    struct thing *node = scripted_thing(s, "node/a");
+    unsigned before = observed(s, "engine");
+    (void)error_set(&node->observe_error, ERROR_TRANSIENT, EIO, "hung up");
+    scripted_event(s, "node/a");
+    scripted_advance(s, 10);
+    assert_int_equal(observed(s, "engine"), before);
+    node->observe_error.code = ENOTCONN;
+    scripted_advance(s, 2000);
+    assert_true(observed(s, "engine") > before); // with each attempt at the node
+}
+
 static void test_a_pass_is_counted(_unused_ void **state)
 {
     _cleanup_(scripted_freep) struct scripted *s = converged();
@@ -380,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_a_declared_cluster_that_is_not_there),
         cmocka_unit_test(test_what_comes_is_not_backed_off_from),
         cmocka_unit_test(test_an_address_that_changes_or_is_lost),
+        cmocka_unit_test(test_who_has_another_engine_has_it_observed),
         cmocka_unit_test(test_a_pass_is_counted),
         cmocka_unit_test(test_what_hangs_holds_nobody_up),
         cmocka_unit_test(test_slots_bound_what_is_in_flight),
