@@ -13,13 +13,16 @@ bool news_is_same(const struct condition *a, const struct condition *b)
     return a->ready == b->ready && a->reason == b->reason && str_equal(a->message, b->message);
 }
 
-// Whether the resource is expected to come right by itself.
+// Whether the resource is expected to come right by itself. A cluster that is being made gets its
+// ingress controller last.
 static bool is_on_its_way(const struct status *status, const struct condition *condition)
 {
-    return condition->reason == REASON_CONVERGING ||
-           (condition->ready != READY_TRUE && condition->reason != REASON_CONTENDED &&
-            condition->cluster != NULL && status->engine != NULL &&
-            engine_cluster_is_new(status->engine, condition->cluster));
+    enum reason reason = condition->reason;
+    bool comes = reason_may_pass(reason) || reason == REASON_INGRESS_CLASS_MISSING ||
+                 reason == REASON_GATEWAY_MISSING;
+    return reason == REASON_CONVERGING ||
+           (comes && reason != REASON_CONTENDED && condition->cluster != NULL &&
+            status->engine != NULL && engine_cluster_is_new(status->engine, condition->cluster));
 }
 
 // When the entry's news have stood for long enough, STATUS_NEVER: it has none.

@@ -1,6 +1,6 @@
 // What the log tells of conditions: another reason, not another sentence for the same, and one that
 // has stood for a while, since an engine that restarts has resources come and go with each of its
-// events. What is on its way, which all of a cluster is that is being made, has to stand for longer.
+// events. What is on its way, as in a cluster that is being made, has to stand for longer.
 // Contended is told at once: what is changed back again and again never stands. What has one cause
 // is one line.
 #pragma once
@@ -22,6 +22,7 @@ bool news_is_same(const struct condition *a, const struct condition *b);
 typedef void (*news_fn)(void *ctx, const struct news *news);
 
 // Tells what has stood for hold_ms (24 times as long: what is on its way), and with it what has for
-// half of that, since one cause does not show everywhere at once. Returns when there is more to tell, STATUS_NEVER: nothing so far.
+// half of that, since one cause does not show everywhere at once. Returns when there is more to
+// tell, STATUS_NEVER: nothing so far.
 uint64_t news_report(struct status *status, uint64_t now_ms, uint64_t hold_ms, news_fn fn,
                      void *ctx);

@@ -158,15 +158,20 @@ static void test_a_new_cluster_has_more_time(void **state)
     set(f, 0, "kube/a/x", "a", REASON_UNAVAILABLE, "no pod");
     set(f, 0, "kube/a/y", "a", REASON_CONTENDED, "stop it");
     set(f, 0, "kube/a/z", "a", REASON_CONVERGED, "");
+    set(f, 0, "node/a-control-plane", "a", REASON_CONFIG_PATH_DISABLED, "off");
+    set(f, 0, "kube/a/v", "a", REASON_INGRESS_CLASS_MISSING, "no class");
     set(f, 0, "kube/b/x", "b", REASON_UNAVAILABLE, "no pod");
     told(f, 5000,
          "container/r of -:  -> StorageFull: full\n"
+         "node/a-control-plane of a:  -> ConfigPathDisabled: off\n"
          "kube/a/y of a:  -> Contended: stop it\n"
          "kube/a/z of a:  -> Converged: \n"
          "kube/b/x of b:  -> Unavailable: no pod\n");
     assert_int_equal(f->next_ms, 120000);
     engine.now_s += 3600;
-    told(f, 6000, "kube/a/x of a:  -> Unavailable: no pod\n");
+    told(f, 6000,
+         "kube/a/v of a:  -> IngressClassMissing: no class\n"
+         "kube/a/x of a:  -> Unavailable: no pod\n");
 }
 
 int main(void)
