@@ -89,8 +89,9 @@ static int problem_compare(const void *first, const void *second)
 
 void problems_sort(struct problems *problems)
 {
-    if (problems->count > 1) {
-        qsort(problems->items, problems->count, sizeof(*problems->items), problem_compare);
+    size_t count = problems->count == PROBLEMS_MAX ? PROBLEMS_MAX - 1 : problems->count;
+    if (count > 0) {
+        qsort(problems->items, count, sizeof(*problems->items), problem_compare);
     }
 }
 
