@@ -68,15 +68,14 @@ gateway_up() { # the Gateway API and a Gateway, which the ingress serves from th
     say "Gateway lab/gateway, of any namespace's routes"
 }
 
-# kubeadm writes it after admin.conf, and on every node that it has set up.
-has_kubelet_conf() { docker exec "$cluster-control-plane" test -e /etc/kubernetes/kubelet.conf; }
+has_admin_conf() { docker exec "$cluster-control-plane" test -e /etc/kubernetes/admin.conf; }
 
 cmd_worker() { # add a worker to a running cluster
     local cp=$cluster-control-plane name join
     name=$(next_worker)
-    until_ok 60 has_kubelet_conf || die "$cp makes no kubelet.conf"
+    until_ok 60 has_admin_conf || die "$cp makes no admin.conf"
     join=$(mktemp)
-    docker exec "$cp" tar -C /etc -c kubernetes/{admin.conf,kubelet.conf,pki/ca.crt} >"$join"
+    docker exec "$cp" tar -C /etc -c kubernetes/admin.conf kubernetes/pki/ca.crt >"$join"
     node_run "$name" worker -e LAB_CONFIG_PATH="$(docker exec "$cp" printenv LAB_CONFIG_PATH)"
     docker cp - "$name:/etc" <"$join" >/dev/null
     rm -f "$join"
