@@ -23,7 +23,6 @@ struct part {
     char *start;
     struct upload upload;
     uint64_t upload_again_ms; // monotonic
-    bool upload_was_full;     // as is_full() told then
     // The upstream of a cache:
     struct asked upstream;
     uint64_t upstream_again_ms; // monotonic

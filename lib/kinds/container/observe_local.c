@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define DIRECTORY_MODE 0755
+#define FULL_BYTES (1u << 20)
 
 struct file_job *file_job_new(const char *path)
 {
@@ -70,6 +71,7 @@ void storage_check(void *block)
         storage->others = st.st_uid != geteuid();
         storage->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
         storage->total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+        storage->full = fs.f_blocks > 0 && (uint64_t)fs.f_bfree * fs.f_frsize < FULL_BYTES;
     }
     if (code == ENOENT && is_dangling(job->path, at, target)) {
         storage->state = STORAGE_BROKEN;

@@ -1,7 +1,6 @@
 // Whether a registry answers, and whether it takes a push: its /v2/ answers as well where it can
 // store nothing, as with a full disk, or where SELinux or a user namespace keeps it out. So after
-// each of its starts, when the disk has become full, and rarely after that, an upload is begun,
-// gets a byte, and is given up
+// each of its starts, and rarely after that, an upload is begun, gets a byte, and is given up
 // (https://distribution.github.io/distribution/spec/api/#initiate-blob-upload). No repository comes
 // of it, but distribution 2.8 leaves a file of 108 bytes in the storage for each, for good: seen.
 #include "lib/kinds/container/observe.h"
@@ -18,10 +17,6 @@
 #define UPLOAD_PATH "/v2/hostk8s-registryd/probe/blobs/uploads/"
 #define UPLOAD_AGAIN_MS (24u * 60u * 60u * 1000u)
 #define UPLOAD_FAILED_AGAIN_MS (60u * 1000u)
-// Of one that was taken although next to nothing is left: some file systems keep a reserve for
-// root.
-#define UPLOAD_FULL_AGAIN_MS (10u * 60u * 1000u)
-#define FULL_BYTES (1u << 20)
 // For each of its requests. A disk that was asleep may take longer: the next upload, a minute
 // later, finds it awake.
 #define UPLOAD_TIMEOUT_MS 5000u
@@ -32,12 +27,6 @@ enum { UPLOAD_BEGIN, UPLOAD_WRITE, UPLOAD_GIVE_UP };
 
 // ---- an upload ----
 
-static bool is_full(const struct part *part)
-{
-    const struct storage *storage = &part->facts->storage;
-    return storage->total_bytes > 0 && storage->free_bytes < FULL_BYTES;
-}
-
 static void end_upload(struct part *part)
 {
     struct observation *o = part->observation;
@@ -47,10 +36,7 @@ static void end_upload(struct part *part)
     _cleanup_free_ char *hidden = secrets_hide(o->io->secrets, upload->why);
     (void)snprintf(upload->why, sizeof(upload->why), "%s", hidden);
     part->upload = *upload;
-    part->upload_was_full = is_full(part);
-    part->upload_again_ms = o->input->now_ms + (failed                  ? UPLOAD_FAILED_AGAIN_MS
-                                                : part->upload_was_full ? UPLOAD_FULL_AGAIN_MS
-                                                                        : UPLOAD_AGAIN_MS);
+    part->upload_again_ms = o->input->now_ms + (failed ? UPLOAD_FAILED_AGAIN_MS : UPLOAD_AGAIN_MS);
     observe_join(o, NULL);
 }
 
@@ -141,7 +127,7 @@ static bool upload_is_due(struct part *part, const struct container *container)
     bool ours = compare_is_own(spec, container) || compare_is_adoptable(spec, container);
     bool takes = strmap_get(&spec->environment, "REGISTRY_PROXY_REMOTEURL") == NULL;
     return o->input->acts && o->input->desired && ours && takes &&
-           (o->input->now_ms >= part->upload_again_ms || (is_full(part) && !part->upload_was_full));
+           o->input->now_ms >= part->upload_again_ms;
 }
 
 // ---- /v2/ ----

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include <cmocka.h>
 
@@ -20,17 +19,6 @@
     "28}}}]}"
 #define MINUTE 60000u
 #define DAY (24u * 60u * MINUTE)
-#define MIB (1u << 20)
-
-// What is left on the file system of the storage; in place of libc's.
-static fsblkcnt_t left = MIB;
-
-int statvfs(const char *path, struct statvfs *fs)
-{
-    (void)path;
-    *fs = (struct statvfs){.f_frsize = 1, .f_blocks = 2 * MIB, .f_bavail = left};
-    return 0;
-}
 
 // Answers up to GET /v2/.
 static void answer_observation(struct container_rig *rig)
@@ -130,29 +118,6 @@ static void what_fails_is_tried_again_soon(void **state)
     assert_string_equal(slow.why, "no answer within 5 s");
 }
 
-static void a_disk_that_fills_up_is_noticed(void **state)
-{
-    struct container_rig *rig = *state;
-    answer_located(rig, LOCATION);
-    answer_located(rig, LOCATION);
-    ANSWER(rig, "204");
-    assert_int_equal(observe(rig, WHOLE).state, UPLOAD_TAKEN);
-    left = MIB - 1;
-    answer_observation(rig);
-    answer_located(rig, LOCATION);
-    answer_located(rig, LOCATION);
-    ANSWER(rig, "204"); // out of what is kept for root
-    assert_int_equal(observe(rig, WHOLE).state, UPLOAD_TAKEN);
-    rig->input.now_ms += 10 * MINUTE - 1;
-    answer_observation(rig);
-    assert_int_equal(observe(rig, "").state, UPLOAD_TAKEN);
-    rig->input.now_ms += 1;
-    answer_observation(rig);
-    ANSWER(rig, FULL);
-    assert_int_equal(observe(rig, BEGUN).state, UPLOAD_FULL);
-    left = MIB;
-}
-
 // What is wrong with this process says nothing about the registry.
 static void own_failures_are_none_of_the_registry(void **state)
 {
@@ -206,7 +171,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(upload_is_made_after_each_start_and_once_a_day),
-        TEST(a_disk_that_fills_up_is_noticed),
         TEST(what_fails_is_tried_again_soon),
         TEST(own_failures_are_none_of_the_registry),
         TEST(answers_that_lead_nowhere),
