@@ -38,7 +38,7 @@ static fsblkcnt_t left_for_root;
 int statvfs(const char *path, struct statvfs *fs)
 {
     (void)path;
-    *fs = (struct statvfs){.f_frsize = 1, .f_blocks = 2u << 20, .f_bfree = left_for_root};
+    *fs = (struct statvfs){.f_frsize = 1, .f_blocks = 64u << 20, .f_bfree = left_for_root};
     return 0;
 }
 
@@ -46,7 +46,7 @@ static void full_is_what_has_no_room_even_for_root(void **state)
 {
     (void)state;
     for (unsigned taken = 0; taken < 2; taken++) {
-        left_for_root = (1u << 20) - taken;
+        left_for_root = (17u << 20) - taken;
         _cleanup_free_ struct file_job *job = file_job_new("/");
         storage_check(job);
         assert_int_equal(job->storage.free_bytes, 0);
