@@ -138,20 +138,23 @@ static void add_tag(struct walk *walk, const char *path, const char *name)
     }
 }
 
+// One that was given up may leave its hash states behind (distribution 2.8), and is none.
 static void add_upload(struct walk *walk, const char *path, _unused_ const char *name)
 {
     struct store_repository *repository = &walk->store->repositories[walk->repository];
     static const char *const files[] = {"startedat", "data"};
-    repository->upload_count++;
+    bool there = false;
     for (size_t i = 0; i < ELEMENTS(files); i++) {
         _cleanup_free_ char *file = str_printf("%s/%s", path, files[i]);
         struct stat st;
         if (stat_at(walk, file, &st) == 0) {
+            there = true;
             walk->store->upload_bytes += (uint64_t)st.st_size;
             repository->upload_s =
                 st.st_mtime > repository->upload_s ? st.st_mtime : repository->upload_s;
         }
     }
+    repository->upload_count += there ? 1 : 0;
 }
 
 static bool has(struct walk *walk, const char *path, const char *name)

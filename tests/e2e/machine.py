@@ -225,8 +225,9 @@ class Workstation:
     def stop(self):
         self.as_dev("systemctl", "--user", "stop", "hostk8s-registryd.service")
 
-    def reload(self):
-        self.as_dev("systemctl", "--user", "reload", "hostk8s-registryd.service")
+    def reload(self, fails=False):
+        result = self.as_dev("systemctl", "--user", "reload", "hostk8s-registryd.service", check=False)
+        assert (result.returncode != 0) == fails, result
 
     def show(self, name):
         return self.as_dev("systemctl", "--user", "show", "-P", name, "hostk8s-registryd.service").stdout.strip()
@@ -272,7 +273,7 @@ class Process:
             self.process.wait(30)
             self.process = None
 
-    def reload(self):
+    def reload(self, fails=False):  # nobody is told
         self.process.send_signal(1)
 
     def program(self, *command, **options):

@@ -337,7 +337,7 @@ class Reload(Service):
     def test_invalid_file_changes_nothing(self):
         identity = MACHINE.docker("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", REGISTRY)
         self.service.configure("regsitry: {}\nnodes: {aliases: 5}\n")
-        self.service.reload()
+        self.service.reload(fails=True)
         if isinstance(self.service, Workstation):
             wait_until(lambda: self.service.show("StatusText").startswith("reload failed"), 20, "systemd is told")
             text = "\n".join(entry["MESSAGE"] for entry in self.service.journal("-p", "err", "-n", "20"))

@@ -140,7 +140,7 @@ class Caches(CachesTest):
         self.worker.tree.write("/etc/containerd/certs.d/docker.io/hosts.toml", foreign)
         daemon = self.daemon()
         daemon.wait_reason(RESOURCE, "NameConflict", "another container has the name")
-        daemon.wait_reason(WORKER, "ForeignFile", "docker.io/hosts.toml .*drop the cache")
+        daemon.wait_reason(WORKER, "ForeignFile", "docker.io/hosts.toml .*take the name out of caches")
         daemon.wait_reason(CONTAINER, "Converged")
         self.assertIs(self.cache(), made)
         self.assertEqual(self.file_of(self.worker), foreign)

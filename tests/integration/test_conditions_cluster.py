@@ -40,7 +40,7 @@ class NodeConditions(ConditionTest):
     def test_foreign_file(self):
         path = f"/etc/containerd/certs.d/localhost:{self.port}/hosts.toml"
         self.worker.tree.write(path, FOREIGN)
-        yield "ForeignFile", f"{path} was not made by this program; remove it or drop the alias"
+        yield "ForeignFile", f"{path} was not made by this program; remove it in the node with `docker exec`, or take the name out of nodes.aliases"
         self.assertEqual(self.worker.tree.text(path), FOREIGN)
         self.assertIsNotNone(self.worker.tree.text(HOSTS))
         self.worker.tree.remove(path)

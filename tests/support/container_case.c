@@ -116,6 +116,9 @@ static void read_word(struct world *world, struct arena *arena, const char *word
     } else if (str_equal(word, "low")) {
         engine->storage.free_bytes = UINT64_C(900) << 20;
         engine->storage.total_bytes = UINT64_C(8) << 30;
+    } else if (str_equal(word, "full")) {
+        engine->storage.total_bytes = UINT64_C(8) << 30;
+        engine->storage.full = true;
     } else if (str_starts_with(word, "userns=")) {
         engine->about.user_namespaces = true;
         engine->about.root_user = number_of(word);

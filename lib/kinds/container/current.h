@@ -72,6 +72,7 @@ struct storage {
     bool others;               // of one that is usable: it belongs to another user than this one's
     uint64_t free_bytes;       // for users other than root, of its file system
     uint64_t total_bytes;      // 0: not known
+    bool full;                 // next to nothing is left, not even for root
 };
 
 // What is known for one of the specs.

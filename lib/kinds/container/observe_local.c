@@ -19,6 +19,10 @@
 #include <unistd.h>
 
 #define DIRECTORY_MODE 0755
+// Where others than root have no more than the first, and root no more than both: ext4 keeps up to
+// 4096 clusters of what it tells as free for itself (fs/ext4/super.c).
+#define FULL_BYTES (1u << 20)
+#define EXT4_OWN_BYTES (16u << 20)
 
 struct file_job *file_job_new(const char *path)
 {
@@ -70,6 +74,8 @@ void storage_check(void *block)
         storage->others = st.st_uid != geteuid();
         storage->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
         storage->total_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+        storage->full = fs.f_blocks > 0 && storage->free_bytes < FULL_BYTES &&
+                        (uint64_t)fs.f_bfree * fs.f_frsize < FULL_BYTES + EXT4_OWN_BYTES;
     }
     if (code == ENOENT && is_dangling(job->path, at, target)) {
         storage->state = STORAGE_BROKEN;

@@ -367,6 +367,13 @@ static void plan_upload(struct planner *p)
     case UPLOAD_UNKNOWN:
         break;
     }
+    if (p->facts->storage.full) { // where a byte still has room, and no layer
+        SET_CONDITION(p, resource, STORAGE_FULL,
+                      "%s; free space there (`hostk8s-registryd gc` removes images that nothing "
+                      "refers to)",
+                      left);
+        return;
+    }
     const char *said = left != NULL ? left : upload->why;
     plan_set_condition(p->plan, p->spec->resource, NULL, READY_TRUE, REASON_CONVERGED, "%s", said);
 }

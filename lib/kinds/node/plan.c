@@ -89,14 +89,14 @@ static void set_foreign(struct planner *p, const char *path, const char *sort)
 {
     struct arena *arena = &p->plan->arena;
     if (p->foreign == NULL) {
-        const char *name = p->cache == NULL ? "alias" : "cache";
-        p->foreign =
-            sort == NULL
-                ? arena_printf(arena, "%s was not made by this program; remove it or drop the %s",
-                               path, name)
-                : arena_printf(arena,
-                               "%s is %s, which this program never makes; remove it or drop the %s",
-                               path, sort, name);
+        const char *key = p->cache == NULL ? "nodes.aliases" : "caches";
+        const char *is = sort != NULL
+                             ? arena_printf(arena, "is %s, which this program never makes", sort)
+                             : "was not made by this program";
+        p->foreign = arena_printf(arena,
+                                  "%s %s; remove it in the node with `docker exec`, or take the "
+                                  "name out of %s",
+                                  path, is, key);
     }
 }
 
@@ -210,9 +210,10 @@ static void plan_config(struct planner *p)
                p->input->config->nodes.config_path == CURE_REPAIR) {
         plan_repair(p);
     } else if (p->input->desired && disabled) {
-        set_disabled(p, "create the cluster with containerdConfigPatches that set " SETTING
+        set_disabled(p, "set nodes.configPath to repair, or create the cluster with "
+                        "containerdConfigPatches that set " SETTING
                         " below [plugins.\"" CONFIG_PLUGIN_2 "\".registry] and no mirrors, or with "
-                        "a newer node image, or set nodes.configPath to repair");
+                        "a newer node image");
     }
 }
 

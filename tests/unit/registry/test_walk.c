@@ -73,6 +73,8 @@ static void test_storage(_unused_ void **state)
     put(REPOSITORIES "a/b/_uploads/1/data", "12345");
     put(REPOSITORIES "a/_layers/sha256", NULL);
     put(REPOSITORIES "a/c/_uploads", NULL); // one that was taken back
+    // Likewise, as distribution 2.8 leaves it:
+    put(REPOSITORIES "a/d/_uploads/1/hashstates/sha256/0", "12345");
     put(BLOBS "1/data", "{\"layers\":[{\"digest\":\"sha256:" HEX "4\"}]}");
     put(BLOBS "4/data", "123");
     put(BLOBS "5", NULL); // an upload that ended at the wrong moment

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,6 +31,28 @@ static const struct {
     {"file", STORAGE_BROKEN, "/file cannot be used (Not a directory)"},
     {"file/below", STORAGE_BROKEN, "/file/below cannot be used (Not a directory)"},
 };
+
+static fsblkcnt_t left_for_root;
+
+// In place of libc's: of every file system.
+int statvfs(const char *path, struct statvfs *fs)
+{
+    (void)path;
+    *fs = (struct statvfs){.f_frsize = 1, .f_blocks = 64u << 20, .f_bfree = left_for_root};
+    return 0;
+}
+
+static void full_is_what_has_no_room_even_for_root(void **state)
+{
+    (void)state;
+    for (unsigned taken = 0; taken < 2; taken++) {
+        left_for_root = (17u << 20) - taken;
+        _cleanup_free_ struct file_job *job = file_job_new("/");
+        storage_check(job);
+        assert_int_equal(job->storage.free_bytes, 0);
+        assert_int_equal(job->storage.full, taken == 1);
+    }
+}
 
 static void directories_are_told_apart(void **unused)
 {
@@ -67,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(directories_are_told_apart),
+        cmocka_unit_test(full_is_what_has_no_room_even_for_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,10 @@ static const struct container_case made_here[] = {
      {"main"},
      "container: StorageFull: it answers, but cannot store a push: mkdir /r: No; free space on the "
      "file system of /srv/a (`hostk8s-registryd gc` removes images that nothing refers to)\n"},
+    {"upload=1 full",
+     {"main"},
+     "container: StorageFull: only 0 MiB (0 %) are left on the file system of /srv/a; free space "
+     "there (`hostk8s-registryd gc` removes images that nothing refers to)\n"},
     {"upload=1 low",
      {"main"},
      "container: Converged: only 900 MiB (10 %) are left on the file system of /srv/a\n"},

@@ -12,14 +12,15 @@
 #define REMOVE "hosts-remove n1 (remove!) "
 #define READY "node/hostk8s-worker True Converged: \n"
 #define PENDING(verb) "\nnode/hostk8s-worker False Converging: " verb " is pending\n"
+#define REMOVE_IT "; remove it in the node with `docker exec`, or take the name out of "
 #define FOREIGN(what)                                                                              \
-    "node/hostk8s-worker False ForeignFile: " CERTS what "; remove it or drop the alias\n"
+    "node/hostk8s-worker False ForeignFile: " CERTS what REMOVE_IT "nodes.aliases\n"
 #define NOT_MADE " was not made by this program"
 #define NEVER_MADE ", which this program never makes"
 #define CURE                                                                                       \
-    "; create the cluster with containerdConfigPatches that set config_path = "                    \
-    "\"/etc/containerd/certs.d\" below [plugins.\"io.containerd.grpc.v1.cri\".registry] and no "   \
-    "mirrors, or with a newer node image, or set nodes.configPath to repair\n"
+    "; set nodes.configPath to repair, or create the cluster with containerdConfigPatches that "   \
+    "set config_path = \"/etc/containerd/certs.d\" below [plugins.\"io.containerd.grpc.v1.cri\""   \
+    ".registry] and no mirrors, or with a newer node image\n"
 #define DISABLED                                                                                   \
     "node/hostk8s-worker False ConfigPathDisabled: the node's containerd reads no hosts.toml"
 #define OWN "# managed by hostk8s-registryd"
@@ -166,8 +167,8 @@ static void test_caches(void **state)
          {0}},
         {false,
          {{"docker.io/hosts.toml", SCRIPT "\n", NULL}},
-         "node/hostk8s-worker False ForeignFile: " CERTS "docker.io/hosts.toml" NOT_MADE
-         "; remove it or drop the cache\n",
+         "node/hostk8s-worker False ForeignFile: " CERTS "docker.io/hosts.toml" NOT_MADE REMOVE_IT
+         "caches\n",
          {0}},
         {false,
          {{"ghcr.io/hosts.toml", OWN "\n", NULL}, {"docker.io/hosts.toml", RIGHT, NULL}},
