@@ -9,10 +9,9 @@
 
 struct watch;
 
-// A registry that is asked.
+// A registry that is asked in the observation that is under way.
 struct asked {
-    struct http_client *client; // made when it is first asked
-    char *base;                 // of the client
+    struct http_client *client; // NULL: it is not asked
     struct http_call *call;     // under way, NULL: none
 };
 

@@ -21,12 +21,6 @@ struct container_memory *memory_take(memory_t *memory)
     return taken;
 }
 
-static void asked_done(struct asked *asked)
-{
-    http_client_free(asked->client);
-    free(asked->base);
-}
-
 void memory_unref(struct container_memory *memory)
 {
     if (--memory->refs > 0) {
@@ -34,8 +28,6 @@ void memory_unref(struct container_memory *memory)
     }
     for (size_t i = 0; i < memory->part_count; i++) {
         struct part *part = &memory->parts[i];
-        asked_done(&part->own);
-        asked_done(&part->upstream);
         free(part->start);
         free(part->upstream_fault);
     }
@@ -89,12 +81,7 @@ void observe_ask(struct part *part, struct asked *asked, const char *base, http_
     const struct http_endpoint endpoint = {.base = base};
     const struct http_request request = {
         .path = "/v2/", .timeout_ms = ASK_TIMEOUT_MS, .done = done};
-    if (!str_equal(asked->base, base)) {
-        http_client_free(TAKE_PTR(asked->client));
-        str_replace(&asked->base, base);
-    }
-    if (asked->client == NULL &&
-        transport->client_new(transport, &endpoint, &asked->client, &o->refused) < 0) {
+    if (transport->client_new(transport, &endpoint, &asked->client, &o->refused) < 0) {
         note_error(o, &o->refused);
     } else {
         observe_send(part, asked, request);
@@ -124,6 +111,11 @@ void observe_advance(struct observation *o)
 
 void observation_free(struct observation *o)
 {
+    // A connection, with what curl needs for its like, is more than a few requests are worth.
+    for (size_t i = 0; i < o->memory->part_count; i++) {
+        http_client_free(TAKE_PTR(o->memory->parts[i].own.client));
+        http_client_free(TAKE_PTR(o->memory->parts[i].upstream.client));
+    }
     current_free(o->current);
     memory_unref(o->memory);
     free(o);

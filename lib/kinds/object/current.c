@@ -30,6 +30,7 @@ struct object_current *object_current_new(const char *cluster)
     struct object_current *current = xcalloc(1, sizeof(*current));
     current->cluster = arena_dup(&current->arena, cluster);
     current->values = json_array();
+    current->manifests = json_array();
     return current;
 }
 
@@ -142,6 +143,7 @@ static int add(struct object_current *current, const struct object_api *api, jso
         object->json = object_current_keep(current, json);
         object->uid = uid;
         object->owned = is_owned(api, metadata);
+        (void)json_object_del(json_object_get(json, "metadata"), "managedFields"); // half of it all
         object->made_by_hostk8s = is_of_hostk8s(api, name, json);
         object->deleting = json_get_string(metadata, "deletionTimestamp", NULL) != NULL;
         object->service = service == NULL ? NULL
@@ -178,6 +180,7 @@ void object_current_free(void *object_current)
     struct object_current *current = object_current;
     if (current != NULL) {
         json_decref(current->values);
+        json_decref(current->manifests);
         arena_done(&current->arena);
         free(current);
     }

@@ -8,7 +8,8 @@
 struct object_current {
     struct arena arena;
     const char *cluster;
-    json_t *values;               // holds a reference of each JSON value that is named here
+    json_t *values;               // holds a reference of each JSON value that is named here,
+    json_t *manifests;            // but for these, which are made anew with what is desired
     bool served[OBJECT_APIS_MAX]; // by the index of the kind in object_apis
     struct object **objects;
     size_t count;

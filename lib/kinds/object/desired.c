@@ -45,7 +45,9 @@ void object_desired_set(struct object_current *current, const struct config *con
     json_auto_t *variables = object_variables(config, &address);
     for (size_t i = 0; i < current->count; i++) {
         current->objects[i]->row = NULL;
+        current->objects[i]->manifest = NULL;
     }
+    (void)json_array_clear(current->manifests);
     if (config->ui.enabled) {
         object_current_get(current, object_api("Ingress"), config->ui.name_space, LEFT_OVER_INGRESS)
             ->left_over = true;
@@ -67,7 +69,8 @@ void object_desired_set(struct object_current *current, const struct config *con
             json_get_string(manifest, "metadata", "name", NULL));
         _cleanup_free_ char *text = json_dumps(manifest, JSON_COMPACT | JSON_SORT_KEYS);
         object->row = row;
-        object->manifest = object_current_keep(current, manifest);
+        object->manifest = manifest;
+        (void)json_array_append(current->manifests, manifest);
         object->digest =
             arena_printf(&current->arena, "%016llx", (unsigned long long)str_hash(text));
         _cleanup_free_ char *name = str_printf("digest.%s", row->file);
