@@ -40,6 +40,8 @@ struct kind {
     // slot to others, though it goes on.
     size_t slots;
     uint64_t slot_timeout_ms;
+    // A key that waits is tried again in so many ms, and then ever more rarely.
+    uint64_t settle_ms;
 
     // Which keys there are: by the configuration, and by the engine that was observed (NULL: none
     // yet). desired false: those that a teardown looks at.

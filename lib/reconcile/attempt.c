@@ -11,10 +11,10 @@
 
 #include <errno.h>
 
-#define ATTEMPTS_MAX 8   // observe and act in a row before the key has to wait
-#define CONFLICTS_MAX 3  // observed again at once after a conflict, in a row
-#define SETTLE_MS 500    // first attempt again of a key that waits, then doubled up to the poll
-#define TEARDOWN_TRIES 3 // at a key that cannot be reached; then a teardown goes on without it
+#define ATTEMPTS_MAX 8    // observe and act in a row before the key has to wait
+#define CONFLICTS_MAX 3   // observed again at once after a conflict, in a row
+#define APPLY_WAIT_MS 500 // the longest between two attempts of a key that an `apply` waits for
+#define TEARDOWN_TRIES 3  // at a key that cannot be reached; then a teardown goes on without it
 
 static void set_state(struct key *key, enum key_state state)
 {
@@ -72,12 +72,19 @@ static bool waits_for_news(const struct key *key)
 static void enqueue_settling(struct key *key)
 {
     struct reconciler *reconciler = key->reconciler;
+    bool keeps = reconciler->mode == RECONCILE_KEEP;
     uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
-    uint64_t settle_ms = key->settle_ms == 0 ? SETTLE_MS : key->settle_ms;
-    uint64_t delay_ms = settle_ms < poll_ms && !waits_for_news(key) ? settle_ms : poll_ms;
     // Who waits for an `apply` wants to know at once; the daemon has streams to tell it.
-    key->settle_ms = reconciler->mode == RECONCILE_KEEP ? delay_ms * 2 : delay_ms;
-    if (reconciler->mode == RECONCILE_KEEP && delay_ms == poll_ms) {
+    uint64_t max_ms = keeps || poll_ms < APPLY_WAIT_MS ? poll_ms : APPLY_WAIT_MS;
+    // A teardown counts its tries.
+    uint64_t min_ms = reconciler->mode == RECONCILE_TEARDOWN ? max_ms : key->kind->settle_ms;
+    if (key->waits_since_ms == 0) {
+        key->waits_since_ms = reconciler->now_ms;
+    }
+    uint64_t delay_ms = reconciler->now_ms - key->waits_since_ms;
+    delay_ms = delay_ms > min_ms ? delay_ms : min_ms;
+    delay_ms = waits_for_news(key) ? poll_ms : delay_ms < max_ms ? delay_ms : max_ms;
+    if (keeps && delay_ms == poll_ms) {
         return; // the poll does
     }
     key_enqueue_in(key, delay_ms);
@@ -97,8 +104,6 @@ static void finish(struct key *key, enum key_result result, enum queue_outcome o
         outcome = QUEUE_OK; // one attempt is all
     } else if (outcome == QUEUE_OK && result == KEY_WAITING) {
         enqueue_settling(key);
-    } else if (result == KEY_CLEAN) {
-        key->settle_ms = 0;
     }
     end(key, outcome, retry_ms);
 }
@@ -235,7 +240,7 @@ static void begin_action(struct key *key, const struct action *action)
 {
     struct error err = {0};
     set_state(key, KEY_ACTING);
-    key->settle_ms = 0;
+    key->waits_since_ms = 0;
     key->tried = true;
     struct io *io = key->reconciler->io;
     if (key->kind->act(io, &key->memory, action, &key->input, answer, key, &err) < 0) {

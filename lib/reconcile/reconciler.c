@@ -178,7 +178,7 @@ static void swap_config(struct reconciler *reconciler)
     }
     for (size_t i = 0; i < reconciler->key_count; i++) {
         struct key *key = reconciler->keys[i];
-        key->settle_ms = 0;
+        key->waits_since_ms = 0;
         key->observed = false;
         key->outdated = true;
         queue_reset(key_queue(key), &key->item);

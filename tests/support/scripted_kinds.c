@@ -263,8 +263,9 @@ static void invalidate(struct io *io, memory_t *memory)
 
 // What all of them have.
 #define EVERY                                                                                      \
-    .observe = observe, .free_current = free_current, .plan = plan, .resources = resources,        \
-    .explain = explain, .act = act, .cancel = cancel, .invalidate = invalidate
+    .settle_ms = 500, .observe = observe, .free_current = free_current, .plan = plan,              \
+    .resources = resources, .explain = explain, .act = act, .cancel = cancel,                      \
+    .invalidate = invalidate
 
 static const struct kind engine_kind = {
     EVERY,

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define SETTLE_MS 20 // no event tells that a registry which was just started answers
+
 static void container_keys_of(_unused_ const struct config *config,
                               _unused_ const struct engine *engine, _unused_ bool desired,
                               key_fn add, void *ctx)
@@ -142,6 +144,7 @@ const struct kind container_kind = {
     .slots = 1,
     .slot_timeout_ms = KIND_NEVER,
     .keys_of = container_keys_of,
+    .settle_ms = SETTLE_MS,
     .engine_of = container_engine_of,
     .observe = container_observe,
     .free_current = container_free_current,

@@ -299,16 +299,21 @@ static void test_what_waits_is_tried_again_sooner(_unused_ void **state)
     scripted_settle(s);
     assert_told(s, "engine Unavailable: as it is\n");
     unsigned before = s->things[0].observed;
-    scripted_advance(s, 8000); // 0.5, 1.5, 3.5, 7.5 s
-    assert_int_equal(s->things[0].observed - before, 4);
+    scripted_advance(s, 8000); // 0.5, 1, 2, 4, 8 s
+    assert_int_equal(s->things[0].observed - before, 5);
     s->things[0].reason = REASON_CONVERGED;
     scripted_advance(s, 8000);
     s->things[0].reason = REASON_UNAVAILABLE; // it begins anew
     reconciler_trigger(s->reconciler);
     scripted_settle(s);
     before = s->things[0].observed;
-    scripted_advance(s, 8000);
+    scripted_advance(s, 7999);
     assert_int_equal(s->things[0].observed - before, 4);
+    s->things[0].reason = REASON_NODE_NOT_RUNNING; // and when it waits for something else
+    scripted_advance(s, 1);
+    before = s->things[0].observed;
+    scripted_advance(s, 8000);
+    assert_int_equal(s->things[0].observed - before, 5);
     s->things[0].reason = REASON_NAME_CONFLICT; // somebody has to do something: the poll is enough
     scripted_advance(s, 12000);
     before = s->things[0].observed;
