@@ -68,7 +68,7 @@ static bool waits_for_news(const struct key *key)
     return waits;
 }
 
-// Tries again soon what time may help, ever more rarely.
+// Tries again soon what time may help, ever more rarely: after as long as it has waited by then.
 static void enqueue_settling(struct key *key)
 {
     struct reconciler *reconciler = key->reconciler;
@@ -135,13 +135,20 @@ static void set_input(struct key *key)
 
 static void observe(struct key *key)
 {
+    struct reconciler *reconciler = key->reconciler;
     struct error err = {0};
     set_state(key, KEY_OBSERVING);
     key->attempts++;
     key->acted = false;
+    // This observation sees what the streams have told of by now.
+    queue_covered(&key->item, reconciler->now_ms + WATCH_COALESCE_MS);
+    key->dirty = false;
+    if (key == key_leader(reconciler) && reconciler->pass.due) {
+        pass_begin(reconciler);
+    }
     strv_done(&key->skipped);
     set_input(key);
-    struct io *io = key->reconciler->io;
+    struct io *io = reconciler->io;
     if (key->kind->observe(io, &key->memory, &key->input, observe_done, key, &err) < 0) {
         answer(key, &err);
     }
@@ -388,17 +395,29 @@ static void plan_key(struct key *key)
     }
 }
 
+struct engine *attempt_found_engine(const struct reconciler *reconciler)
+{
+    const struct key *leader = key_leader(reconciler);
+    struct engine *engine =
+        leader->state == KEY_OBSERVING ? leader->kind->engine_of(leader->memory) : NULL;
+    return engine != reconciler->engine ? engine : NULL;
+}
+
 // The keys follow from what the engine has. A full pass makes all of them due, as does an engine
 // that is back: their statuses tell of its absence.
-static void take_engine(struct key *key)
+void attempt_take_engine(struct reconciler *reconciler)
 {
-    bool back = !key->observed && key->result != KEY_NEW;
-    key->observed = true;
-    follow_engine(key->reconciler, key->kind->engine_of(key->current), back);
-    if (key->leads_pass) {
-        pass_spread(key->reconciler);
+    struct engine *engine = attempt_found_engine(reconciler);
+    struct key *leader = key_leader(reconciler);
+    if (engine == NULL) {
+        return;
     }
-    set_input(key);
+    bool back = !leader->observed && leader->result != KEY_NEW;
+    leader->observed = true;
+    follow_engine(reconciler, engine, back);
+    if (leader->leads_pass) {
+        pass_spread(reconciler);
+    }
 }
 
 static void observed(struct key *key)
@@ -408,7 +427,7 @@ static void observed(struct key *key)
         return;
     }
     if (key->kind->engine_of != NULL) {
-        take_engine(key);
+        set_input(key); // with the engine that it has found
     }
     key->observed = true;
     watch_follow(key);

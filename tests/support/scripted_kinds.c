@@ -98,16 +98,14 @@ static uint64_t due_in(const struct engine *before, const struct engine *after,
     return before->now_s == after->now_s ? KIND_NEVER : after->now_s == 0 ? 2000 : 0;
 }
 
-static struct engine *engine_of(const void *current)
+static struct engine *engine_of(_unused_ memory_t memory)
 {
-    return ((const struct observation *)current)->engine;
+    return scripted_current->engine;
 }
 
 static void free_current(void *current)
 {
-    struct observation *observation = current;
-    engine_unref(observation->engine);
-    free(observation);
+    free(current);
 }
 
 static int observe(_unused_ struct io *io, memory_t *memory, const struct input *input,
