@@ -265,7 +265,7 @@ static void plan_key(struct doctor *doctor, const struct kind *kind, struct inpu
     }
     if (kind->engine_of != NULL) {
         engine_unref(doctor->engine);
-        input->engine = doctor->engine = engine_ref(kind->engine_of(doctor->current));
+        input->engine = doctor->engine = engine_ref(kind->engine_of(*doctor->memory));
     }
     kind->plan(input, doctor->current, &doctor->plan);
     kind->free_current(doctor->current);

@@ -40,6 +40,8 @@ struct kind {
     // slot to others, though it goes on.
     size_t slots;
     uint64_t slot_timeout_ms;
+    // A key that waits is tried again in so many ms, and then ever more rarely.
+    uint64_t settle_ms;
 
     // Which keys there are: by the configuration, and by the engine that was observed (NULL: none
     // yet). desired false: those that a teardown looks at.
@@ -57,9 +59,9 @@ struct kind {
     // resources is in another state, and begin when none of the others holds a slot. Such kinds
     // stand last in the table.
     bool follows;
-    // The engine that an observation of this kind brings, borrowed from current; NULL for a kind
-    // that brings none. The one kind that does leads: it is observed first.
-    struct engine *(*engine_of)(const void *current);
+    // The engine as it was last found by an observation of this kind, which may still be under way,
+    // borrowed from memory; NULL: by none. The one kind that has this leads: it is observed first.
+    struct engine *(*engine_of)(memory_t memory);
 
     // Borrows input until done.
     int (*observe)(struct io *io, memory_t *memory, const struct input *input, observe_done_fn done,
@@ -80,8 +82,8 @@ struct kind {
     // Carries one action out. Borrows action and input until done.
     int (*act)(struct io *io, memory_t *memory, const struct action *action,
                const struct input *input, act_done_fn done, void *ctx, struct error *err);
-    // Follows events until the stream ends; the key must have been observed. Borrows input until
-    // return. NULL: there is nothing to follow.
+    // Follows the events since the key was observed last, which it must have been, until the stream
+    // ends. Borrows input until return. NULL: there is nothing to follow.
     int (*watch)(struct io *io, memory_t *memory, const struct input *input, watch_dirty_fn dirty,
                  watch_done_fn done, void *ctx, struct error *err);
     // Ends the stream, if there is one; its done still comes.

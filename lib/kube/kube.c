@@ -134,13 +134,13 @@ static struct api_refusal find_refusal(const json_t *event)
     };
 }
 
-int kube_watch(struct api *kube, const char *path, const char *label_selector,
+int kube_watch(struct api *kube, const char *path, const char *label_selector, const char *version,
                api_event_fn on_event, api_done_fn done, void *ctx, struct error *err)
 {
     const struct api_request request = {
         .path = "?watch=1&allowWatchBookmarks=true&timeoutSeconds=" DECIMAL(
-            KUBE_WATCH_SECONDS) "&labelSelector=$0",
-        .args = {label_selector},
+            KUBE_WATCH_SECONDS) "&labelSelector=$0&resourceVersion=$1",
+        .args = {label_selector, str_empty(version) ? NULL : version},
         .effect = API_WATCHES,
         .timeout_ms = WATCH_TIMEOUT_MS,
         .on_event = on_event,

@@ -26,13 +26,14 @@ int kube_get(struct api *kube, const char *path, api_done_fn done, void *ctx, st
 int kube_list(struct api *kube, const char *path, const char *label_selector, bool first,
               api_done_fn done, void *ctx, struct error *err);
 
-// Watches a collection with a label selector: on_event gets each event ({type, object}), borrowed
-// until return, first an ADDED one of all that is there. Bookmarks come as events of type BOOKMARK.
-// The server ends the stream after KUBE_WATCH_SECONDS; `done` then gets no error. An ERROR event
-// ends it with that Status as the error. A negative return of on_event ends the stream too.
+// Watches a collection with a label selector from the version of a list on ("": from an ADDED event
+// for each that is there): on_event gets each event ({type, object}), borrowed until return.
+// Bookmarks come as events of type BOOKMARK. The server ends the stream after KUBE_WATCH_SECONDS;
+// `done` then gets no error. An ERROR event ends it with that Status as the error. A negative
+// return of on_event ends the stream too.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 #define KUBE_WATCH_SECONDS 300
-int kube_watch(struct api *kube, const char *path, const char *label_selector,
+int kube_watch(struct api *kube, const char *path, const char *label_selector, const char *version,
                api_event_fn on_event, api_done_fn done, void *ctx, struct error *err);
 
 // Server-side apply of object (borrowed), forced, as the field manager (which needs no escaping).

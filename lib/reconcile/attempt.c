@@ -11,10 +11,10 @@
 
 #include <errno.h>
 
-#define ATTEMPTS_MAX 8   // observe and act in a row before the key has to wait
-#define CONFLICTS_MAX 3  // observed again at once after a conflict, in a row
-#define SETTLE_MS 500    // first attempt again of a key that waits, then doubled up to the poll
-#define TEARDOWN_TRIES 3 // at a key that cannot be reached; then a teardown goes on without it
+#define ATTEMPTS_MAX 8    // observe and act in a row before the key has to wait
+#define CONFLICTS_MAX 3   // observed again at once after a conflict, in a row
+#define APPLY_WAIT_MS 500 // the longest between two attempts of a key that an `apply` waits for
+#define TEARDOWN_TRIES 3  // at a key that cannot be reached; then a teardown goes on without it
 
 static void set_state(struct key *key, enum key_state state)
 {
@@ -68,16 +68,23 @@ static bool waits_for_news(const struct key *key)
     return waits;
 }
 
-// Tries again soon what time may help, ever more rarely.
+// Tries again soon what time may help, ever more rarely: after as long as it has waited by then.
 static void enqueue_settling(struct key *key)
 {
     struct reconciler *reconciler = key->reconciler;
+    bool keeps = reconciler->mode == RECONCILE_KEEP;
     uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
-    uint64_t settle_ms = key->settle_ms == 0 ? SETTLE_MS : key->settle_ms;
-    uint64_t delay_ms = settle_ms < poll_ms && !waits_for_news(key) ? settle_ms : poll_ms;
     // Who waits for an `apply` wants to know at once; the daemon has streams to tell it.
-    key->settle_ms = reconciler->mode == RECONCILE_KEEP ? delay_ms * 2 : delay_ms;
-    if (reconciler->mode == RECONCILE_KEEP && delay_ms == poll_ms) {
+    uint64_t max_ms = keeps || poll_ms < APPLY_WAIT_MS ? poll_ms : APPLY_WAIT_MS;
+    // A teardown counts its tries.
+    uint64_t min_ms = reconciler->mode == RECONCILE_TEARDOWN ? max_ms : key->kind->settle_ms;
+    if (key->waits_since_ms == 0) {
+        key->waits_since_ms = reconciler->now_ms;
+    }
+    uint64_t delay_ms = reconciler->now_ms - key->waits_since_ms;
+    delay_ms = delay_ms > min_ms ? delay_ms : min_ms;
+    delay_ms = waits_for_news(key) ? poll_ms : delay_ms < max_ms ? delay_ms : max_ms;
+    if (keeps && delay_ms == poll_ms) {
         return; // the poll does
     }
     key_enqueue_in(key, delay_ms);
@@ -97,8 +104,6 @@ static void finish(struct key *key, enum key_result result, enum queue_outcome o
         outcome = QUEUE_OK; // one attempt is all
     } else if (outcome == QUEUE_OK && result == KEY_WAITING) {
         enqueue_settling(key);
-    } else if (result == KEY_CLEAN) {
-        key->settle_ms = 0;
     }
     end(key, outcome, retry_ms);
 }
@@ -130,13 +135,20 @@ static void set_input(struct key *key)
 
 static void observe(struct key *key)
 {
+    struct reconciler *reconciler = key->reconciler;
     struct error err = {0};
     set_state(key, KEY_OBSERVING);
     key->attempts++;
     key->acted = false;
+    // This observation sees what the streams have told of by now.
+    queue_covered(&key->item, reconciler->now_ms + WATCH_COALESCE_MS);
+    key->dirty = false;
+    if (key == key_leader(reconciler) && reconciler->pass.due) {
+        pass_begin(reconciler);
+    }
     strv_done(&key->skipped);
     set_input(key);
-    struct io *io = key->reconciler->io;
+    struct io *io = reconciler->io;
     if (key->kind->observe(io, &key->memory, &key->input, observe_done, key, &err) < 0) {
         answer(key, &err);
     }
@@ -235,7 +247,7 @@ static void begin_action(struct key *key, const struct action *action)
 {
     struct error err = {0};
     set_state(key, KEY_ACTING);
-    key->settle_ms = 0;
+    key->waits_since_ms = 0;
     key->tried = true;
     struct io *io = key->reconciler->io;
     if (key->kind->act(io, &key->memory, action, &key->input, answer, key, &err) < 0) {
@@ -383,17 +395,29 @@ static void plan_key(struct key *key)
     }
 }
 
+struct engine *attempt_found_engine(const struct reconciler *reconciler)
+{
+    const struct key *leader = key_leader(reconciler);
+    struct engine *engine =
+        leader->state == KEY_OBSERVING ? leader->kind->engine_of(leader->memory) : NULL;
+    return engine != reconciler->engine ? engine : NULL;
+}
+
 // The keys follow from what the engine has. A full pass makes all of them due, as does an engine
 // that is back: their statuses tell of its absence.
-static void take_engine(struct key *key)
+void attempt_take_engine(struct reconciler *reconciler)
 {
-    bool back = !key->observed && key->result != KEY_NEW;
-    key->observed = true;
-    follow_engine(key->reconciler, key->kind->engine_of(key->current), back);
-    if (key->leads_pass) {
-        pass_spread(key->reconciler);
+    struct engine *engine = attempt_found_engine(reconciler);
+    struct key *leader = key_leader(reconciler);
+    if (engine == NULL) {
+        return;
     }
-    set_input(key);
+    bool back = !leader->observed && leader->result != KEY_NEW;
+    leader->observed = true;
+    follow_engine(reconciler, engine, back);
+    if (leader->leads_pass) {
+        pass_spread(reconciler);
+    }
 }
 
 static void observed(struct key *key)
@@ -403,7 +427,7 @@ static void observed(struct key *key)
         return;
     }
     if (key->kind->engine_of != NULL) {
-        take_engine(key);
+        set_input(key); // with the engine that it has found
     }
     key->observed = true;
     watch_follow(key);

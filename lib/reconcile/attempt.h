@@ -8,5 +8,10 @@
 void attempt_begin(struct key *key);
 // Goes on with a key that is answered; the key may be gone afterwards.
 void attempt_advance(struct key *key);
+// The engine that the leading key's attempt has found and that is not taken up yet, borrowed; NULL
+// when there is none.
+struct engine *attempt_found_engine(const struct reconciler *reconciler);
+// Takes it up, though the attempt goes on.
+void attempt_take_engine(struct reconciler *reconciler);
 // Whether the key's actions may be carried out now.
 bool attempt_may_act(const struct key *key);

@@ -8,7 +8,7 @@
 static void enqueue_followers(struct reconciler *reconciler)
 {
     for (size_t i = reconciler->key_count; i > 0 && reconciler->keys[i - 1]->kind->follows; i--) {
-        reconciler->keys[i - 1]->settle_ms = 0;
+        reconciler->keys[i - 1]->waits_since_ms = 0;
         key_enqueue(reconciler->keys[i - 1]);
     }
 }
@@ -25,6 +25,7 @@ static void set_condition(struct key *key, const struct condition *condition)
               condition->message);
     reconciler->status_changed = true;
     if (change == STATUS_MOVED) {
+        key->waits_since_ms = 0; // for something else than before
         uint64_t news_ms = reconciler->now_ms + reconciler->events.hold_ms;
         reconciler->news_ms = news_ms < reconciler->news_ms ? news_ms : reconciler->news_ms;
         if (!key->kind->follows) {

@@ -6,7 +6,7 @@
 
 // Begins a full pass when the poll is due.
 void pass_poll(struct reconciler *reconciler);
-// The attempt of the leading key, which begins, leads a full pass.
+// The observation of the leading key, which begins, leads a full pass.
 void pass_begin(struct reconciler *reconciler);
 // The leading key was observed, or could not be: from now on all others take part.
 void pass_spread(struct reconciler *reconciler);

@@ -97,6 +97,12 @@ struct queue_item *queue_take(struct queue *queue, uint64_t now_ms)
     return item;
 }
 
+void queue_covered(struct queue_item *item, uint64_t due_ms)
+{
+    assert(item->processing);
+    item->due_ms = item->due_ms <= due_ms ? QUEUE_NEVER : item->due_ms;
+}
+
 void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome outcome,
                 uint64_t retry_ms, uint64_t now_ms, uint32_t random)
 {

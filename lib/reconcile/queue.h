@@ -54,6 +54,9 @@ struct queue_item *queue_take_slot(struct queue *queue, uint64_t now_ms);
 // or no slot for one.
 struct queue_item *queue_take(struct queue *queue, uint64_t now_ms);
 
+// Of an item that is being processed: what has made it due by that time is dealt with.
+void queue_covered(struct queue_item *item, uint64_t due_ms);
+
 enum queue_outcome {
     QUEUE_OK,        // no failure any more
     QUEUE_RETRY,     // due again after the back-off, at least after retry_ms

@@ -147,7 +147,8 @@ static bool swaps_config(const struct reconciler *reconciler)
 uint64_t reconciler_next_due(const struct reconciler *reconciler)
 {
     if (!TAILQ_EMPTY(&reconciler->answered) || !TAILQ_EMPTY(&reconciler->finished) ||
-        reconciler->watches.told || swaps_config(reconciler)) {
+        reconciler->watches.told || attempt_found_engine(reconciler) != NULL ||
+        swaps_config(reconciler)) {
         return 0;
     }
     if (reconciler_drains(reconciler)) {
@@ -178,7 +179,7 @@ static void swap_config(struct reconciler *reconciler)
     }
     for (size_t i = 0; i < reconciler->key_count; i++) {
         struct key *key = reconciler->keys[i];
-        key->settle_ms = 0;
+        key->waits_since_ms = 0;
         key->observed = false;
         key->outdated = true;
         queue_reset(key_queue(key), &key->item);
@@ -199,9 +200,6 @@ static void begin_due(struct reconciler *reconciler)
         while (!reconciler_drains(reconciler) && !is_held_up(reconciler, i) &&
                (key = (struct key *)queue_take(&reconciler->queues[i], reconciler->now_ms)) !=
                    NULL) {
-            if (key == key_leader(reconciler) && reconciler->pass.due) {
-                pass_begin(reconciler);
-            }
             attempt_begin(key);
         }
     }
@@ -224,6 +222,7 @@ void reconciler_advance(struct reconciler *reconciler, uint64_t now_ms, int64_t 
     reconciler->random ^= (uint32_t)now_ms;
     struct key *key = NULL;
     do {
+        attempt_take_engine(reconciler);
         while ((key = TAILQ_FIRST(&reconciler->answered)) != NULL) {
             TAILQ_REMOVE(&reconciler->answered, key, answered_link);
             attempt_advance(key);

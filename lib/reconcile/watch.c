@@ -5,7 +5,6 @@
 
 #include <errno.h>
 
-#define COALESCE_MS 10         // a burst of events is one attempt
 #define FAILURES_WATCHED_MAX 2 // a key that fails more often is left to its back-off
 #define STEADY_MS 10000        // a stream that lasted so long begins its back-off anew
 #define LEADER_RETRY_MS 1000   // a local socket costs nothing to ask
@@ -42,6 +41,8 @@ static void on_end(void *ctx, const struct error *err)
     } else {
         watch->error = err != NULL ? *err : (struct error){0};
         reconciler->watches.told = true;
+        // The leading key's tells of other keys as well.
+        reconciler->pass.due = reconciler->pass.due || watch->key == key_leader(reconciler);
     }
 }
 
@@ -139,16 +140,12 @@ static void begin(struct watch *watch)
     }
     log_debug("%s: watched", key->id);
     reconciler->watches.open++;
-    key_enqueue(key);
-    if (key == key_leader(reconciler)) {
-        reconciler->pass.due = true;
-    }
 }
 
 static void take_news(struct key *key)
 {
     if (key->dirty && key->item.failures <= FAILURES_WATCHED_MAX) {
-        key_enqueue_in(key, COALESCE_MS);
+        key_enqueue_in(key, WATCH_COALESCE_MS);
     }
     key->dirty = false;
     if (key->watch != NULL && key->watch->item.processing && !key->watch->open) {

@@ -1,11 +1,12 @@
 // Streams of events that make keys due as soon as something changes; the poll finds what they miss.
-// A stream that begins makes its key due, since what changed before it began was missed, and one
-// that ends does, since that is news too.
+// A stream that ends makes its key due, since that is news too.
 #pragma once
 
 #include "lib/reconcile/key.h"
 
-// The key was observed: from now on its events are followed.
+#define WATCH_COALESCE_MS 10 // a burst of events is one attempt
+
+// The key was observed: its events since then are followed.
 void watch_follow(struct key *key);
 // Nothing follows the key's events any more.
 void watch_drop(struct key *key);

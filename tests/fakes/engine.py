@@ -89,7 +89,8 @@ class Engine(Events):
     def start_container(self, container):
         """As `docker start` by somebody else; may raise Refusal."""
         for name, network in container.networks.items():
-            if name != self.accent.default_network and network["id"] != self.networks.get(name):
+            known = self.accent.network_id(name, self.networks[name]) if name in self.networks else None
+            if name != self.accent.default_network and self.accent.network_id(name, network["id"]) != known:
                 raise Refusal(404, f"network {network['id']} not found")
         behaviour = self.images.get(familiar(container.spec["Image"]), "answers")
         container.error, container.exit_code = "", 0

@@ -235,6 +235,8 @@ class Server:
         with contextlib.suppress(BlockingIOError):
             connection, _ = listener.accept()
             connection.setblocking(False)
+            if connection.family != socket.AF_UNIX:  # asyncio forgets it here: an answer would wait 40 ms for an ACK
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.accepted += 1
             reader = asyncio.StreamReader(limit=HEAD_MAX)
             protocol = asyncio.StreamReaderProtocol(reader, functools.partial(self._serve, self.downs))

@@ -1,9 +1,12 @@
 """Nodes come first to their addresses on the network: the registry attaches after them, and gives back
-an address that one of them had."""
+an address that one of them had. Who waits for something begins as soon as it is there."""
 
+import time
 
-from harness import NETWORK, REGISTRY, MachineTest, wait_until
+from harness import CONTAINER, HELD, NETWORK, REGISTRY, MachineTest, wait_until
 
+SLICE = "kube/hostk8s/EndpointSlice/hostk8s/registry-api"
+SOON_SECONDS = 2  # 20 ms, 20 ms and 40 ms; on a busy machine still less than half a second, one and two
 ADDRESS_FILE = "/kind/old-ipv4"  # where kind's entrypoint notes a node's address
 
 
@@ -62,3 +65,24 @@ class OrderTest(MachineTest):
         self.wait_passes()
         self.assertEqual(self.address(), before)
         self.assertEqual(len(self.engine.since(mark, f"GET .*path={ADDRESS_FILE}")), 1, "kept while the node is stopped")
+
+    def test_cluster_waits_for_the_address_alone(self):
+        self.configure(reconcile={"poll": "1h"})
+        fault = self.engine.fault("POST /v2/", "delay", seconds=HELD)  # of the push that is tried
+        daemon = self.daemon()
+        self.kube.wait("PATCH .*/endpointslices/", answered=True)
+        daemon.wait_reason(SLICE, "Converged")
+        self.assertNotEqual(daemon.condition(CONTAINER)["reason"], "Converged")
+        fault.released.set()
+        daemon.wait_converged()
+
+    def test_registry_that_is_silent_at_first_is_asked_again_soon(self):
+        """Nothing tells when it answers, so that it is asked; three times in vain here."""
+        self.configure(reconcile={"poll": "1h"})
+        self.engine.fault("GET /v2/", "close", times=3)
+        daemon = self.daemon()
+        self.engine.wait("GET /v2/")
+        begun = time.monotonic()
+        self.engine.wait("GET /v2/", count=4)
+        self.assertLess(time.monotonic() - begun, SOON_SECONDS)
+        daemon.wait_converged()

@@ -2,7 +2,7 @@
 
 import json
 
-from harness import CONTAINER, DEPLOYMENT, HOSTS, RESOURCES, MachineTest, wait_until
+from harness import CONTAINER, DEPLOYMENT, HELD, HOSTS, RESOURCES, MachineTest, wait_until
 
 WATCH = r"GET /apis/apps/v1/deployments\?.*watch=1"
 
@@ -45,6 +45,14 @@ class EngineEvents(StreamTest):
         self.engine.tell_of(self.worker, "extract-to-dir", path="/etc/containerd")
         wait_until(lambda: self.worker.tree.text(HOSTS) == good, "repaired")
 
+    def test_what_changes_before_the_stream_begins(self):
+        fault = self.engine.fault("GET .*/events", "delay", seconds=HELD)
+        daemon = self.converged_daemon()
+        self.engine.remove_container(self.registry())
+        fault.released.set()
+        wait_until(self.engine.registries, "a new registry")
+        daemon.wait_converged()
+
     def test_stream_breaks_and_comes_back(self):
         daemon = self.watching_daemon()
         before = self.engine.mark()
@@ -84,6 +92,13 @@ class ClusterWatches(StreamTest):
         wait_until(lambda: self.kube.get("deployments", "registry-ui")["spec"]["replicas"] == 1, "repaired")
         self.assert_made_again("services", "registry-api")
         daemon.wait_converged()
+
+    def test_what_changes_before_the_watch_begins(self):
+        fault = self.kube.fault(r"GET /api/v1/services\?.*watch=1", "delay", seconds=HELD)
+        self.converged_daemon()
+        self.kube.remove("services", "registry-api")
+        fault.released.set()
+        wait_until(lambda: self.kube.get("services", "registry-api"), "made again")
 
     def test_watch_ends_and_is_opened_again(self):
         """As it does now and then, and when the version that it would go on from is gone."""

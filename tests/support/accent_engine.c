@@ -224,7 +224,8 @@ struct current *accent_engine_observe(struct accent_engine *engine, const struct
         *ARENA_GROW(&current->engine->arena, current->engine->nodes, current->engine->node_count) =
             engine->nodes[i];
     }
-    current_finish(current, config);
+    current_finish_engine(current, config);
+    current_add_undeclared(current, config);
     return current;
 }
 

@@ -90,6 +90,14 @@ struct thing *scripted_add(struct scripted *scripted, const char *key, const cha
     return NULL;
 }
 
+void scripted_find_engine(struct scripted *scripted)
+{
+    engine_unref(scripted->engine);
+    scripted->engine = xcalloc(1, sizeof(*scripted->engine));
+    scripted->engine->refs = 1;
+    scripted->engine->now_s = (int64_t)scripted->address;
+}
+
 static void finish_observation(struct scripted *scripted, const struct operation *operation,
                                const struct error *err)
 {
@@ -102,9 +110,7 @@ static void finish_observation(struct scripted *scripted, const struct operation
                                         .value = operation->thing->value,
                                         .network_value = scripted->network_value};
     if (operation->thing == &scripted->things[0]) {
-        observation->engine = xcalloc(1, sizeof(*observation->engine));
-        observation->engine->refs = 1;
-        observation->engine->now_s = (int64_t)scripted->address;
+        scripted_find_engine(scripted);
     }
     operation->observed(operation->ctx, observation, NULL);
 }
@@ -236,6 +242,7 @@ void scripted_free(struct scripted *scripted)
     scripted_settle(scripted);
     assert_true(reconciler_is_idle(scripted->reconciler));
     reconciler_free(scripted->reconciler);
+    engine_unref(scripted->engine);
     buf_done(&scripted->log);
     free(scripted);
 }

@@ -18,6 +18,8 @@ struct thing *scripted_add(struct scripted *scripted, const char *key, const cha
 void scripted_settle(struct scripted *scripted);
 // The same through all that is due in the next ms.
 void scripted_advance(struct scripted *scripted, uint64_t ms);
+// The engine is found as it is now, though its observation may go on.
+void scripted_find_engine(struct scripted *scripted);
 // Answers what hangs, as the thing is now; nothing hangs any more.
 void scripted_release(struct scripted *scripted);
 // An event for the key; ends its stream.

@@ -98,16 +98,14 @@ static uint64_t due_in(const struct engine *before, const struct engine *after,
     return before->now_s == after->now_s ? KIND_NEVER : after->now_s == 0 ? 2000 : 0;
 }
 
-static struct engine *engine_of(const void *current)
+static struct engine *engine_of(_unused_ memory_t memory)
 {
-    return ((const struct observation *)current)->engine;
+    return scripted_current->engine;
 }
 
 static void free_current(void *current)
 {
-    struct observation *observation = current;
-    engine_unref(observation->engine);
-    free(observation);
+    free(current);
 }
 
 static int observe(_unused_ struct io *io, memory_t *memory, const struct input *input,
@@ -263,8 +261,9 @@ static void invalidate(struct io *io, memory_t *memory)
 
 // What all of them have.
 #define EVERY                                                                                      \
-    .observe = observe, .free_current = free_current, .plan = plan, .resources = resources,        \
-    .explain = explain, .act = act, .cancel = cancel, .invalidate = invalidate
+    .settle_ms = 500, .observe = observe, .free_current = free_current, .plan = plan,              \
+    .resources = resources, .explain = explain, .act = act, .cancel = cancel,                      \
+    .invalidate = invalidate
 
 static const struct kind engine_kind = {
     EVERY,

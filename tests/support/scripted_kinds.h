@@ -62,16 +62,16 @@ struct scripted {
     struct operation operations[OPERATIONS_MAX];
     bool network; // the engine's key has a second resource, which needs the first
     int network_value;
-    uint64_t address; // of the engine: another one makes clusters due
-    struct buf log;   // what the reconciler told: "write node/a", "node/a Converging", …
-    unsigned peak;    // of observations and actions at a time
+    uint64_t address;      // of the engine: another one makes clusters due
+    struct engine *engine; // as it was last found
+    struct buf log;        // what the reconciler told: "write node/a", "node/a Converging", …
+    unsigned peak;         // of observations and actions at a time
 };
 
 struct observation {
     struct thing *thing;
     int value;
     int network_value;
-    struct engine *engine;
 };
 
 // The thing of a key; there must be one.

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define SETTLE_MS 20 // no event tells that a registry which was just started answers
+
 static void container_keys_of(_unused_ const struct config *config,
                               _unused_ const struct engine *engine, _unused_ bool desired,
                               key_fn add, void *ctx)
@@ -15,9 +17,10 @@ static void container_keys_of(_unused_ const struct config *config,
     add(ctx, "", NULL);
 }
 
-static struct engine *container_engine_of(const void *current)
+static struct engine *container_engine_of(memory_t memory)
 {
-    return ((const struct current *)current)->engine;
+    const struct container_memory *kept = memory;
+    return kept == NULL ? NULL : kept->engine;
 }
 
 static void container_free_current(void *current)
@@ -141,6 +144,7 @@ const struct kind container_kind = {
     .prefix = "engine",
     .slots = 1,
     .slot_timeout_ms = KIND_NEVER,
+    .settle_ms = SETTLE_MS,
     .keys_of = container_keys_of,
     .engine_of = container_engine_of,
     .observe = container_observe,

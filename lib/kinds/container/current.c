@@ -421,7 +421,7 @@ void current_free(struct current *current)
 }
 
 // By owner and name: what was made of an image of such a container has its labels, too.
-static void add_undeclared(struct current *current, const struct config *config)
+void current_add_undeclared(struct current *current, const struct config *config)
 {
     struct arena *arena = &current->arena;
     const char *owner = config->registry.name;
@@ -438,7 +438,7 @@ static void add_undeclared(struct current *current, const struct config *config)
     }
 }
 
-void current_finish(struct current *current, const struct config *config)
+void current_finish_engine(struct current *current, const struct config *config)
 {
     struct engine *engine = current->engine;
     struct arena *arena = &engine->arena;
@@ -457,7 +457,6 @@ void current_finish(struct current *current, const struct config *config)
         engine->registry_ipv6 = arena_dup(arena, registry->ipv6);
         engine->registry_network_id = arena_dup(arena, registry->network_id);
     }
-    add_undeclared(current, config);
 }
 
 const struct container *current_container(const struct current *current, const char *name)

@@ -120,9 +120,10 @@ int current_add_container(struct current *current, json_t *inspect, struct secre
 // Takes the answer to /networks/NAME.
 void current_set_network(struct current *current, json_t *network);
 
-// After all was added: sets where the registry is on the network and what its storage has left, and
-// adds a spec for each cache that is declared no more.
-void current_finish(struct current *current, const struct config *config);
+// After all was added: sets where the registry is on the network and what its storage has left.
+void current_finish_engine(struct current *current, const struct config *config);
+// Likewise: adds a spec for each cache that is declared no more.
+void current_add_undeclared(struct current *current, const struct config *config);
 
 // When a container ended, from its inspect: Unix time, 0 when it never ran.
 int64_t container_stopped_s(const json_t *inspect);

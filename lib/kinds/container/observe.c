@@ -5,8 +5,8 @@
 //     list       of the containers
 //     inspects   of each container of ours and of the nodes that do not run and, as far as the list
 //                does not show that they are there, of the network and the images; the storage
-//                directories and the files of passwords; the upstreams of caches
-//     probes     each registry's own answer to /v2/
+//                directories and the files of passwords
+//     probes     each registry's own answer to /v2/; the upstreams of caches
 #include "lib/kinds/container/observe.h"
 
 #include "lib/base/alloc.h"
@@ -206,13 +206,36 @@ static void begin_inspects(struct observation *o)
             check_file(part, spec->password_file, password_check, &part->facts->password);
         }
     }
+}
+
+// ---- probes ----
+
+// What was counted since the engine was observed before stays counted.
+static void keep_writes(struct engine *engine, const struct engine *before)
+{
+    for (size_t i = 0; before != NULL && i < engine->node_count; i++) {
+        const struct engine_node *known = engine_node(before, engine->nodes[i].name);
+        engine->nodes[i].writes = known == NULL ? 0 : known->writes;
+    }
+}
+
+// All is known of the engine: who waits for that need not wait for a registry that is silent, or
+// for an upstream.
+static void begin_probes(struct observation *o)
+{
+    struct engine *engine = o->current->engine;
+    current_finish_engine(o->current, o->input->config);
+    keep_writes(engine, o->memory->engine);
+    engine_unref(o->memory->engine);
+    o->memory->engine = engine_ref(engine);
+    observe_probes(o);
     observe_upstreams(o);
 }
 
 // ----
 
 static const observe_stage_fn stages[] = {
-    observe_client, observe_version, observe_info, begin_list, begin_inspects, observe_probes, NULL,
+    observe_client, observe_version, observe_info, begin_list, begin_inspects, begin_probes, NULL,
 };
 
 int container_observe(struct io *io, memory_t *memory, const struct input *input,

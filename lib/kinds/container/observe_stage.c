@@ -121,15 +121,6 @@ void observation_free(struct observation *o)
     free(o);
 }
 
-// What was counted since the engine was observed before stays counted.
-static void keep_writes(struct engine *engine, const struct engine *before)
-{
-    for (size_t i = 0; before != NULL && i < engine->node_count; i++) {
-        const struct engine_node *known = engine_node(before, engine->nodes[i].name);
-        engine->nodes[i].writes = known == NULL ? 0 : known->writes;
-    }
-}
-
 void observe_join(struct observation *o, const struct error *err)
 {
     struct container_memory *memory = o->memory;
@@ -141,10 +132,7 @@ void observe_join(struct observation *o, const struct error *err)
     }
     memory->observation = NULL;
     if (o->error.kind == ERROR_NONE) {
-        current_finish(o->current, o->input->config);
-        keep_writes(o->current->engine, memory->engine);
-        engine_unref(memory->engine);
-        memory->engine = engine_ref(o->current->engine);
+        current_add_undeclared(o->current, o->input->config);
         o->done(o->ctx, TAKE_PTR(o->current), NULL);
     } else {
         o->done(o->ctx, NULL, &o->error);

@@ -27,8 +27,8 @@ struct node_current {
     const char *id;     // of the node's container
     const char **paths; // that matter
     size_t path_count;
-    const char
-        *stamps; // of these, and of the container: as long as they are the same so is the rest
+    const char *stamps; // of these: as long as they are the same, and the next, so is the rest
+    unsigned writes;    // of the engine's node, when the files were read
     struct hosts_dir *dirs;
     size_t dir_count;
     enum config_path config_path;

@@ -9,6 +9,7 @@
 #include "lib/kinds/node/plan.h"
 
 #define NODE_SLOTS 8
+#define NODE_SETTLE_MS 500
 
 // The same for a teardown: what an earlier configuration left is on these nodes, too.
 static void node_keys_of(const struct config *config, const struct engine *engine,
@@ -96,6 +97,7 @@ const struct kind node_kind = {
     .prefix = NODE_PREFIX,
     .slots = NODE_SLOTS,
     .slot_timeout_ms = KIND_NEVER,
+    .settle_ms = NODE_SETTLE_MS,
     .keys_of = node_keys_of,
     .exists = node_exists,
     .behind_engine = true,

@@ -200,11 +200,16 @@ static int observe_on(struct observation *o, struct error *err)
     if (o->stamped < o->current->path_count) {
         return docker_path_stamp(o->docker, id, o->current->paths[o->stamped], on_stamp, o, err);
     }
-    if (o->config_toml == NULL && str_equal(buf_str(&o->stamps), known->stamps)) {
-        end(o, known, NULL);
-    } else if (o->config_toml == NULL) {
+    if (o->config_toml == NULL) {
+        // The files, if they are read, are no older than what was told of by now.
+        o->current->writes = o->node->writes;
+        if (known->writes == o->node->writes && str_equal(buf_str(&o->stamps), known->stamps)) {
+            end(o, known, NULL);
+            return 0;
+        }
         return docker_archive_get(o->docker, id, NODE_CONFIG_DIR, is_selected, on_files, o, err);
-    } else if (!o->current->has_proxy) {
+    }
+    if (!o->current->has_proxy) {
         return docker_ask(o->docker, DOCKER_INSPECT, id, NULL, NULL, on_container, o, err);
     } else if (config_path_is_plain(o->config_toml)) {
         end_with_new(o, CONFIG_PATH_ENABLED);
@@ -264,7 +269,6 @@ int node_observe(struct io *io, memory_t *memory, const struct input *input, obs
         .current = node_current_new(node->id),
         .stamps = BUF_INIT(STAMPS_BYTES_MAX),
     };
-    (void)buf_printf(&o->stamps, "%s %u\n", node->id, node->writes);
     add_fixed_paths(o->current, input->config);
     o->fixed = o->current->path_count;
     for (size_t i = o->fixed; i < known->path_count; i++) {

@@ -28,9 +28,17 @@ struct object_memory *object_memory_ref(struct object_memory *memory)
     return memory;
 }
 
+static void drop_lists(struct object_memory *memory)
+{
+    for (size_t i = 0; i < OBJECT_APIS_MAX; i++) {
+        free(TAKE_PTR(memory->listed[i]));
+    }
+}
+
 void object_memory_unref(struct object_memory *memory)
 {
     if (--memory->refs == 0) {
+        drop_lists(memory);
         strmap_done(&memory->agreed);
         free(memory->watches.key);
         free(memory->connect.source);
@@ -72,6 +80,16 @@ bool object_memory_agrees(const struct object_memory *memory, const char *resour
     return stamp != NULL && str_equal(strmap_get(&memory->agreed, resource), stamp);
 }
 
+bool object_memory_knows(const struct object_memory *memory, const json_t *json)
+{
+    bool knows = false;
+    _cleanup_free_ char *stamp = stamp_of("", json); // the beginning of all others
+    strmap_foreach (&memory->agreed, entry) {
+        knows = knows || (stamp != NULL && str_starts_with(entry->value, stamp));
+    }
+    return knows;
+}
+
 // ---- the connection ----
 
 static void make_client(struct object_memory *memory, const struct kube_credentials *credentials,
@@ -88,6 +106,7 @@ static void make_client(struct object_memory *memory, const struct kube_credenti
         memory->source = TAKE_PTR(memory->connect.source);
         memory->connected_ms = io->now_ms;
         memory->discovered_ms = 0;
+        drop_lists(memory);
         memory->no_left_over = false;
     }
 }

@@ -19,8 +19,8 @@ struct object_memory {
     bool no_left_over;      // the latest observation over this connection has seen none
     // By the index of the kind in object_apis.
     bool served[OBJECT_APIS_MAX];
-    bool listed[OBJECT_APIS_MAX]; // in the latest observation
-    struct strmap agreed;         // see object_memory_agree
+    char *listed[OBJECT_APIS_MAX]; // the version of the latest list, NULL: there is none
+    struct strmap agreed;          // see object_memory_agree
     struct {
         unsigned open;    // 0: nothing is watched
         struct api *kube; // whose they are
@@ -51,6 +51,8 @@ void object_memory_agree(struct object_memory *memory, const char *resource, con
                          const json_t *json);
 bool object_memory_agrees(const struct object_memory *memory, const char *resource,
                           const char *digest, const json_t *json);
+// Whether that is remembered of the object, of whichever manifest.
+bool object_memory_knows(const struct object_memory *memory, const json_t *json);
 
 // Makes memory->kube unless there is one whose credentials still fit. They are those of admin.conf,
 // read from the cluster's first control-plane node as `kind get kubeconfig` does and pointed at the

@@ -13,6 +13,7 @@
 
 #define SLOTS 8
 #define SLOT_TIMEOUT_MS 500
+#define SETTLE_MS 500
 #define ADDRESS_DEADLINE_MS 2000
 #define CLUSTER_TEXT_MAX ((size_t)1024 * 1024)
 
@@ -97,6 +98,7 @@ const struct kind object_kind = {
     .prefix = "cluster/",
     .slots = SLOTS,
     .slot_timeout_ms = SLOT_TIMEOUT_MS,
+    .settle_ms = SETTLE_MS,
     .keys_of = keys_of,
     .exists = engine_has_cluster,
     .due_in = due_in,

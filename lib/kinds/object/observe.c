@@ -7,6 +7,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
+#include "lib/doc/json.h"
 #include "lib/kinds/io.h"
 #include "lib/kinds/object/desired.h"
 #include "lib/kinds/object/diff.h"
@@ -91,9 +92,10 @@ static void ask_lists(struct observation *o)
 {
     for (size_t i = 0; i < object_api_count; i++) {
         const struct object_api *api = &object_apis[i];
-        o->memory->listed[i] = api->selector != NULL && object_is_served(o->current, api);
-        if (o->memory->listed[i]) {
+        if (api->selector != NULL && object_is_served(o->current, api)) {
             ask(o, LIST, object_collection(&o->current->arena, api, NULL), api, NULL);
+        } else {
+            free(TAKE_PTR(o->memory->listed[i]));
         }
     }
 }
@@ -191,10 +193,13 @@ static const struct error *take_objects(struct observation *o, const struct requ
     if (answer != NULL && object_current_add(o->current, api, answer, &o->error) < 0) {
         return &o->error;
     }
+    if (request->verb == LIST) {
+        const char *version = json_get_string(answer, "metadata", "resourceVersion", NULL);
+        str_replace(&o->memory->listed[index], err != NULL ? NULL : version != NULL ? version : "");
+    }
     if (refusal == NULL) {
         return err;
     }
-    o->memory->listed[index] = o->memory->listed[index] && request->verb != LIST;
     if (refusal->status == 404) {
         o->current->served[index] = false;
         return NULL;

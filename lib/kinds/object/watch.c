@@ -1,6 +1,6 @@
 // What comes is not looked at: an observation sees what there is. So a watch that ends, as the
 // server does it after some minutes, need not go on from the version last seen: all of them end
-// with it, and whoever opens them again observes.
+// with it, and whoever opens them again observes. What this program has made itself is no news.
 #include "lib/kinds/object/watch.h"
 
 #include "lib/base/str.h"
@@ -24,7 +24,10 @@ static void end(struct object_memory *memory, const struct error *why)
 static int on_event(void *ctx, const json_t *event)
 {
     const struct object_memory *memory = ctx;
-    if (!str_equal(json_get_string(event, "type", NULL), "BOOKMARK") && !memory->watches.ending) {
+    const char *type = json_get_string(event, "type", NULL);
+    bool known = !str_equal(type, "DELETED") &&
+                 object_memory_knows(memory, json_get_object(event, "object", NULL));
+    if (!known && !str_equal(type, "BOOKMARK") && !memory->watches.ending) {
         memory->watches.dirty(memory->watches.ctx, memory->watches.key);
     }
     return 0;
@@ -59,9 +62,10 @@ int object_watch(_unused_ struct io *io, memory_t *memory, const struct input *i
     kept->watches.ctx = ctx;
     for (size_t i = 0; i < object_api_count && error.kind == ERROR_NONE; i++) {
         const struct object_api *api = &object_apis[i];
-        if (kept->listed[i]) {
-            kept->watches.open += kube_watch(kept->kube, object_collection(&arena, api, NULL),
-                                             api->selector, on_event, on_end, kept, &error) >= 0;
+        if (kept->listed[i] != NULL) {
+            kept->watches.open +=
+                kube_watch(kept->kube, object_collection(&arena, api, NULL), api->selector,
+                           kept->listed[i], on_event, on_end, kept, &error) >= 0;
         }
     }
     if (kept->watches.open == 0) {

@@ -7,6 +7,7 @@
 #include "lib/kinds/route/plan.h"
 
 #define SLOT_TIMEOUT_MS 500
+#define SETTLE_MS 500
 
 // A page is expected where a cluster is that could serve it.
 static void keys_of(const struct config *config, const struct engine *engine, bool desired,
@@ -40,6 +41,7 @@ const struct kind route_kind = {
     .prefix = ROUTE_PREFIX,
     .slots = 1,
     .slot_timeout_ms = SLOT_TIMEOUT_MS,
+    .settle_ms = SETTLE_MS,
     .follows = true,
     .keys_of = keys_of,
     .observe = route_observe,

@@ -258,11 +258,11 @@ static void test_watch(_unused_ void **state)
         struct outcome outcome = {0};
         const struct fake_answer answer = {.status = 200, .body = table[i].body, .chunk = 5};
         fake_transport_answer(fake, &answer);
-        assert_int_equal(kube_watch(kube, "/x", "a=b", count_event, outcome_done, &outcome, NULL),
-                         0);
+        assert_int_equal(
+            kube_watch(kube, "/x", "a=b", "7", count_event, outcome_done, &outcome, NULL), 0);
         assert_string_equal(fake_transport_last(fake)->path,
                             "/x?watch=1&allowWatchBookmarks=true&timeoutSeconds=300"
-                            "&labelSelector=a%3Db");
+                            "&labelSelector=a%3Db&resourceVersion=7");
         assert_int_equal(fake_transport_last(fake)->timeout_ms, 330000);
         assert_int_equal(fake_transport_run(fake), 1);
         outcome_is(&outcome, table[i].text);
@@ -270,7 +270,8 @@ static void test_watch(_unused_ void **state)
         assert_int_equal(outcome.err.status, table[i].status);
     }
     struct outcome outcome = {0};
-    assert_int_equal(kube_watch(kube, "/x", "a=b", count_event, outcome_done, &outcome, NULL), 0);
+    assert_int_equal(kube_watch(kube, "/x", "a=b", "7", count_event, outcome_done, &outcome, NULL),
+                     0);
     api_cancel(kube, API_WATCHES);
     assert_int_equal(fake_transport_run(fake), 1);
     assert_int_equal(outcome.err.code, ECANCELED);

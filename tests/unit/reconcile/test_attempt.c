@@ -299,21 +299,64 @@ static void test_what_waits_is_tried_again_sooner(_unused_ void **state)
     scripted_settle(s);
     assert_told(s, "engine Unavailable: as it is\n");
     unsigned before = s->things[0].observed;
-    scripted_advance(s, 8000); // 0.5, 1.5, 3.5, 7.5 s
-    assert_int_equal(s->things[0].observed - before, 4);
+    scripted_advance(s, 8000); // 0.5, 1, 2, 4, 8 s
+    assert_int_equal(s->things[0].observed - before, 5);
     s->things[0].reason = REASON_CONVERGED;
     scripted_advance(s, 8000);
     s->things[0].reason = REASON_UNAVAILABLE; // it begins anew
     reconciler_trigger(s->reconciler);
     scripted_settle(s);
     before = s->things[0].observed;
-    scripted_advance(s, 8000);
+    scripted_advance(s, 7999);
     assert_int_equal(s->things[0].observed - before, 4);
+    s->things[0].reason = REASON_NODE_NOT_RUNNING; // and when it waits for something else
+    scripted_advance(s, 1);
+    before = s->things[0].observed;
+    scripted_advance(s, 8000);
+    assert_int_equal(s->things[0].observed - before, 5);
     s->things[0].reason = REASON_NAME_CONFLICT; // somebody has to do something: the poll is enough
     scripted_advance(s, 12000);
     before = s->things[0].observed;
     scripted_advance(s, 30000);
     assert_int_equal(s->things[0].observed - before, 3);
+}
+
+// By how long it has waited, not by how often it was looked at meanwhile.
+static void test_events_do_not_make_it_wait_longer(_unused_ void **state)
+{
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    s->things[0].reason = REASON_UNAVAILABLE;
+    scripted_event(s, "engine");
+    scripted_advance(s, 10);
+    for (int i = 0; i < 5; i++) {
+        scripted_event(s, "engine");
+        scripted_advance(s, 10);
+    }
+    unsigned before = s->things[0].observed;
+    scripted_advance(s, 499);
+    assert_int_equal(s->things[0].observed - before, 0);
+    scripted_advance(s, 1);
+    assert_int_equal(s->things[0].observed - before, 1);
+}
+
+// What is told of before the observation after an action begins is seen by that one.
+static void test_events_of_an_action_are_seen_by_what_follows_it(_unused_ void **state)
+{
+    for (int during = 0; during < 2; during++) {
+        _cleanup_(scripted_freep) struct scripted *s = converged();
+        unsigned before = s->things[0].observed;
+        s->things[0].value = 7;
+        s->things[0].act_hangs = during == 0;
+        scripted_event(s, "engine");
+        scripted_advance(s, 10);
+        s->things[0].observe_hangs = during == 1;
+        scripted_event(s, "engine");
+        scripted_settle(s);
+        scripted_release(s);
+        scripted_advance(s, 100);
+        assert_line(s, "1/1 ready");
+        assert_int_equal(s->things[0].observed - before, during == 0 ? 2 : 3);
+    }
 }
 
 static void test_stop_in_mid_observation_and_in_mid_action(_unused_ void **state)
@@ -417,6 +460,8 @@ int main(void)
         cmocka_unit_test(test_an_observation_that_fails),
         cmocka_unit_test(test_an_observation_that_is_refused_at_once),
         cmocka_unit_test(test_what_waits_is_tried_again_sooner),
+        cmocka_unit_test(test_events_do_not_make_it_wait_longer),
+        cmocka_unit_test(test_events_of_an_action_are_seen_by_what_follows_it),
         cmocka_unit_test(test_stop_in_mid_observation_and_in_mid_action),
         cmocka_unit_test(test_abort_cuts_an_action_short),
         cmocka_unit_test(test_background),

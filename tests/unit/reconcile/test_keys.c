@@ -23,7 +23,6 @@ static struct scripted *converged(void)
 {
     struct scripted *s = started();
     assert_line(s, "4/4 ready");
-    scripted_advance(s, 100); // the streams begin with one more attempt
     scripted_invalidate_log(s);
     return s;
 }
@@ -120,6 +119,34 @@ static void test_who_has_another_engine_has_it_observed(_unused_ void **state)
     assert_true(observed(s, "engine") > before); // with each attempt at the node
 }
 
+// What follows from the engine does not wait for the rest of its observation.
+static void test_the_engine_is_found_before_all_of_it_is_observed(_unused_ void **state)
+{
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    unsigned cluster = observed(s, "cluster/hostk8s");
+    unsigned node = observed(s, "node/a");
+    s->things[0].observe_hangs = true;
+    s->address = 2;
+    scripted_event(s, "engine");
+    scripted_advance(s, 10);
+    scripted_find_engine(s);
+    scripted_advance(s, 10);
+    assert_int_equal(observed(s, "cluster/hostk8s") - cluster, 1);
+    assert_int_equal(observed(s, "node/a") - node, 0);
+    scripted_release(s);
+    assert_int_equal(observed(s, "cluster/hostk8s") - cluster, 1);
+    s->things[0].observe_hangs = true;
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    scripted_find_engine(s);
+    scripted_settle(s);
+    assert_int_equal(observed(s, "node/a") - node, 1);
+    scripted_release(s);
+    scripted_advance(s, 1000);
+    assert_int_equal(observed(s, "node/a") - node, 1);
+    assert_line(s, "4/4 ready");
+}
+
 static void test_a_pass_is_counted(_unused_ void **state)
 {
     _cleanup_(scripted_freep) struct scripted *s = converged();
@@ -135,6 +162,26 @@ static void test_a_pass_is_counted(_unused_ void **state)
     scripted_release(s);
     assert_int_equal(status->passes, passes + 2);
     assert_in_range(status->pass_ms, 700, 10700);
+}
+
+// The engine's next observation leads it, also that after an action.
+static void test_a_pass_begins_in_mid_attempt(_unused_ void **state)
+{
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    uint64_t passes = reconciler_status(s->reconciler)->passes;
+    unsigned engine = observed(s, "engine");
+    unsigned node = observed(s, "node/a");
+    s->things[0].value = 7;
+    s->things[0].act_hangs = true;
+    scripted_event(s, "engine");
+    scripted_advance(s, 10);
+    reconciler_trigger(s->reconciler);
+    scripted_settle(s);
+    assert_int_equal(observed(s, "node/a"), node);
+    scripted_release(s);
+    assert_int_equal(observed(s, "engine") - engine, 2);
+    assert_int_equal(observed(s, "node/a") - node, 1);
+    assert_int_equal(reconciler_status(s->reconciler)->passes, passes + 1);
 }
 
 // A cluster that does not answer gives up its slot and is no longer waited for; nodes are.
@@ -214,7 +261,14 @@ static void test_streams_are_opened_once_and_again(_unused_ void **state)
     assert_int_equal(observed(s, "cluster/hostk8s"), before + 1); // its end is news
     scripted_advance(s, 600);
     assert_int_equal(cluster->watched, 2);
-    assert_true(observed(s, "cluster/hostk8s") >= before + 2); // and its begin
+    assert_int_equal(observed(s, "cluster/hostk8s"), before + 1); // its begin is none
+    unsigned node = observed(s, "node/a");
+    scripted_end_watch(s, "engine", NULL); // which told of nodes, too
+    scripted_settle(s);
+    assert_int_equal(observed(s, "node/a"), node + 1);
+    scripted_advance(s, 1000);
+    assert_int_equal(s->things[0].watched, 2);
+    assert_int_equal(observed(s, "node/a"), node + 1);
 }
 
 static void test_a_stream_that_ends_at_once_backs_off(_unused_ void **state)
@@ -376,8 +430,9 @@ static void test_what_comes_is_not_backed_off_from(_unused_ void **state)
     assert_int_equal(condition->ready, READY_FALSE);
     assert_int_equal(condition->reason, REASON_CONVERGING);
     unsigned engine = s->things[0].observed;
-    scripted_advance(s, 9000); // 500, 1500, 3500 and 7500 ms
-    assert_int_equal(node->observed, 5);
+    unsigned before = node->observed;
+    scripted_advance(s, 9000); // 0.5, 1, 2, 4, 8 s
+    assert_int_equal(node->observed - before, 5);
     assert_true(s->things[0].observed - engine >= 3);
     scripted_advance(s, 60000);
     assert_in_range(node->observed, 10, 13);
@@ -395,7 +450,9 @@ int main(void)
         cmocka_unit_test(test_what_comes_is_not_backed_off_from),
         cmocka_unit_test(test_an_address_that_changes_or_is_lost),
         cmocka_unit_test(test_who_has_another_engine_has_it_observed),
+        cmocka_unit_test(test_the_engine_is_found_before_all_of_it_is_observed),
         cmocka_unit_test(test_a_pass_is_counted),
+        cmocka_unit_test(test_a_pass_begins_in_mid_attempt),
         cmocka_unit_test(test_what_hangs_holds_nobody_up),
         cmocka_unit_test(test_slots_bound_what_is_in_flight),
         cmocka_unit_test(test_engine_lost_and_back),

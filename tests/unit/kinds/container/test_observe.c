@@ -50,13 +50,30 @@ static void docker_is_observed(void **state)
     assert_true(current->facts[0].image_present);
     assert_int_equal(current->facts[0].probe, PROBE_ANSWERS);
     assert_int_equal(current->facts[0].storage.state, STORAGE_USABLE);
-    const struct engine *engine = container_kind.engine_of(current);
+    const struct engine *engine = container_kind.engine_of(rig->memory);
     assert_int_equal(engine->node_count, 2);
     assert_string_equal(engine->registry_ipv4, "172.18.0.4");
     assert_string_equal(engine->registry_ipv6, "fc00:f853:ccd:e793::4");
     assert_int_equal(strlen(engine->registry_network_id), 64);
     assert_int_equal(engine_api(engine, "hostk8s")->host_port, 35551);
     assert_true(engine->now_s > 0);
+}
+
+// Who waits for the engine waits neither for its registry nor for a cache's upstream.
+static void the_engine_is_found_before_registries_answer(void **state)
+{
+    struct container_rig *rig = *state;
+    container_rig_configure(rig, "registry: {image: 'registry:3'}\ncaches: [up.example]");
+    ANSWER(rig, "ping", RECORDED, "404", IMAGE);
+    container_rig_begin_observation(rig);
+    assert_null(container_kind.engine_of(rig->memory));
+    container_rig_run(rig);
+    assert_int_equal(rig->ended, 0);
+    assert_int_equal(fake_transport_under_way(rig->fake), 2);
+    assert_string_equal(container_kind.engine_of(rig->memory)->registry_ipv4, "172.18.0.4");
+    ANSWER(rig, "200", "401");
+    container_rig_run(rig);
+    assert_int_equal(rig->ended, 1);
 }
 
 static void podman_is_observed(void **state)
@@ -377,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(docker_is_observed),
+        TEST(the_engine_is_found_before_registries_answer),
         TEST(podman_is_observed),
         TEST(nothing_is_observed),
         TEST(probes_tell_who_answers),

@@ -1,6 +1,7 @@
 // The engine's events, in the words of docker and of podman.
 #include "lib/base/str.h"
 #include "tests/support/container_rig.h"
+#include "tests/support/json_text.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -154,6 +155,22 @@ static void writes_into_nodes_are_counted(void **state)
     assert_int_equal(writes(rig), 4);
 }
 
+// From the observation on, by the engine's clock: it has whole seconds.
+static void nothing_is_missed_before_the_stream(void **state)
+{
+    struct container_rig *rig = *state;
+    unwatch(rig);
+    _cleanup_free_ char *body = json_text(strchr(LIST, '['));
+    fake_transport_answer(
+        rig->fake, &(struct fake_answer){.status = 200,
+                                         .headers = "Date: Tue, 01 Dec 2026 10:00:05 GMT\r\n",
+                                         .body = body});
+    ANSWER(rig, "404", "404");
+    container_rig_observe(rig);
+    assert_int_equal(watch(rig), 0);
+    assert_non_null(strstr(fake_transport_last(rig->fake)->path, "since=1796119204"));
+}
+
 static void stream_ends(void **state)
 {
     struct container_rig *rig = *state;
@@ -185,6 +202,7 @@ int main(void)
         TEST(events_tell_whose_key_they_are_for),
         TEST(podmans_events_are_missed_nowhere),
         TEST(writes_into_nodes_are_counted),
+        TEST(nothing_is_missed_before_the_stream),
         TEST(stream_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,11 +18,13 @@ static void init_watched(struct object_rig *rig)
 static void test_which(void **state)
 {
     struct object_rig *rig = *state;
-    init_watched(rig);
+    object_rig_rule(rig, "GET /apis/networking.k8s.io/v1/ingresses", 200,
+                    "{\"metadata\":{\"resourceVersion\":\"41\"},\"items\":[]}");
+    init_watched(rig); // from the list on
     assert_string_equal(fake_transport_last(rig->fake)->path,
                         "/apis/networking.k8s.io/v1/ingresses?watch=1&allowWatchBookmarks=true&"
                         "timeoutSeconds=300&labelSelector=app.kubernetes.io%2Fmanaged-by%3D"
-                        "hostk8s-registryd");
+                        "hostk8s-registryd&resourceVersion=41");
     object_rig_assert_requests(rig, "GET /api/v1/namespaces\n"
                                     "GET /api/v1/configmaps\n"
                                     "GET /apis/apps/v1/deployments\n"
@@ -50,6 +52,10 @@ static void push(struct object_rig *rig, size_t watch, const char *event)
     fake_transport_push(rig->fake, rig->logged + watch, event, strlen(event));
 }
 
+#define EVENT(type, uid, version)                                                                  \
+    "{\"type\":\"" type "\",\"object\":{\"metadata\":{\"uid\":\"" uid                              \
+    "\",\"resourceVersion\":\"" version "\"}}}\n"
+
 static void test_events(void **state)
 {
     struct object_rig *rig = *state;
@@ -59,10 +65,18 @@ static void test_events(void **state)
     assert_int_equal(rig->dirty, 2);
     push(rig, 3, "{\"type\":\"BOOKMARK\",\"object\":{}}\n");
     assert_int_equal(rig->dirty, 2);
+    json_auto_t *made = json_pack("{s:{s:s, s:s}}", "metadata", "uid", "u", "resourceVersion", "5");
+    object_memory_agree(object_memory_get(&rig->memory), "kube/hostk8s/Service/a/b", "1", made);
+    push(rig, 3, EVENT("ADDED", "u", "5"));
+    assert_int_equal(rig->dirty, 2); // it is known
+    push(rig, 3, EVENT("MODIFIED", "u", "50"));
+    push(rig, 3, EVENT("ADDED", "v", "5"));
+    push(rig, 3, EVENT("DELETED", "u", "5"));
+    assert_int_equal(rig->dirty, 5);
     assert_int_equal(rig->done, 0);
     object_kind.unwatch(&rig->io, rig->memory);
     push(rig, 2, "{\"type\":\"ADDED\",\"object\":{}}\n");
-    assert_int_equal(rig->dirty, 2);
+    assert_int_equal(rig->dirty, 5);
 }
 
 // All end with the first one, for its reason.
