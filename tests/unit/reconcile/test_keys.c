@@ -392,8 +392,10 @@ static void test_a_reload_in_mid_pass(_unused_ void **state)
     node->observe_hangs = true;
     reconciler_trigger(s->reconciler);
     scripted_settle(s);
+    reload(s, DEFAULTS);         // ends the observation
+    assert_line(s, "4/4 ready"); // which has not failed
     node->observe_hangs = false;
-    reload(s, DEFAULTS); // ends the observation
+    scripted_release(s);
     assert_line(s, "4/4 ready");
     const struct status *status = reconciler_status(s->reconciler);
     uint64_t passes = status->passes;
