@@ -1,5 +1,5 @@
-// usage: what the registry's storage holds. Its directory is read; where that cannot be, the
-// registry is asked, which knows nothing of what has no tag.
+// usage: what the registry's storage holds. Its directory is read; where that cannot be, or it is
+// not the one that the engine sees, the registry is asked, which knows nothing of what has no tag.
 #include "daemon/commands.h"
 #include "daemon/load.h"
 #include "daemon/session.h"
@@ -8,6 +8,8 @@
 #include "lib/registry/mark.h"
 #include "lib/registry/survey.h"
 #include "lib/registry/walk.h"
+
+#include <errno.h>
 
 struct usage {
     struct session session;
@@ -65,8 +67,19 @@ int command_usage(const struct options *options)
     }
     bool whole = storage_find(config, &here, &in_container, &error) == 0 &&
                  walk_storage(here, &store, &error) == 0;
-    if (!whole) {
-        store = ask_registry(config, &unasked);
+    if (!whole || store->repository_count == 0) {
+        _cleanup_(store_freep) struct store *asked = ask_registry(config, &unasked);
+        if (whole && asked != NULL && asked->repository_count > 0) {
+            whole = false;
+            (void)error_set(&error, ERROR_PERMANENT, ENOENT,
+                            "%s has no image, though the registry has: its engine sees another "
+                            "file system there, as when this one was mounted after its start",
+                            here);
+        }
+        if (!whole) {
+            store_free(store);
+            store = TAKE_PTR(asked);
+        }
     }
     if (store == NULL) {
         terminal_complain("%s; %s; `hostk8s-registryd apply` makes the registry", error.text,

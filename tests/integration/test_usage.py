@@ -73,6 +73,18 @@ class Usage(MachineTest):
         self.assertIn("what has no tag is not known: ", result.stderr)
         self.assertRegex(result.stdout, r"app +2 +\S+ kB +200 B +\?")
 
+    def test_engine_that_sees_another_file_system(self):
+        self.apply()
+        self.fill()
+        (self.home / "mounted").mkdir()
+        self.configure(registry={"storage": str(self.home / "mounted")})
+        result = self.run_program("usage", status=0)
+        self.assertRegex(result.stdout, r"app +2 +\S+ kB +200 B +\?")
+        self.assertRegex(result.stderr, "not known: .*mounted has no image, though the registry has: its engine sees another file system")
+
+    def test_empty(self):
+        self.assertIn("0 B used", self.run_program("usage", status=0).stdout)
+
     def test_nobody_answers(self):
         self.configure(registry={"storage": str(self.home / "nowhere")})
         result = self.run_program("usage", status=1)
