@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 // How many times as long the news of what is on its way have to stand: 2 minutes in place of 5 s.
-#define PATIENCE 24
+#define HOLDS_ON_ITS_WAY 24
 
 bool news_is_same(const struct condition *a, const struct condition *b)
 {
@@ -32,8 +32,8 @@ static uint64_t due_ms(const struct status *status, const struct status_entry *e
     if (entry->news_ms == STATUS_NEVER) {
         return STATUS_NEVER;
     }
-    bool patient = is_on_its_way(status, &entry->condition);
-    return entry->news_ms + hold_ms * (patient ? PATIENCE : 1);
+    bool on_its_way = is_on_its_way(status, &entry->condition);
+    return entry->news_ms + hold_ms * (on_its_way ? HOLDS_ON_ITS_WAY : 1);
 }
 
 // Tells of the first entry, and of all behind it that have its condition and are to be told, too.
