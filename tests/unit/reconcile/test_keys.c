@@ -1,4 +1,5 @@
 // Many keys: which there are, when each is due, and what a reload and a pass make of them.
+#include "lib/base/secret.h"
 #include "tests/support/sample_config.h"
 #include "tests/support/scripted.h"
 #include "tests/support/unit.h"
@@ -346,6 +347,16 @@ static void test_a_reload_that_changes_nothing(_unused_ void **state)
     assert_line(s, "4/4 ready");
 }
 
+static void test_a_reload_with_a_secret(_unused_ void **state)
+{
+    _cleanup_(secrets_freep) struct secrets *secrets = secrets_new();
+    _cleanup_(scripted_freep) struct scripted *s = converged();
+    s->io.secrets = secrets;
+    reload(s, DEFAULTS "registry: {environment: {NAME: concealed}}\n");
+    _cleanup_free_ char *shown = secrets_hide(secrets, "it is concealed");
+    assert_string_equal(shown, "it is ***");
+}
+
 static void test_a_cluster_that_is_not_desired_any_more_is_cleaned_up(_unused_ void **state)
 {
     _cleanup_(scripted_freep) struct scripted *s = converged();
@@ -464,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_a_burst_is_one_attempt),
         cmocka_unit_test(test_events_of_a_failing_key_wait_for_its_back_off),
         cmocka_unit_test(test_a_reload_that_changes_nothing),
+        cmocka_unit_test(test_a_reload_with_a_secret),
         cmocka_unit_test(test_a_cluster_that_is_not_desired_any_more_is_cleaned_up),
         cmocka_unit_test(test_a_reload_waits_for_an_action),
         cmocka_unit_test(test_a_reload_in_mid_pass),
