@@ -85,11 +85,15 @@ static int read_status(const char *file, char **names, char **ret_file, json_t *
     return EXIT_OK;
 }
 
-static bool all_ready(const json_t *resources)
+// Not before a first pass has ended: until then not all resources are known.
+static bool all_ready(const json_t *status)
 {
     size_t i = 0;
     json_t *resource = NULL;
-    json_array_foreach (resources, i, resource) {
+    if (json_get_int(status, 0, "pass", "count", NULL) == 0) {
+        return false;
+    }
+    json_array_foreach (json_get_array(status, "resources", NULL), i, resource) {
         if (!str_equal(json_get_string(resource, "ready", NULL), "True")) {
             return false;
         }
@@ -160,7 +164,7 @@ int command_status(const struct options *options)
         terminal_complain("%s", error.text);
         return result;
     }
-    bool ready = all_ready(json_get_array(status, "resources", NULL));
+    bool ready = all_ready(status);
     if (json) {
         terminal_json(status);
     } else {

@@ -4,6 +4,8 @@
 #include "lib/base/log.h"
 #include "lib/reconcile/throttle.h"
 
+#define STANDS_MS 5000 // a key that waits begins its attempts anew when it waited so long before
+
 // Makes those keys due that see what the others bring about.
 static void enqueue_followers(struct reconciler *reconciler)
 {
@@ -25,7 +27,10 @@ static void set_condition(struct key *key, const struct condition *condition)
               condition->message);
     reconciler->status_changed = true;
     if (change == STATUS_MOVED) {
-        key->waits_since_ms = 0; // for something else than before
+        // For something else than before, unless it goes back and forth.
+        if (reconciler->now_ms - key->waits_since_ms >= STANDS_MS) {
+            key->waits_since_ms = 0;
+        }
         uint64_t news_ms = reconciler->now_ms + reconciler->events.hold_ms;
         reconciler->news_ms = news_ms < reconciler->news_ms ? news_ms : reconciler->news_ms;
         if (!key->kind->follows) {

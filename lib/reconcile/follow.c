@@ -85,6 +85,7 @@ void follow_engine(struct reconciler *reconciler, struct engine *engine, bool al
     struct engine *before = reconciler->engine;
     reconciler->engine = engine_ref(engine);
     reconciler->status.engine = engine;
+    reconciler->news_ms = reconciler->now_ms; // a cluster may be new no more
     for (size_t i = 0; i < reconciler->key_count && before != NULL; i++) {
         struct key *key = reconciler->keys[i];
         uint64_t due_ms =

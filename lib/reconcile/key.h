@@ -103,7 +103,7 @@ struct reconciler {
     int64_t now_s;
     uint32_t random;
     struct {
-        bool due;    // the leading key's next attempt leads one
+        bool due;    // the leading key's next observation leads one
         bool forced; // keys in back-off take part
         size_t keys; // that it waits for
         bool running;

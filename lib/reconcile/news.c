@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-// How many times as long the news of what is on its way have to stand: 2 minutes in place of 5 s.
+// How many times as long the news of what is on its way have to stand: by default 2 minutes in
+// place of 5 s.
 #define HOLDS_ON_ITS_WAY 24
 
 bool news_is_same(const struct condition *a, const struct condition *b)

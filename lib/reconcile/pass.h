@@ -8,7 +8,7 @@
 void pass_poll(struct reconciler *reconciler);
 // The observation of the leading key, which begins, leads a full pass.
 void pass_begin(struct reconciler *reconciler);
-// The leading key was observed, or could not be: from now on all others take part.
+// The engine was found, or could not be: from now on all others take part.
 void pass_spread(struct reconciler *reconciler);
 // Makes every key but the leading one due, those in back-off only when forced, those behind the
 // engine only while that can be observed.

@@ -162,6 +162,20 @@ class Status(MachineTest):
             said = f"hostk8s-registryd: process {daemon.pid} has published no status yet\n"
             self.assertEqual((result.stdout, result.stderr), ("", said))
 
+    def test_before_a_first_pass_has_ended(self):
+        """All that is known is ready, and not all is known."""
+        self.apply()
+        self.configure(reconcile={"timeout": "60s"})
+        self.engine.fault(f"/containers/{self.worker.id}/", "hang", times=None)
+        daemon = self.daemon()
+
+        def known():
+            document = daemon.status()
+            return document.get("ready") == document.get("total") == RESOURCES - 1
+
+        wait_until(known, "all others are ready")
+        self.assertNotIn(WORKER, self.run_program("status", status=1).stdout)
+
     def test_while_it_reloads(self):
         """What was there last."""
         self.configure(reconcile={"timeout": f"{HELD}s"})

@@ -46,7 +46,8 @@ static void on_list(void *ctx, const struct api_answer *answer, const struct err
 
 static void begin_list(struct observation *o)
 {
-    const struct container_memory *memory = o->memory;
+    struct container_memory *memory = o->memory;
+    memory->listed_s = time(NULL);
     _cleanup_free_ char *origin = docker_place_text(&memory->place);
     engine_set_about(o->current->engine, memory->place.host, origin,
                      docker_is_podman(o->io->docker), memory->info);

@@ -42,6 +42,7 @@ struct container_memory {
     json_t *info;              // what that engine says of itself, NULL: nothing
     bool info_asked;           // since a version was agreed on
     struct engine *engine;     // the latest observed, NULL before the first
+    int64_t listed_s;          // Unix time when the containers were last asked for
     struct strmap created;     // name → id of the latest that was made
     char *kept_policy;         // id of a container whose restart policy was not changed
     struct part *parts;        // of each spec

@@ -367,7 +367,7 @@ static void plan_upload(struct planner *p)
     case UPLOAD_UNKNOWN:
         break;
     }
-    if (p->facts->storage.full) { // where a byte still has room, and no layer
+    if (p->facts->storage.full && p->spec->upstream == NULL) { // a byte may have room, no layer has
         SET_CONDITION(p, resource, STORAGE_FULL,
                       "%s; free space there (`hostk8s-registryd gc` removes images that nothing "
                       "refers to)",

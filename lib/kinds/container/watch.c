@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 struct watch {
     struct container_memory *memory;
@@ -123,7 +124,8 @@ int container_watch(struct io *io, memory_t *memory, const struct input *input,
     *watch =
         (struct watch){.memory = memory_take(memory), .dirty = dirty, .done = done, .ctx = ctx};
     container_specs_make(input->config, &watch->specs);
-    int64_t since_s = kept->engine->now_s - 1; // as it answered; it had looked before
+    // By the engine's clock, which its answer had: when it was asked at the latest.
+    int64_t since_s = kept->engine->now_s - (time(NULL) - kept->listed_s) - 1;
     int r = docker_events(io->docker, since_s, on_event, on_end, watch, err);
     if (r < 0) {
         watch_free(watch);

@@ -1,6 +1,7 @@
 // What comes is not looked at: an observation sees what there is. So a watch that ends, as the
 // server does it after some minutes, need not go on from the version last seen: all of them end
-// with it, and whoever opens them again observes. What this program has made itself is no news.
+// with it, which makes an observation due, and begin again from its lists. What this program has
+// made itself is no news.
 #include "lib/kinds/object/watch.h"
 
 #include "lib/base/str.h"
