@@ -31,6 +31,7 @@ struct part {
     struct container_spec *spec;
     struct container_facts *facts;
     unsigned upload_stage;
+    unsigned upload_tries;
     const char *location; // where the upload's next request goes
 };
 

@@ -20,6 +20,7 @@
 // For each of its requests. A disk that was asleep may take longer: the next upload, a minute
 // later, finds it awake.
 #define UPLOAD_TIMEOUT_MS 5000u
+#define UPLOAD_TRIES_MAX 2 // one refusal alone may be the registry's moment
 #define LOCATION_BYTES_MAX 4096
 
 // The requests of one.
@@ -27,11 +28,18 @@ enum { UPLOAD_BEGIN, UPLOAD_WRITE, UPLOAD_GIVE_UP };
 
 // ---- an upload ----
 
+static void begin_upload(struct part *part);
+
 static void end_upload(struct part *part)
 {
     struct observation *o = part->observation;
     struct upload *upload = &part->facts->upload;
     enum upload_state state = upload->state;
+    if (state == UPLOAD_FAILED && part->upload_tries < UPLOAD_TRIES_MAX) {
+        begin_upload(part);
+        observe_join(o, NULL);
+        return;
+    }
     bool failed = state == UPLOAD_FAILED || state == UPLOAD_FULL || state == UPLOAD_SILENT;
     _cleanup_free_ char *hidden = secrets_hide(o->io->secrets, upload->why);
     (void)snprintf(upload->why, sizeof(upload->why), "%s", hidden);
@@ -55,6 +63,14 @@ static void send_upload(struct part *part)
     request.timeout_ms = UPLOAD_TIMEOUT_MS;
     request.done = on_upload;
     observe_send(part, &part->own, request);
+}
+
+static void begin_upload(struct part *part)
+{
+    part->upload_tries++;
+    part->location = UPLOAD_PATH;
+    part->upload_stage = UPLOAD_BEGIN;
+    send_upload(part);
 }
 
 // The path of an absolute URL, or of a path; false: there is none.
@@ -140,9 +156,8 @@ static void on_probe(void *ctx, struct http_response *response, const struct err
     part->own.call = NULL;
     part->facts->probe = answers ? PROBE_ANSWERS : PROBE_SILENT;
     if (answers && upload_is_due(part, current_container(o->current, part->spec->name))) {
-        part->location = UPLOAD_PATH;
-        part->upload_stage = UPLOAD_BEGIN;
-        send_upload(part);
+        part->upload_tries = 0;
+        begin_upload(part);
     } else if (answers) {
         part->facts->upload = part->upload;
     }

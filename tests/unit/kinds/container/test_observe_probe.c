@@ -118,6 +118,21 @@ static void what_fails_is_tried_again_soon(void **state)
     assert_string_equal(slow.why, "no answer within 5 s");
 }
 
+static void what_fails_is_tried_once_more_at_once(void **state)
+{
+    struct container_rig *rig = *state;
+    ANSWER(rig, "503");
+    answer_located(rig, LOCATION);
+    ANSWER(rig, "202", "204");
+    assert_int_equal(observe(rig, BEGUN WHOLE).state, UPLOAD_TAKEN);
+    rig->input.now_ms += DAY;
+    answer_observation(rig);
+    ANSWER(rig, "503", "500");
+    assert_int_equal(observe(rig, BEGUN BEGUN).state, UPLOAD_FAILED);
+    answer_observation(rig);
+    assert_int_equal(observe(rig, "").state, UPLOAD_FAILED);
+}
+
 // What is wrong with this process says nothing about the registry.
 static void own_failures_are_none_of_the_registry(void **state)
 {
@@ -172,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(upload_is_made_after_each_start_and_once_a_day),
         TEST(what_fails_is_tried_again_soon),
+        TEST(what_fails_is_tried_once_more_at_once),
         TEST(own_failures_are_none_of_the_registry),
         TEST(answers_that_lead_nowhere),
         TEST(none_is_made_where_it_is_not_wanted),
