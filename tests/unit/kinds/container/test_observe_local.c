@@ -35,6 +35,7 @@ static const struct {
 static fsblkcnt_t left_for_root;
 
 // In place of libc's: of every file system.
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's are reserved
 int statvfs(const char *path, struct statvfs *fs)
 {
     (void)path;
