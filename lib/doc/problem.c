@@ -89,6 +89,7 @@ static int problem_compare(const void *first, const void *second)
 
 void problems_sort(struct problems *problems)
 {
+    // But for the remark that there are more.
     size_t count = problems->count == PROBLEMS_MAX ? PROBLEMS_MAX - 1 : problems->count;
     if (count > 0) {
         qsort(problems->items, count, sizeof(*problems->items), problem_compare);
