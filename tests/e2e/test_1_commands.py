@@ -39,8 +39,8 @@ class Commands(unittest.TestCase):
         result = self.program("plan", "--json", check=False)
         self.assertEqual(result.returncode, 2, result.stdout + result.stderr)
         resources = {change["resource"] for change in json.loads(result.stdout)["changes"]}
-        self.assertIn(f"container/{REGISTRY}", resources)
-        self.assertIn(f"kube/{CLUSTER}/Deployment/hostk8s/registry-ui", resources)
+        self.assertIn(f"container/{REGISTRY}", resources, result.stdout)
+        self.assertIn(f"kube/{CLUSTER}/Deployment/hostk8s/registry-ui", resources, result.stdout)
         self.assertTrue({f"node/{node}" for node in nodes()} <= resources, resources)
         self.assertNotIn(REGISTRY, MACHINE.docker("ps", "-a", "--format", "{{.Names}}").split())
 
