@@ -22,10 +22,10 @@
 #define CONNECT_TIMEOUT_MS 10000L // or the request's, if that is sooner
 // Bytes of a stream between two turns of the loop. curl reads at most 100 buffers in a row.
 #define STREAM_PENDING_MAX (8u * 1024u * 1024u)
-// curl's buffers, of each call that is under way: what a stream waits with for minutes is small
-// (an event has a few KiB), and what is sent over TLS has one of 64 KiB if not said otherwise.
-#define STREAM_BUFFER_BYTES 4096L
-#define SEND_BUFFER_BYTES 16384L
+// curl's buffers, of each call that is under way: there are a dozen at once, and a stream waits
+// with its own for minutes. An event has a few KiB.
+#define RECEIVE_BUFFER_BYTES 2048L
+#define SEND_BUFFER_BYTES 16384L // the least that curl takes
 
 struct curl_transport {
     struct http_transport transport; // first
@@ -38,7 +38,6 @@ struct curl_client {
     struct curl_transport *transport;
     struct curl_origin origin;
     struct curl_loop *loop;
-    CURLSH *share;  // of TLS sessions: by itself each call of curl 7.88 has its own
     uv_idle_t idle; // runs while `ready` has calls; the client goes with it
     LIST_HEAD(http_call_list, http_call) active; // calls that curl knows
     TAILQ_HEAD(queue, http_call) ready;          // those that have something to deliver
@@ -286,7 +285,6 @@ static CURLcode set_options(struct http_call *call)
 {
     CURL *easy = call->easy;
     CURLcode code = curl_origin_apply(&call->client->origin, easy);
-    CURL_SET(CURLOPT_SHARE, call->client->share);
     CURL_SET(CURLOPT_PRIVATE, call);
     CURL_SET(CURLOPT_ERRORBUFFER, call->detail);
     CURL_SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -297,10 +295,8 @@ static CURLcode set_options(struct http_call *call)
     CURL_SET(CURLOPT_OPENSOCKETDATA, call);
     CURL_SET(CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
     CURL_SET(CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    CURL_SET(CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
     CURL_SET(CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
-    if (call->on_chunk != NULL) {
-        CURL_SET(CURLOPT_BUFFERSIZE, STREAM_BUFFER_BYTES);
-    }
     return code;
 }
 
@@ -359,7 +355,6 @@ static void client_free(struct http_client *client)
     struct curl_client *self = (struct curl_client *)client;
     assert(self->calls == 0);
     curl_loop_free(self->loop);
-    (void)curl_share_cleanup(self->share);
     curl_origin_done(&self->origin);
     self->transport->clients--;
     uv_close((uv_handle_t *)&self->idle, on_closed);
@@ -379,8 +374,6 @@ static int client_new(struct http_transport *transport, const struct http_endpoi
     self->transport = owner;
     self->origin = origin;
     self->loop = curl_loop_new(owner->loop, on_ended, self);
-    self->share = curl_share_init();
-    (void)curl_share_setopt(self->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     LIST_INIT(&self->active);
     TAILQ_INIT(&self->ready);
     (void)uv_idle_init(owner->loop, &self->idle); // does not fail

@@ -10,12 +10,11 @@
 #define HEADER_MAX 1024         // a longer one counts as none
 
 struct memory {
-    struct http_client *client; // one connection for both requests
+    struct http_client *client; // of the observation under way, as all below
     struct request {
         struct memory *memory;
         struct http_call *call; // NULL: not under way
     } requests[ROUTE_QUESTIONS];
-    // Of the observation under way:
     size_t pending;
     struct route_current *current;
     observe_done_fn done;
@@ -56,6 +55,7 @@ static void on_answer(void *ctx, struct http_response *response, const struct er
     if (--memory->pending > 0) {
         return;
     }
+    http_client_free(TAKE_PTR(memory->client));
     struct route_current *current = TAKE_PTR(memory->current);
     const struct error *own = NULL; // says nothing of the other side
     for (size_t i = ROUTE_QUESTIONS; i-- > 0;) {
@@ -85,16 +85,14 @@ static void ask(struct memory *memory, const struct config *config, enum route_q
 int route_observe(struct io *io, memory_t *memory, const struct input *input, observe_done_fn done,
                   void *ctx, struct error *err)
 {
+    const struct http_endpoint endpoint = {.base = input->config->ui.url};
+    if (*memory == NULL) {
+        *memory = xcalloc(1, sizeof(struct memory));
+    }
     struct memory *kept = *memory;
-    if (kept == NULL) {
-        const struct http_endpoint endpoint = {.base = input->config->ui.url};
-        struct http_client *client = NULL;
-        int r = io->transport->client_new(io->transport, &endpoint, &client, err);
-        if (r < 0) {
-            return r;
-        }
-        kept = *memory = xcalloc(1, sizeof(*kept));
-        kept->client = client;
+    int r = io->transport->client_new(io->transport, &endpoint, &kept->client, err);
+    if (r < 0) {
+        return r;
     }
     kept->current = xcalloc(1, sizeof(*kept->current));
     kept->done = done;
@@ -103,6 +101,7 @@ int route_observe(struct io *io, memory_t *memory, const struct input *input, ob
     ask(kept, input->config, ROUTE_API);
     if (kept->pending == 0) {
         *err = kept->current->answers[ROUTE_PAGE].error;
+        http_client_free(TAKE_PTR(kept->client));
         route_current_free(TAKE_PTR(kept->current));
         return -err->code;
     }

@@ -102,15 +102,15 @@ static void test_page_and_registry(void **state)
     struct fixture *f = *state;
     strmap_set(&f->config.registry.environment, "REGISTRY_AUTH_HTPASSWD_REALM", "r");
     static const int statuses[] = {200, 401}; // it has users
-    for (unsigned i = 0; i < 2; i++) {        // over one connection
+    for (unsigned i = 0; i < 2; i++) {        // with a client each, so that no connection rests
         fake_transport_reply(f->fake, 200, PAGE);
         fake_transport_answer(f->fake,
                               &(struct fake_answer){.status = statuses[i], .headers = IS_REGISTRY});
         observe(f);
         assert_int_equal(planned(f)->reason, REASON_CONVERGED);
     }
-    assert_int_equal(fake_transport_endpoint_count(f->fake), 1);
-    assert_string_equal(fake_transport_endpoint(f->fake, 0)->base, URL);
+    assert_int_equal(fake_transport_endpoint_count(f->fake), 2);
+    assert_string_equal(fake_transport_endpoint(f->fake, 1)->base, URL);
     assert_int_equal(fake_transport_count(f->fake), 4);
     assert_string_equal(fake_transport_request(f->fake, 0)->path, "/registry/");
     assert_string_equal(fake_transport_request(f->fake, 1)->path, "/v2/");
