@@ -14,18 +14,12 @@
 
 #include <string.h>
 
-// As the contract says it, told once more.
+// A Namespace is by its label alone. managedFields, which tell of the others, are not kept.
 static bool is_ours(const struct object *object)
 {
-    const json_t *json = object->json;
-    const char *label = json_get_string(json, "metadata", "labels", OBJECT_LABEL_MANAGED_BY, NULL);
-    bool ours = str_equal(label, OBJECT_MANAGED_BY);
-    const json_t *managers = json_get_array(json, "metadata", "managedFields", NULL);
-    for (size_t i = 0; i < json_array_size(managers) && !object->api->holds_objects; i++) {
-        ours = ours || str_equal(json_get_string(json_array_get(managers, i), "manager", NULL),
-                                 OBJECT_MANAGED_BY);
-    }
-    return ours;
+    const char *label =
+        json_get_string(object->json, "metadata", "labels", OBJECT_LABEL_MANAGED_BY, NULL);
+    return object->api->holds_objects ? str_equal(label, OBJECT_MANAGED_BY) : object->owned;
 }
 
 static const struct object *target_of(const struct object_current *current,
