@@ -89,10 +89,14 @@ static int problem_compare(const void *first, const void *second)
 
 void problems_sort(struct problems *problems)
 {
-    // But for the remark that there are more.
-    size_t count = problems->count == PROBLEMS_MAX ? PROBLEMS_MAX - 1 : problems->count;
+    bool more = problems->count == PROBLEMS_MAX;
+    size_t count = problems->count - more;
     if (count > 0) {
         qsort(problems->items, count, sizeof(*problems->items), problem_compare);
+    }
+    if (more) { // the remark stays the last, at the place of what it follows
+        problems->items[count].line = problems->items[count - 1].line;
+        problems->items[count].column = problems->items[count - 1].column;
     }
 }
 

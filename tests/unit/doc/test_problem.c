@@ -50,6 +50,7 @@ static void test_that_there_are_more_is_said_at_the_end(_unused_ void **state)
     assert_int_equal(problems.items[PROBLEMS_MAX - 2].line, PROBLEMS_MAX + 1);
     assert_string_equal(problems.items[PROBLEMS_MAX - 1].text,
                         "there are more problems than are shown");
+    assert_int_equal(problems.items[PROBLEMS_MAX - 1].line, PROBLEMS_MAX + 1); // as the last one's
     problems_done(&problems);
 }
 
