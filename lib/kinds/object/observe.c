@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-#define AT_ONCE 8 // over one connection; to a server without HTTP/2 each has its own
+#define AT_ONCE 4 // over one connection; to a server without HTTP/2 each has its own
 // An API server that is starting lists its groups one after the other.
 #define DISCOVERY_SETTLE_MS 20000
 
