@@ -24,7 +24,7 @@
 #define STREAM_PENDING_MAX (8u * 1024u * 1024u)
 // curl's buffers, of each call that is under way: there are a dozen at once, and a stream waits
 // with its own for minutes. An event has a few KiB.
-#define RECEIVE_BUFFER_BYTES 2048L
+#define RECEIVE_BUFFER_BYTES 4096L
 #define SEND_BUFFER_BYTES 16384L // the least that curl takes
 
 struct curl_transport {
@@ -38,6 +38,7 @@ struct curl_client {
     struct curl_transport *transport;
     struct curl_origin origin;
     struct curl_loop *loop;
+    CURLSH *share;  // of TLS sessions: by itself each call of curl 7.88 has its own
     uv_idle_t idle; // runs while `ready` has calls; the client goes with it
     LIST_HEAD(http_call_list, http_call) active; // calls that curl knows
     TAILQ_HEAD(queue, http_call) ready;          // those that have something to deliver
@@ -285,6 +286,7 @@ static CURLcode set_options(struct http_call *call)
 {
     CURL *easy = call->easy;
     CURLcode code = curl_origin_apply(&call->client->origin, easy);
+    CURL_SET(CURLOPT_SHARE, call->client->share);
     CURL_SET(CURLOPT_PRIVATE, call);
     CURL_SET(CURLOPT_ERRORBUFFER, call->detail);
     CURL_SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -355,6 +357,7 @@ static void client_free(struct http_client *client)
     struct curl_client *self = (struct curl_client *)client;
     assert(self->calls == 0);
     curl_loop_free(self->loop);
+    (void)curl_share_cleanup(self->share);
     curl_origin_done(&self->origin);
     self->transport->clients--;
     uv_close((uv_handle_t *)&self->idle, on_closed);
@@ -374,6 +377,8 @@ static int client_new(struct http_transport *transport, const struct http_endpoi
     self->transport = owner;
     self->origin = origin;
     self->loop = curl_loop_new(owner->loop, on_ended, self);
+    self->share = curl_share_init();
+    (void)curl_share_setopt(self->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     LIST_INIT(&self->active);
     TAILQ_INIT(&self->ready);
     (void)uv_idle_init(owner->loop, &self->idle); // does not fail

@@ -10,10 +10,9 @@
     code = code == CURLE_OK ? curl_easy_setopt(easy, option, value) : code
 
 struct curl_origin {
-    char *url;         // of the server, without a path
-    char *target;      // whom errors name: the socket's path or HOST:PORT
-    char *unix_socket; // NULL for TCP
-    bool http2;
+    char *url;           // of the server, without a path
+    char *target;        // whom errors name: the socket's path or HOST:PORT
+    char *unix_socket;   // NULL for TCP
     char *authorization; // a whole header line, or NULL
     char *ca_pem;        // PEM texts, NULL when not given
     char *cert_pem;

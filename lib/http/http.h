@@ -80,9 +80,6 @@ struct http_endpoint {
     const char *key_pem;
     const char *bearer_token;    // without spaces and control characters
     const char *tls_server_name; // verify the certificate for this name instead of the host's; NULL
-    // Over TLS all calls may share one connection. One that is dead without a word lets all of them
-    // wait in vain until the system finds out: after a call without an answer make a new client.
-    bool http2;
 };
 
 // Creates a client for an endpoint (borrowed until return). The factory is what is faked in tests.

@@ -20,7 +20,6 @@ int kube_new(struct http_transport *transport, const struct kube_credentials *cr
         .key_pem = credentials->key_pem,
         .bearer_token = credentials->token,
         .tls_server_name = credentials->tls_server_name,
-        .http2 = true,
     };
     _cleanup_free_ struct api *kube = xmalloc(sizeof(*kube));
     *kube = (struct api){
