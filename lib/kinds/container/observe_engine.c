@@ -122,18 +122,6 @@ void observe_version(struct observation *o)
     }
 }
 
-// The whole answer has some hundred members.
-static json_t *pick_info(const json_t *answer)
-{
-    static const char *const names[] = {"ServerVersion", "OperatingSystem", "Architecture",
-                                        "SecurityOptions", "DockerRootDir"};
-    json_t *info = json_object();
-    for (size_t i = 0; i < ELEMENTS(names); i++) {
-        (void)json_object_set(info, names[i], json_object_get(answer, names[i]));
-    }
-    return info;
-}
-
 // What an engine does not say (a proxy before it may refuse that) is not known, and no more: what
 // it has said before counts until then.
 static void on_info(void *ctx, json_t *answer, const struct error *err)
@@ -142,7 +130,7 @@ static void on_info(void *ctx, json_t *answer, const struct error *err)
     bool refused = err != NULL && err->status != 0;
     if (err == NULL) {
         json_decref(o->memory->info);
-        o->memory->info = pick_info(answer);
+        o->memory->info = json_incref(answer);
     }
     o->memory->info_asked = err == NULL || (refused && err->kind != ERROR_TRANSIENT);
     observe_join(o, refused ? NULL : err);
