@@ -73,8 +73,7 @@ CURLcode curl_origin_apply(const struct curl_origin *origin, CURL *easy)
     CURL_SET(CURLOPT_PROTOCOLS_STR, "http,https");
     CURL_SET(CURLOPT_FOLLOWLOCATION, 0L);
     // One connection for all of a cluster's streams and requests would, once it is dead without a
-    // word, let all of them time out until the system's keepalive finds out. HTTP/2 would save some
-    // 400 KiB; that no transfer ever stalls in curl 7.88 with it was not to be proved.
+    // word, let all of them time out until the system's keepalive finds out.
     CURL_SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     CURL_SET(CURLOPT_NOPROXY, "*"); // the environment's proxy is not for loopback traffic
     CURL_SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); // or later
