@@ -129,8 +129,8 @@ class Commands(unittest.TestCase):
         self.program.configure(ui={"path": "/images"})
         self.program("apply")
 
-        def answers(path, expected):  # the controller may still pass requests on to the pod that was replaced
-            answer = MACHINE.inside("curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %header{location}",
+        def answers(path, expected):  # nginx may wait a minute for the pod that was replaced
+            answer = MACHINE.inside("curl", "-s", "--max-time", "5", "-o", "/dev/null", "-w", "%{http_code} %header{location}",
                                     f"http://127.0.0.1:8080{path}")
             return re.fullmatch(expected, answer.stdout)
 
