@@ -14,8 +14,8 @@
 
 #include <string.h>
 
-// A Namespace is ours by its label alone. Of other objects managedFields tell as well, which are not
-// kept: what was found in them counts.
+// A Namespace is ours by its label alone. Of other objects managedFields tell as well, which are
+// not kept: what was found in them counts.
 static bool is_ours(const struct object *object)
 {
     const char *label =
