@@ -171,6 +171,7 @@ static void unobserved(struct key *key)
     key->observed = false;
     key->tried = true;
     enum key_result result = conditions_unobserved(key, &key->input, err);
+    key->was_observed = key->was_observed && !key_has(key, REASON_CLUSTER_NOT_FOUND);
     if (key == leader) {
         follow_lost_engine(reconciler, err);
     }
@@ -429,7 +430,7 @@ static void observed(struct key *key)
     if (key->kind->engine_of != NULL) {
         set_input(key); // with the engine that it has found
     }
-    key->observed = true;
+    key->observed = key->was_observed = true;
     watch_follow(key);
     plan_key(key);
 }

@@ -157,6 +157,7 @@ struct input key_input(const struct key *key)
         .name = key->name,
         .desired = key->desired,
         .acts = reconciler_acts(reconciler),
+        .was_observed = key->was_observed,
         .unsettled = key->kind->follows && others_converge(key),
         .records = &key->records,
         .now_ms = reconciler->now_ms,

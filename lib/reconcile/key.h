@@ -40,11 +40,12 @@ struct key {
     const char *name;  // the part of it behind the '/', "" for a kind with one key
     char *cluster;     // NULL for a key of no cluster
     bool desired;
-    bool gone;     // goes when its attempt ends
-    bool in_pass;  // the full pass waits for it
-    bool observed; // by the latest attempt
-    bool dirty;    // a stream told of a change since the last step
-    bool listed;   // by the latest keys_of
+    bool gone;         // goes when its attempt ends
+    bool in_pass;      // the full pass waits for it
+    bool observed;     // by the latest attempt
+    bool was_observed; // by any attempt since its cluster was last missing
+    bool dirty;        // a stream told of a change since the last step
+    bool listed;       // by the latest keys_of
     enum key_result result;
     struct plan plan; // the latest
     bool outdated;    // it is of another configuration

@@ -32,6 +32,13 @@ class Cluster(MachineTest):
         for word in ("warning: kube/", "Error", "Forbidden", "ApiUnreachable"):
             self.assertNotIn(word, daemon.output)
 
+    def test_answers_no_more(self):
+        """However young the cluster is: its API server has answered before."""
+        self.node.created = time.time()
+        daemon = self.converged_daemon()
+        self.kube.fault(".*", "close", times=None)
+        daemon.wait_reason(DEPLOYMENT, "ApiUnreachable", "it is asked again")
+
     def test_is_broken_later(self):
         self.node.tree.remove(ADMIN_CONF)
         self.daemon().wait_reason(DEPLOYMENT, "Error", f"cannot read {ADMIN_CONF}")

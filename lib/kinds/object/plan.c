@@ -297,8 +297,8 @@ enum reason object_explain(const struct input *input, const struct action *actio
     bool missing = action == NULL && error->kind == ERROR_PERMANENT && error->code == ENOENT;
     // A cluster's first user has no rights before kubeadm has given him some.
     bool may_come = error->kind != ERROR_PERMANENT || explain_is_refusal(error);
-    if (action == NULL && may_come && !error_is_own(error) && input->engine != NULL &&
-        engine_cluster_is_new(input->engine, input->name)) {
+    if (action == NULL && may_come && !error_is_own(error) && !input->was_observed &&
+        input->engine != NULL && engine_cluster_is_new(input->engine, input->name)) {
         return explain(message, size, REASON_CONVERGING,
                        "cluster %s is being made; its API server does not answer yet", input->name);
     }

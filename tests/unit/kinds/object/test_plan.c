@@ -109,10 +109,11 @@ static void test_explain(void **state)
     struct input input = {.name = "dev", .engine = &engine};
     char message[600];
     struct error error = {0};
-    for (size_t i = 0; i < 2 * ELEMENTS(errors); i++) {
-        size_t row = i / 2;
-        bool converges = i % 2 == 0 && errors[row].may_come;
+    for (size_t i = 0; i < 4 * ELEMENTS(errors); i++) {
+        size_t row = i / 4;
+        bool converges = i % 4 == 0 && errors[row].may_come;
         engine.now_s = i % 2 == 0 ? 1060 : 2000;
+        input.was_observed = i % 4 >= 2;
         (void)error_set(&error, errors[row].kind, errors[row].code, "it failed");
         error.status = errors[row].status;
         enum reason reason =
