@@ -22,6 +22,7 @@ PAGE, API = "GET /registry/", "GET /v2/"
 REGISTRY = {"Docker_Distribution_Api_Version": "registry/2.0"}
 AT_ONCE = 50  # seconds: an `apply` that waits in vain does so for two minutes
 SLOT_SECONDS = 0.5  # that what follows waits for each of the others
+TIMEOUT = 5  # seconds: reconcile.timeout of the tests
 
 
 def page_of(title, status=200, **headers):
@@ -104,6 +105,15 @@ class Commands(RouteTest):
         result = self.run_program("plan", status=2)
         self.assertRegex(result.stdout, f"{self.route}: Unavailable: nothing listens")
         self.assertIn("1 resource blocked", result.stdout)
+
+    def test_plan_waits_for_no_answer_that_apply_will_bring(self):
+        self.apply()
+        self.engine.remove_container(self.registry())
+        self.page.fault(API, "hang", times=None)
+        begin = time.monotonic()
+        result = self.run_program("plan", status=2)
+        self.assertLess(time.monotonic() - begin, TIMEOUT)
+        self.assertRegex(result.stdout, f"{self.route}: Converging: .*: no answer within 1 s; waits for the changes")
 
     def test_apply_waits_while_it_may_come(self):
         self.page.fault(PAGE, "answer", times=8, response=ingress.error_page(503))

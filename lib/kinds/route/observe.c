@@ -8,6 +8,9 @@
 
 #define BODY_MAX (256u * 1024u) // the UI's page has some 5 KiB
 #define HEADER_MAX 1024         // a longer one counts as none
+// An ingress waits for a minute for a registry that is gone, and it is asked again when that is
+// back.
+#define UNSETTLED_TIMEOUT_MS 1000u
 
 struct memory {
     struct http_client *client; // of the observation under way, as all below
@@ -67,12 +70,14 @@ static void on_answer(void *ctx, struct http_response *response, const struct er
     }
 }
 
-static void ask(struct memory *memory, const struct config *config, enum route_question question)
+static void ask(struct memory *memory, const struct input *input, enum route_question question)
 {
+    uint64_t timeout_ms = input->config->reconcile.timeout_ms;
+    bool waits = !input->unsettled || timeout_ms < UNSETTLED_TIMEOUT_MS;
     const struct http_request request = {
         .method = HTTP_GET,
-        .path = question == ROUTE_PAGE ? config->ui.path : "/v2/",
-        .timeout_ms = config->reconcile.timeout_ms,
+        .path = question == ROUTE_PAGE ? input->config->ui.path : "/v2/",
+        .timeout_ms = waits ? timeout_ms : UNSETTLED_TIMEOUT_MS,
         .max_body = BODY_MAX,
         .done = on_answer,
         .ctx = &memory->requests[question],
@@ -97,8 +102,8 @@ int route_observe(struct io *io, memory_t *memory, const struct input *input, ob
     kept->current = xcalloc(1, sizeof(*kept->current));
     kept->done = done;
     kept->ctx = ctx;
-    ask(kept, input->config, ROUTE_PAGE);
-    ask(kept, input->config, ROUTE_API);
+    ask(kept, input, ROUTE_PAGE);
+    ask(kept, input, ROUTE_API);
     if (kept->pending == 0) {
         *err = kept->current->answers[ROUTE_PAGE].error;
         http_client_free(TAKE_PTR(kept->client));
