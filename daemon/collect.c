@@ -261,13 +261,22 @@ static void on_log(void *ctx, const struct api_answer *answer, const struct erro
     collector_complete(c, &error);
 }
 
+static int wait_for_end(struct collector *c, struct error *err);
+
+// It may take hours, but an engine that has lost the question is not waited for.
 static void on_end(void *ctx, json_t *answer, const struct error *err)
 {
     struct collector *c = ctx;
     struct error error = {0};
-    if (err != NULL || json_get_int(answer, -1, "StatusCode", NULL) == 0) {
+    int r = 0;
+    if (err != NULL && err->code == ETIMEDOUT && !c->interrupted) {
+        r = wait_for_end(c, &error);
+    } else if (err != NULL || json_get_int(answer, -1, "StatusCode", NULL) == 0) {
         collector_complete(c, err);
-    } else if (docker_ask_raw(docker_of(c), DOCKER_LOG, c->container, on_log, c, &error) < 0) {
+    } else {
+        r = docker_ask_raw(docker_of(c), DOCKER_LOG, c->container, on_log, c, &error);
+    }
+    if (r < 0) {
         collector_complete(c, &error);
     }
 }

@@ -56,7 +56,7 @@ static const struct api_request requests[] = {
     [DOCKER_REMOVE] = {HTTP_DELETE, "remove container $0", "/containers/$0?force=1&v=0",
                        .tolerated = {{.status = 404}}},
     [DOCKER_WAIT] = {HTTP_POST, "wait for container $0", "/containers/$0/wait", API_WATCHES,
-                     .check = check_exit, .timeout_ms = API_ENDLESS},
+                     .check = check_exit},
     [DOCKER_LOG] = {HTTP_GET, "read the log of container $0",
                     "/containers/$0/logs?stdout=1&stderr=1&tail=" STRING(DOCKER_LOG_LINES),
                     .effect = API_READS},

@@ -338,6 +338,14 @@ class Interrupted(GcTest):
         self.assertEqual(process.wait(), 0)
         self.assert_back()
 
+    def test_engine_that_loses_the_question_for_the_end(self):
+        self.engine.fault("POST .*/wait", "hang")
+        process, container = self.held()
+        self.engine.wait("/wait", since=self.engine.mark())
+        self.engine.run_script(container)
+        self.assertEqual(process.wait(), 0)
+        self.assert_back()
+
     def test_daemon(self):
         """It leaves the registry alone, whatever becomes of gc, and takes up what that has left."""
         daemon = self.daemon()

@@ -249,7 +249,7 @@ static void test_ends(_unused_ void **state)
                                             ? "/v1.41/containers/r/logs?stdout=1&stderr=1&tail=2"
                                             : "/v1.41/containers/r/wait");
         assert_int_equal(sent->method, table[i].log ? HTTP_GET : HTTP_POST);
-        assert_int_equal(sent->timeout_ms, table[i].log ? DOCKER_TEST_TIMEOUT_MS : 0);
+        assert_int_equal(sent->timeout_ms, DOCKER_TEST_TIMEOUT_MS);
         assert_int_equal(fake_transport_run(docker_test.fake), 1);
         outcome_is(&outcome, table[i].text);
         json_auto_t *expected =
