@@ -17,9 +17,10 @@
 #define UPLOAD_PATH "/v2/hostk8s-registryd/probe/blobs/uploads/"
 #define UPLOAD_AGAIN_MS (24u * 60u * 60u * 1000u)
 #define UPLOAD_FAILED_AGAIN_MS (60u * 1000u)
-// For each of its requests. A disk that was asleep may take longer: the next upload, a minute
-// later, finds it awake.
+// For each of its requests. A disk that was asleep may take longer: the next upload, which follows
+// soon on the first without an answer, finds it awake.
 #define UPLOAD_TIMEOUT_MS 5000u
+#define UPLOAD_SOON_MS 5000u
 #define UPLOAD_TRIES_MAX 2 // one refusal alone may be the registry's moment
 #define LOCATION_BYTES_MAX 4096
 
@@ -41,10 +42,13 @@ static void end_upload(struct part *part)
         return;
     }
     bool failed = state == UPLOAD_FAILED || state == UPLOAD_FULL || state == UPLOAD_SILENT;
+    bool lost = state == UPLOAD_SILENT && part->upload.state != UPLOAD_SILENT;
     _cleanup_free_ char *hidden = secrets_hide(o->io->secrets, upload->why);
     (void)snprintf(upload->why, sizeof(upload->why), "%s", hidden);
     part->upload = *upload;
-    part->upload_again_ms = o->input->now_ms + (failed ? UPLOAD_FAILED_AGAIN_MS : UPLOAD_AGAIN_MS);
+    part->upload_again_ms = o->input->now_ms + (lost     ? UPLOAD_SOON_MS
+                                                : failed ? UPLOAD_FAILED_AGAIN_MS
+                                                         : UPLOAD_AGAIN_MS);
     observe_join(o, NULL);
 }
 

@@ -118,6 +118,25 @@ static void what_fails_is_tried_again_soon(void **state)
     assert_string_equal(slow.why, "no answer within 5 s");
 }
 
+static void no_answer_is_asked_again_soon_and_then_rarely(void **state)
+{
+    struct container_rig *rig = *state;
+    const struct {
+        uint64_t after_ms;
+        bool asked;
+    } looks[] = {{0, true}, {4999, false}, {1, true}, {MINUTE - 1, false}, {1, true}};
+    for (size_t i = 0; i < ELEMENTS(looks); i++) {
+        rig->input.now_ms += looks[i].after_ms;
+        if (i > 0) { // before the first, setup has done it
+            answer_observation(rig);
+        }
+        if (looks[i].asked) {
+            fake_transport_fail(rig->fake, ERROR_TRANSIENT, ETIMEDOUT, "no answer within 5 s");
+        }
+        assert_int_equal(observe(rig, looks[i].asked ? BEGUN : "").state, UPLOAD_SILENT);
+    }
+}
+
 static void what_fails_is_tried_once_more_at_once(void **state)
 {
     struct container_rig *rig = *state;
@@ -187,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(upload_is_made_after_each_start_and_once_a_day),
         TEST(what_fails_is_tried_again_soon),
+        TEST(no_answer_is_asked_again_soon_and_then_rarely),
         TEST(what_fails_is_tried_once_more_at_once),
         TEST(own_failures_are_none_of_the_registry),
         TEST(answers_that_lead_nowhere),
