@@ -19,10 +19,9 @@ ENDS = [
     (r"POST /images/create", r"no answer", "timed out"),
     (r"GET /networks/kind", r"404", "NetworkMissing"),
     (r"/ingressclasses/nginx", r"404", "IngressClassMissing"),
-    # It is believed, and then what was deleted, or made anew, is there; an engine may serve no update.
+    # It is believed, and then what was deleted, or made anew, is there.
     (r"DELETE |GET /containers/hostk8s-registry/json", r"404", "Contended"),
     (r"(GET|DELETE) .*/deployments/", r"404", "field is immutable"),
-    (r"/update", r"404", "this engine does not change it"),
     # Not what it should be, and it may be the last time that it is asked for.
     (r"page ", r"refused|garbage|shape|hollow|truncated|huge", "Unavailable"),
 ]
@@ -50,6 +49,17 @@ BELIEVED = [
             r"engine PUT /containers/\1/archive?path=/etc/containerd",
             r"engine POST /containers/\1/exec",
             r"engine POST /exec/sh in \1/start",
+        ],
+    ),
+    (  # an engine may serve no update
+        r"engine POST /containers/hostk8s-registry/update",
+        [
+            "engine POST /containers/hostk8s-registry/rename?name=hostk8s-registry-previous",
+            "engine POST /containers/create?name=hostk8s-registry",
+            "engine POST /containers/hostk8s-registry/stop?t=10",
+            "engine POST /containers/hostk8s-registry#2/start",
+            "engine POST /networks/kind/connect",
+            "engine DELETE /containers/hostk8s-registry",
         ],
     ),
     (r"kube (?:GET|DELETE) (\S+)", [r"kube PATCH \1"]),  # of an object that is made anew

@@ -32,6 +32,7 @@ from harness import (
 
 OWNER = "io.hostk8s.registryd.owner"
 DIGEST = "io.hostk8s.registryd.spec"
+MENDS = "io.hostk8s.registryd.mends"  # what a container was made anew for
 MANAGED_BY = "app.kubernetes.io/managed-by"
 SECRET = "hunter2-of-the-registry"  # an environment value
 CERTS = "/etc/containerd/certs.d"
@@ -236,8 +237,9 @@ class Machine:
                     for path, content in container.tree.files.items():
                         state[f"{container.name}:{path}"] = None if content is None else content.decode()
                 elif OWNER in container.labels:
+                    labels = {name: name == DIGEST or value for name, value in container.labels.items() if name != MENDS}
                     state[f"container {container.name}"] = {
-                        "spec": container.spec | {"Labels": {k: k == DIGEST or v for k, v in container.labels.items()}},
+                        "spec": container.spec | {"Labels": labels},
                         "state": container.state,
                         "networks": {
                             name: sorted(set(network["aliases"] or []) - {container.id[:12]})
