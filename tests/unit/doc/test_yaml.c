@@ -187,13 +187,12 @@ static void goes_on_after_what_it_refuses(_unused_ void **state)
 {
     static const char text[] = "a: &x 1\n"
                                "b: *x\n"
-                               "c: {<<: {d: 1}, e: 2, e: [3]}\n"
+                               "c: {<<: {d: 1}, e: 2, e: [3], ? [4] : 5}\n"
                                "f: last\n";
     static const char *const expected[] = {
-        "anchors (&) are not supported here",
-        "aliases (*) are not supported here",
-        "merge keys (<<) are not supported here",
-        "duplicate key `e`, the first is in line 3",
+        "anchors (&) are not supported here",     "aliases (*) are not supported here",
+        "merge keys (<<) are not supported here", "duplicate key `e`, the first is in line 3",
+        "a key must be a single value",
     };
     _cleanup_(yaml_node_freep) struct yaml_node *root = NULL;
     _cleanup_(problems_done) struct problems problems = {0};

@@ -215,25 +215,45 @@ static void holder_of_the_port_is_found(void **state)
     }
 }
 
+// So many containers, and so many of them of ours.
+static json_t *list_of(int count, int own)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) {
+        json_t *container =
+            i >= own ? json_object()
+                     : json_pack("{s:o, s:[o], s:{s:s}}", "Id", json_sprintf("id-%d", i), "Names",
+                                 json_sprintf("/c%d", i), "Labels", CONTAINER_LABEL_OWNER, "x");
+        json_array_append_new(list, container);
+    }
+    return list;
+}
+
 static void no_list_is_refused(void **state)
 {
     struct container_rig *rig = *state;
-    json_auto_t *array = json_array();
     struct error err;
     assert_int_equal(current_add_list(rig->current, NULL, &err), -EBADMSG);
     assert_string_equal(err.text, "the engine's answer is no list of containers");
-    for (int i = 0; i < 33; i++) {
-        json_array_append_new(
-            array, json_pack("{s:o, s:[o], s:{s:s}}", "Id", json_sprintf("id-%d", i), "Names",
-                             json_sprintf("/c%d", i), "Labels", CONTAINER_LABEL_OWNER, "x"));
-    }
-    assert_int_equal(current_add_list(rig->current, array, &err), -E2BIG);
+}
+
+static void longest_list_is_taken(void **state)
+{
+    struct container_rig *rig = *state;
+    json_auto_t *list = list_of(10000, 32);
+    assert_int_equal(current_add_list(rig->current, list, NULL), 0);
+}
+
+static void longer_list_is_refused(void **state)
+{
+    struct container_rig *rig = *state;
+    json_auto_t *own = list_of(33, 33);
+    json_auto_t *all = list_of(10001, 0);
+    struct error err;
+    assert_int_equal(current_add_list(rig->current, own, &err), -E2BIG);
     assert_string_equal(err.text, "33 containers carry the label " CONTAINER_LABEL_OWNER
                                   "; remove those that are not needed");
-    for (int i = 33; i <= 10000; i++) {
-        json_array_append_new(array, json_object());
-    }
-    assert_int_equal(current_add_list(rig->current, array, &err), -E2BIG);
+    assert_int_equal(current_add_list(rig->current, all, &err), -E2BIG);
     assert_string_equal(err.text, "the engine has more than 10000 containers");
 }
 
@@ -243,10 +263,16 @@ static void no_list_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(nodes_of_a_cluster_are_decoded),      TEST(api_is_where_it_is_published),
-        TEST(what_is_being_removed_is_no_node),    TEST(what_is_no_name_is_left_out),
-        TEST(registry_is_found_by_name_and_label), TEST(running_registry_shows_image_and_network),
-        TEST(holder_of_the_port_is_found),         TEST(no_list_is_refused),
+        TEST(nodes_of_a_cluster_are_decoded),
+        TEST(api_is_where_it_is_published),
+        TEST(what_is_being_removed_is_no_node),
+        TEST(what_is_no_name_is_left_out),
+        TEST(registry_is_found_by_name_and_label),
+        TEST(running_registry_shows_image_and_network),
+        TEST(holder_of_the_port_is_found),
+        TEST(no_list_is_refused),
+        TEST(longest_list_is_taken),
+        TEST(longer_list_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
