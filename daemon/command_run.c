@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <systemd/sd-daemon.h>
 
 #define STATUS_LINE_MAX (ERROR_TEXT_MAX + 64)
@@ -284,7 +285,7 @@ static void close_handles(struct daemon *daemon)
 static uint64_t hold_ms(const struct config *config)
 {
     uint64_t half_ms = config->reconcile.poll_ms / 2;
-    return half_ms < HOLD_MS ? half_ms : HOLD_MS;
+    return MIN(half_ms, HOLD_MS);
 }
 
 static int fail(int code, int status)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 
 // The interval is no longer than what a burst of events is gathered for (lib/reconcile), so that
 // who acts on what the file says finds it changed before anything else is; but thousands of entries
@@ -65,8 +66,7 @@ static char *status_text(struct publisher *publisher)
     (void)status_print_json(status, (int)getpid(), publisher->config_file, publisher->progress,
                             &text);
     uint64_t rest_ms = status->count / ENTRIES_PER_MS;
-    publisher->again_ms =
-        uv_now(publisher->timer.loop) + (rest_ms > INTERVAL_MS ? rest_ms : INTERVAL_MS);
+    publisher->again_ms = uv_now(publisher->timer.loop) + MAX(rest_ms, INTERVAL_MS);
     return buf_take(&text);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/doc/json.h"
 
 #include <string.h>
+#include <sys/param.h>
 
 #define MESSAGE_INDENT 4
 #define GAP 2
@@ -34,7 +35,7 @@ static char *age_of(const char *since, time_t now)
         return str_dup("?");
     }
     long seconds = now - timegm(&tm);
-    seconds = seconds > 0 ? seconds : 0; // negative after the clock was set back
+    seconds = MAX(seconds, 0); // negative after the clock was set back
     long minutes = seconds / 60;
     long hours = minutes / 60;
     long days = hours / 24;
@@ -88,7 +89,7 @@ static struct layout layout_of(const json_t *resources, int width)
     layout.gap = rest < gaps * GAP ? 1 : GAP;
     rest -= gaps * layout.gap;
     int *resource_width = &layout.widths[COLUMN_RESOURCE];
-    *resource_width += rest < 0 ? rest : 0;
+    *resource_width += MIN(rest, 0);
     *resource_width = *resource_width < 0 ? 0 : *resource_width;
     return layout;
 }

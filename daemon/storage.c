@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define ROOT_VARIABLE "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY"
 
@@ -77,7 +78,7 @@ static int name_width(const struct store *store)
     size_t width = strlen("REPOSITORY");
     for (size_t i = 0; i < store->repository_count; i++) {
         size_t length = strlen(store->repositories[i].name);
-        width = length > width ? length : width;
+        width = MAX(length, width);
     }
     return (int)width;
 }

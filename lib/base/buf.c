@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define BUF_FIRST_ALLOCATION 256
 
@@ -16,7 +17,7 @@ int buf_append(struct buf *buf, const void *data, size_t length)
     size_t need = buf->length + length + 1;
     if (need > buf->allocated) {
         size_t size = buf->allocated == 0 ? BUF_FIRST_ALLOCATION : 2 * buf->allocated;
-        buf->allocated = need > size ? need : size;
+        buf->allocated = MAX(need, size);
         buf->data = xrealloc(buf->data, buf->allocated);
     }
     if (length > 0) {

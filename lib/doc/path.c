@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define VARIABLE_NAME_MAX 64
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
@@ -64,7 +65,7 @@ static int expand(struct buf *out, const char *text, const struct path_source *s
         n = length == 0                         ? append_dollar(out, text, source, err)
             : buf_append(out, text, length) < 0 ? -EFBIG
                                                 : (ssize_t)length;
-        text += n > 0 ? n : 0;
+        text += MAX(n, 0);
     }
     return n < 0 ? (int)n : 0;
 }

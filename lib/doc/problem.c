@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define PATH_BYTES 512 // of a path as it is shown, with the NUL; a longer one is cut
 #define KEY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/<"
@@ -15,7 +16,7 @@ const char *doc_key_format(const char *key, char out[DOC_KEY_MAX])
     size_t length = strspn(key, KEY_CHARACTERS);
     bool whole = length < DOC_KEY_MAX && key[length] == '\0';
     size_t most = DOC_KEY_MAX - (whole ? 1 : sizeof("..."));
-    length = length < most ? length : most;
+    length = MIN(length, most);
     (void)snprintf(out, DOC_KEY_MAX, "%.*s%s", (int)length, key, whole ? "" : "...");
     return out;
 }

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,7 +89,7 @@ int docker_access(const char *path, struct error *err)
         asked.joined = getegid() == st.st_gid || has(groups, count, st.st_gid);
         count = GROUPS_MAX;
         (void)getgrouplist(user, getgid(), groups, &count);
-        asked.member = has(groups, count < GROUPS_MAX ? count : GROUPS_MAX, st.st_gid);
+        asked.member = has(groups, MIN(count, GROUPS_MAX), st.st_gid);
     }
     return docker_access_refused(&asked, err);
 }

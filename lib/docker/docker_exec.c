@@ -7,6 +7,7 @@
 #include "lib/doc/json.h"
 
 #include <errno.h>
+#include <sys/param.h>
 
 #define EXEC_TIMEOUT_MS (30u * 1000u)
 // The output's end comes a moment before the engine has noted the end of the process.
@@ -95,8 +96,7 @@ static void on_output(void *ctx, const struct api_answer *answer, const struct e
         return;
     }
     size_t length = answer->response->body.length;
-    exec->output = str_dup_n(buf_str(&answer->response->body),
-                             length < DOCKER_EXEC_OUTPUT_MAX ? length : DOCKER_EXEC_OUTPUT_MAX);
+    exec->output = str_dup_n(buf_str(&answer->response->body), MIN(length, DOCKER_EXEC_OUTPUT_MAX));
     exec_inspect(exec);
 }
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -306,7 +307,7 @@ static int client_send(struct http_client *client, const struct http_request *re
                        struct http_call **ret, struct error *err)
 {
     struct curl_client *self = (struct curl_client *)client;
-    uint64_t timeout_ms = request->timeout_ms < INT_MAX ? request->timeout_ms : INT_MAX;
+    uint64_t timeout_ms = MIN(request->timeout_ms, INT_MAX);
     size_t max_body = request->max_body > 0 ? request->max_body : HTTP_BODY_MAX_DEFAULT;
     _cleanup_(call_freep) struct http_call *call = xcalloc(1, sizeof(*call));
     *call = (struct http_call){

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define ID_LENGTH 64
 #define SHORT_ID_LENGTH 12
@@ -50,7 +51,7 @@ const struct engine_api *engine_api(const struct engine *engine, const char *clu
 
 bool engine_node_is_moving(const struct engine *engine, const struct engine_node *node)
 {
-    int64_t since_s = node->stopped_s > node->created_s ? node->stopped_s : node->created_s;
+    int64_t since_s = MAX(node->stopped_s, node->created_s);
     return !node->running && since_s > 0 && engine->now_s - since_s < MOVING_S;
 }
 

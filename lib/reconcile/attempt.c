@@ -10,6 +10,7 @@
 #include "lib/reconcile/watch.h"
 
 #include <errno.h>
+#include <sys/param.h>
 
 #define ATTEMPTS_MAX 8    // observe and act in a row before the key has to wait
 #define CONFLICTS_MAX 3   // observed again at once after a conflict, in a row
@@ -75,15 +76,15 @@ static void enqueue_settling(struct key *key)
     bool keeps = reconciler->mode == RECONCILE_KEEP;
     uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
     // Who waits for an `apply` wants to know at once; the daemon has streams to tell it.
-    uint64_t max_ms = keeps || poll_ms < APPLY_WAIT_MS ? poll_ms : APPLY_WAIT_MS;
+    uint64_t max_ms = keeps ? poll_ms : MIN(poll_ms, APPLY_WAIT_MS);
     // A teardown counts its tries.
     uint64_t min_ms = reconciler->mode == RECONCILE_TEARDOWN ? max_ms : key->kind->settle_ms;
     if (key->waits_since_ms == 0) {
         key->waits_since_ms = reconciler->now_ms;
     }
     uint64_t delay_ms = reconciler->now_ms - key->waits_since_ms;
-    delay_ms = delay_ms > min_ms ? delay_ms : min_ms;
-    delay_ms = waits_for_news(key) ? poll_ms : delay_ms < max_ms ? delay_ms : max_ms;
+    delay_ms = MAX(delay_ms, min_ms);
+    delay_ms = waits_for_news(key) ? poll_ms : MIN(delay_ms, max_ms);
     if (keeps && delay_ms == poll_ms) {
         return; // the poll does
     }
@@ -222,7 +223,7 @@ static bool is_skipped(const struct key *key, const struct action *action)
 static void skip(struct key *key, const struct record *record)
 {
     strv_add_unique(&key->skipped, record->resource);
-    key->retry_ms = record->not_before_ms < key->retry_ms ? record->not_before_ms : key->retry_ms;
+    key->retry_ms = MIN(record->not_before_ms, key->retry_ms);
 }
 
 static void fail_action(struct key *key, const struct action *action, const struct error *err)

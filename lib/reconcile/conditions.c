@@ -4,6 +4,8 @@
 #include "lib/base/log.h"
 #include "lib/reconcile/throttle.h"
 
+#include <sys/param.h>
+
 #define STANDS_MS 5000 // a key that waits begins its attempts anew when it waited so long before
 
 // Makes those keys due that see what the others bring about.
@@ -32,7 +34,7 @@ static void set_condition(struct key *key, const struct condition *condition)
             key->waits_since_ms = 0;
         }
         uint64_t news_ms = reconciler->now_ms + reconciler->events.hold_ms;
-        reconciler->news_ms = news_ms < reconciler->news_ms ? news_ms : reconciler->news_ms;
+        reconciler->news_ms = MIN(news_ms, reconciler->news_ms);
         if (!key->kind->follows) {
             enqueue_followers(reconciler);
         }

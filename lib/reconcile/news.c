@@ -4,6 +4,7 @@
 #include "lib/base/str.h"
 
 #include <stdlib.h>
+#include <sys/param.h>
 
 // How many times as long the news of what is on its way have to stand: by default 2 minutes in
 // place of 5 s.
@@ -68,7 +69,7 @@ static uint64_t first_due_ms(const struct status *status, uint64_t hold_ms)
     uint64_t first_ms = STATUS_NEVER;
     for (size_t i = 0; i < status->count; i++) {
         uint64_t entry_ms = due_ms(status, &status->entries[i], hold_ms);
-        first_ms = entry_ms < first_ms ? entry_ms : first_ms;
+        first_ms = MIN(entry_ms, first_ms);
     }
     return first_ms;
 }

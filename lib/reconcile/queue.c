@@ -1,6 +1,7 @@
 #include "lib/reconcile/queue.h"
 
 #include <assert.h>
+#include <sys/param.h>
 
 void queue_init(struct queue *queue, const struct backoff *backoff, size_t slots,
                 uint64_t slot_timeout_ms)
@@ -121,7 +122,7 @@ void queue_done(struct queue *queue, struct queue_item *item, enum queue_outcome
     case QUEUE_RETRY: {
         item->failures++;
         uint64_t delay_ms = backoff_delay_ms(&queue->backoff, item->failures, random);
-        queue_add(queue, item, now_ms + (delay_ms > retry_ms ? delay_ms : retry_ms));
+        queue_add(queue, item, now_ms + MAX(delay_ms, retry_ms));
         break;
     }
     case QUEUE_CANCELLED:
@@ -136,5 +137,5 @@ uint64_t queue_next_due(const struct queue *queue)
     uint64_t slot_ms = slot_deadline_ms(queue);
     uint64_t take_ms =
         first == NULL || queue->slots_held >= queue->slots ? QUEUE_NEVER : first->due_ms;
-    return take_ms < slot_ms ? take_ms : slot_ms;
+    return MIN(take_ms, slot_ms);
 }

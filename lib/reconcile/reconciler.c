@@ -12,6 +12,7 @@
 #include "lib/reconcile/watch.h"
 
 #include <assert.h>
+#include <sys/param.h>
 
 struct reconciler *reconciler_new(struct io *io, const struct kind_table *table,
                                   struct config *config, enum reconcile_mode mode,
@@ -136,7 +137,7 @@ static bool is_held_up(const struct reconciler *reconciler, size_t kind)
 
 static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
 {
-    return a_ms < b_ms ? a_ms : b_ms;
+    return MIN(a_ms, b_ms);
 }
 
 static bool swaps_config(const struct reconciler *reconciler)

@@ -5,6 +5,7 @@
 #include "lib/base/str.h"
 
 #include <stdlib.h>
+#include <sys/param.h>
 
 #define DISRUPTIVE_MS (60u * 1000u)
 #define DISRUPTIVE_MAX_MS (60u * 60u * 1000u)
@@ -107,7 +108,7 @@ static uint64_t delay_ms(const struct record *record, bool disruptive,
     // Not below its first step: jitter goes both ways.
     uint64_t rare_ms =
         disruptive ? DISRUPTIVE_MS + backoff_delay_ms(&minutes, record->failures - 1, random) : 0;
-    return plain_ms > rare_ms ? plain_ms : rare_ms;
+    return MAX(plain_ms, rare_ms);
 }
 
 static bool was_made(const struct record *record, uint64_t change)
@@ -209,7 +210,7 @@ void throttle_failed(struct record *record, enum reason reason, const char *mess
 {
     record->failures++;
     uint64_t wait_ms = delay_ms(record, false, backoff, random);
-    wait_ms = wait_ms > retry_ms ? wait_ms : retry_ms;
+    wait_ms = MAX(wait_ms, retry_ms);
     hold_back(record, reason, message, may_pass, now_ms + wait_ms);
 }
 

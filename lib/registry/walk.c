@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -150,8 +151,7 @@ static void add_upload(struct walk *walk, const char *path, _unused_ const char 
         if (stat_at(walk, file, &st) == 0) {
             there = true;
             walk->store->upload_bytes += (uint64_t)st.st_size;
-            repository->upload_s =
-                st.st_mtime > repository->upload_s ? st.st_mtime : repository->upload_s;
+            repository->upload_s = MAX(st.st_mtime, repository->upload_s);
         }
     }
     repository->upload_count += there ? 1 : 0;

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <time.h>
 
 #define API_PORT 6443 // in the container (kind pkg/cluster/internal/providers/common)
@@ -262,7 +263,7 @@ static int64_t decode_time(const char *text)
     rest += *rest == '.' ? 1 + strspn(rest + 1, "0123456789") : 0;
     long offset_s = strptime(rest, "%z", &tm) == NULL ? 0 : tm.tm_gmtoff;
     int64_t seconds = (int64_t)timegm(&tm) - offset_s;
-    return seconds < 0 ? 0 : seconds;
+    return MAX(seconds, 0);
 }
 
 int64_t container_stopped_s(const json_t *inspect)

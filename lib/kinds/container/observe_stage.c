@@ -5,6 +5,8 @@
 #include "lib/base/alloc.h"
 #include "lib/base/str.h"
 
+#include <sys/param.h>
+
 #define ASK_TIMEOUT_MS 2000u // of a registry that is asked whether it is there
 #define BODY_BYTES_MAX (64u * 1024u)
 
@@ -68,7 +70,7 @@ void observe_send(struct part *part, struct asked *asked, struct http_request re
 {
     struct observation *o = part->observation;
     uint64_t timeout_ms = o->input->config->reconcile.timeout_ms;
-    request.timeout_ms = request.timeout_ms < timeout_ms ? request.timeout_ms : timeout_ms;
+    request.timeout_ms = MIN(request.timeout_ms, timeout_ms);
     request.max_body = BODY_BYTES_MAX;
     request.ctx = part;
     observe_submitted(o, http_send(asked->client, &request, &asked->call, &o->refused));

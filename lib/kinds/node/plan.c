@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define LINE_SHOWN_MAX 120
 
@@ -39,7 +40,7 @@ static const char *differing_line(const struct planner *p, const char *text, con
         line = text[i] == '\n' ? text + i + 1 : line;
     }
     size_t length = strcspn(line, "\n");
-    return arena_dup_n(&p->plan->arena, line, length < LINE_SHOWN_MAX ? length : LINE_SHOWN_MAX);
+    return arena_dup_n(&p->plan->arena, line, MIN(length, LINE_SHOWN_MAX));
 }
 
 // The action of this op, of which there is one: it is one request to the engine, or one command.

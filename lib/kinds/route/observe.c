@@ -6,6 +6,8 @@
 #include "lib/kinds/io.h"
 #include "lib/kinds/route/current.h"
 
+#include <sys/param.h>
+
 #define BODY_MAX (256u * 1024u) // the UI's page has some 5 KiB
 #define HEADER_MAX 1024         // a longer one counts as none
 // An ingress waits for a minute for a registry that is gone, and it is asked again when that is
@@ -73,11 +75,10 @@ static void on_answer(void *ctx, struct http_response *response, const struct er
 static void ask(struct memory *memory, const struct input *input, enum route_question question)
 {
     uint64_t timeout_ms = input->config->reconcile.timeout_ms;
-    bool waits = !input->unsettled || timeout_ms < UNSETTLED_TIMEOUT_MS;
     const struct http_request request = {
         .method = HTTP_GET,
         .path = question == ROUTE_PAGE ? input->config->ui.path : "/v2/",
-        .timeout_ms = waits ? timeout_ms : UNSETTLED_TIMEOUT_MS,
+        .timeout_ms = input->unsettled ? MIN(timeout_ms, UNSETTLED_TIMEOUT_MS) : timeout_ms,
         .max_body = BODY_MAX,
         .done = on_answer,
         .ctx = &memory->requests[question],
