@@ -90,7 +90,7 @@ static struct layout layout_of(const json_t *resources, int width)
     rest -= gaps * layout.gap;
     int *resource_width = &layout.widths[COLUMN_RESOURCE];
     *resource_width += MIN(rest, 0);
-    *resource_width = *resource_width < 0 ? 0 : *resource_width;
+    *resource_width = MAX(*resource_width, 0);
     return layout;
 }
 

@@ -135,11 +135,6 @@ static bool is_held_up(const struct reconciler *reconciler, size_t kind)
     return under_way > 0 && reconciler->table.kinds[kind]->follows;
 }
 
-static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
-{
-    return MIN(a_ms, b_ms);
-}
-
 static bool swaps_config(const struct reconciler *reconciler)
 {
     return reconciler->next_config != NULL && !reconciler->stopping && keys_are_idle(reconciler);
@@ -155,13 +150,14 @@ uint64_t reconciler_next_due(const struct reconciler *reconciler)
     if (reconciler_drains(reconciler)) {
         return KIND_NEVER;
     }
-    uint64_t due_ms = earlier(reconciler->pass.poll_ms, queue_next_due(&reconciler->watches.queue));
+    uint64_t watch_ms = queue_next_due(&reconciler->watches.queue);
+    uint64_t due_ms = MIN(reconciler->pass.poll_ms, watch_ms);
     for (size_t i = 0; i < reconciler->table.count; i++) {
         uint64_t key_ms = queue_next_due(&reconciler->queues[i]);
         bool waits = key_ms <= reconciler->now_ms && is_held_up(reconciler, i);
-        due_ms = waits ? due_ms : earlier(due_ms, key_ms);
+        due_ms = waits ? due_ms : MIN(due_ms, key_ms);
     }
-    return reconciler->events.news != NULL ? earlier(due_ms, reconciler->news_ms) : due_ms;
+    return reconciler->events.news != NULL ? MIN(due_ms, reconciler->news_ms) : due_ms;
 }
 
 // ---- one step ----
