@@ -263,7 +263,8 @@ static void on_log(void *ctx, const struct api_answer *answer, const struct erro
 
 static int wait_for_end(struct collector *c, struct error *err);
 
-// It may take hours, but an engine that has lost the question is not waited for.
+// The end may be hours away. The engine is asked again after each timeout, since it may have lost
+// the question.
 static void on_end(void *ctx, json_t *answer, const struct error *err)
 {
     struct collector *c = ctx;

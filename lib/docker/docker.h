@@ -70,7 +70,7 @@ enum docker_op {            // name; argument; body
     DOCKER_UPDATE,          // container; ; changes
     DOCKER_REMOVE,          // container: by force; never its volumes (v=0)
     DOCKER_WAIT,            // container: for its end, as what only watches; the answer has the
-                            // StatusCode of its process. While it runs, that times out
+                            // StatusCode of its process. Ask again after ETIMEDOUT
     DOCKER_LOG,             // container with a tty: the answer is its last DOCKER_LOG_LINES
     DOCKER_NETWORK_INSPECT, // network
     DOCKER_CONNECT,         // container; network; {Container, EndpointConfig: {Aliases}}: connected

@@ -17,7 +17,7 @@ struct input {
     const char *name;            // of the key, behind the '/'; "" for the engine
     bool desired;                // false: what is owned is to be removed
     bool acts;                   // something may be changed: not for `plan`
-    bool was_observed;           // before, and has not been missing since
+    bool was_observed;           // by an earlier attempt, and its cluster not missing since then
     bool unsettled;              // for a kind that follows: what it sees may come right, since
                                  // resources of other keys are on their way
     const struct records *records;

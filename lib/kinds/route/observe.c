@@ -10,8 +10,8 @@
 
 #define BODY_MAX (256u * 1024u) // the UI's page has some 5 KiB
 #define HEADER_MAX 1024         // a longer one counts as none
-// An ingress waits for a minute for a registry that is gone, and it is asked again when that is
-// back.
+// Of a request while other resources are on their way: for a registry that is gone an ingress holds
+// it for a minute, and the route is observed again when they have come right.
 #define UNSETTLED_TIMEOUT_MS 1000u
 
 struct memory {
