@@ -15,7 +15,10 @@
 #define ATTEMPTS_MAX 8    // observe and act in a row before the key has to wait
 #define CONFLICTS_MAX 3   // observed again at once after a conflict, in a row
 #define APPLY_WAIT_MS 500 // the longest between two attempts of a key that an `apply` waits for
-#define TEARDOWN_TRIES 3  // at a key that cannot be reached; then a teardown goes on without it
+// A teardown goes on without a key that cannot be reached, after so many tries and that time: a
+// short back-off makes many tries within the moment in which a peer starts again.
+#define TEARDOWN_TRIES 3
+#define TEARDOWN_WAIT_MS 1000
 
 static void set_state(struct key *key, enum key_state state)
 {
@@ -48,7 +51,9 @@ static void end(struct key *key, enum queue_outcome outcome, uint64_t retry_ms)
 // A teardown does not wait for ever for what cannot be reached.
 static bool gives_up(const struct key *key)
 {
-    return key->reconciler->mode == RECONCILE_TEARDOWN && key->unclean >= TEARDOWN_TRIES &&
+    const struct reconciler *reconciler = key->reconciler;
+    return reconciler->mode == RECONCILE_TEARDOWN && key->unclean >= TEARDOWN_TRIES &&
+           reconciler->now_ms - key->unclean_since_ms >= TEARDOWN_WAIT_MS &&
            (key->plan.action_count > 0 || !key_has(key, REASON_CONVERGING));
 }
 
@@ -99,6 +104,7 @@ static void enqueue_settling(struct key *key)
 static void finish(struct key *key, enum key_result result, enum queue_outcome outcome,
                    uint64_t retry_ms)
 {
+    key->unclean_since_ms = key->unclean == 0 ? key->reconciler->now_ms : key->unclean_since_ms;
     key->unclean = result == KEY_CLEAN ? 0 : key->unclean + key->tried;
     key->result = result == KEY_WAITING && gives_up(key) ? KEY_BLOCKED : result;
     if (!reconciler_acts(key->reconciler)) {

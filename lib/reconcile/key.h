@@ -51,10 +51,11 @@ struct key {
     bool outdated;    // it is of another configuration
     struct records records;
     memory_t memory;
-    struct watch *watch;     // NULL while there is none
-    uint64_t waits_since_ms; // 0: it does not wait
-    unsigned unclean;        // attempts in a row that tried something and did not end clean
-    unsigned background;     // actions under way beside the attempts
+    struct watch *watch;       // NULL while there is none
+    uint64_t waits_since_ms;   // 0: it does not wait
+    unsigned unclean;          // attempts in a row that tried something and did not end clean
+    uint64_t unclean_since_ms; // the end of the first of them
+    unsigned background;       // actions under way beside the attempts
 
     // The attempt under way.
     enum key_state state;

@@ -224,6 +224,23 @@ static void test_teardown_goes_on_without_what_cannot_be_reached(_unused_ void *
     assert_int_equal(s->things[0].value, -1);
 }
 
+static void test_teardown_outlasts_a_moment_without_the_peer(_unused_ void **state)
+{
+    _cleanup_(scripted_freep) struct scripted *s = scripted_new(
+        RECONCILE_TEARDOWN, "reconcile: {poll: 10s, backoff: {initial: 10ms, max: 10ms}}\n");
+    struct thing *cluster = scripted_add(s, "cluster/hostk8s", "hostk8s");
+    (void)error_set(&cluster->observe_error, ERROR_TRANSIENT, ECONNREFUSED, "nobody there");
+    reconciler_trigger(s->reconciler);
+    scripted_advance(s, 900);
+    assert_true(cluster->observed > 3);
+    assert_false(reconciler_is_settled(s->reconciler));
+    cluster->observe_error.code = 0;
+    scripted_advance(s, 50);
+    assert_true(reconciler_is_settled(s->reconciler));
+    assert_int_equal(cluster->value, -1);
+    assert_int_equal(s->things[0].value, -1);
+}
+
 static void test_teardown_waits_as_long_as_the_peer_says(_unused_ void **state)
 {
     _cleanup_(scripted_freep) struct scripted *s = scripted_new(RECONCILE_TEARDOWN, DEFAULTS);
@@ -255,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_once_observes_what_follows_at_news),
         cmocka_unit_test(test_teardown),
         cmocka_unit_test(test_teardown_goes_on_without_what_cannot_be_reached),
+        cmocka_unit_test(test_teardown_outlasts_a_moment_without_the_peer),
         cmocka_unit_test(test_teardown_waits_as_long_as_the_peer_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
