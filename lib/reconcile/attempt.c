@@ -82,13 +82,11 @@ static void enqueue_settling(struct key *key)
     uint64_t poll_ms = reconciler->config->reconcile.poll_ms;
     // Who waits for an `apply` wants to know at once; the daemon has streams to tell it.
     uint64_t max_ms = keeps ? poll_ms : MIN(poll_ms, APPLY_WAIT_MS);
-    // A teardown counts its tries.
-    uint64_t min_ms = reconciler->mode == RECONCILE_TEARDOWN ? max_ms : key->kind->settle_ms;
     if (key->waits_since_ms == 0) {
         key->waits_since_ms = reconciler->now_ms;
     }
     uint64_t delay_ms = reconciler->now_ms - key->waits_since_ms;
-    delay_ms = MAX(delay_ms, min_ms);
+    delay_ms = MAX(delay_ms, key->kind->settle_ms);
     delay_ms = waits_for_news(key) ? poll_ms : MIN(delay_ms, max_ms);
     if (keeps && delay_ms == poll_ms) {
         return; // the poll does
